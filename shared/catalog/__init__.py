@@ -1,0 +1,1 @@
+"""The catalog: users' view of the object store, in SQL."""

@@ -1,0 +1,128 @@
+"""The catalog's tables: an index over the object store, rebuilt from it at any time."""
+
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON, str: String}
+
+
+class CollectionRow(Base):
+    __tablename__ = "collections"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    parameters: Mapped[dict[str, Any]]
+    sequence: Mapped[int]
+    created_at: Mapped[str]
+
+
+class DocumentRow(Base):
+    """A document on a collection's shelf. The same bytes on two shelves are two rows of one document."""
+
+    __tablename__ = "documents"
+    collection: Mapped[str] = mapped_column(ForeignKey("collections.name"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True, index=True)
+    filename: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int] = mapped_column(Integer)
+    added_at: Mapped[str] = mapped_column(index=True)
+    job: Mapped[str]
+
+
+class JobRow(Base):
+    """`work` is the message that queues it again; `touched_at` (seconds since 1970) is when a worker was last seen at it."""
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    subject: Mapped[str]
+    collection: Mapped[str | None]
+    stage: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    code: Mapped[str | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    work: Mapped[dict[str, Any]]
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    retry_at: Mapped[float | None] = mapped_column(Float)
+    touched_at: Mapped[float] = mapped_column(Float)
+    cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[str]
+    finished_at: Mapped[str | None]
+    __table_args__ = (Index("jobs_by_age", "created_at", "id"),)
+
+
+class StageRow(Base):
+    __tablename__ = "stages"
+    job: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    state: Mapped[str]
+    seconds: Mapped[float | None]
+    finished_at: Mapped[str | None]
+    result: Mapped[dict[str, Any]]
+
+
+class EventRow(Base):
+    __tablename__ = "events"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    job: Mapped[str] = mapped_column(index=True)
+    at: Mapped[str]
+    kind: Mapped[str]
+    data: Mapped[dict[str, Any]]
+
+
+class DatasetRow(Base):
+    __tablename__ = "datasets"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    wish: Mapped[dict[str, Any]]
+    created_at: Mapped[str] = mapped_column(index=True)
+
+
+class RunRow(Base):
+    __tablename__ = "runs"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    wish: Mapped[dict[str, Any]]
+    created_at: Mapped[str] = mapped_column(index=True)
+
+
+class ModelRow(Base):
+    __tablename__ = "models"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    model: Mapped[dict[str, Any]]
+    created_at: Mapped[str] = mapped_column(index=True)
+
+
+class DeploymentRow(Base):
+    __tablename__ = "deployments"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int]
+    wish: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    detail: Mapped[str | None] = mapped_column(Text)
+    endpoint: Mapped[str | None]
+    served_model: Mapped[str | None]
+    updated_at: Mapped[str]
+
+
+class KeyRow(Base):
+    __tablename__ = "keys"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    secret_sha256: Mapped[str]
+    scopes: Mapped[str]
+    created_at: Mapped[str]
+    revoked_at: Mapped[str | None]
+
+
+class IdempotencyRow(Base):
+    """The answer given to a request that carried an `Idempotency-Key`."""
+
+    __tablename__ = "idempotency"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    status: Mapped[int]
+    response: Mapped[dict[str, Any]]
+    created_at: Mapped[str]

@@ -1,0 +1,1 @@
+"""Contracts: every value that crosses a process or outlives one."""

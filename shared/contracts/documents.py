@@ -1,0 +1,181 @@
+"""What is known of a document, from its bytes to its chunks: the contracts of the per-document stages."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in PDF points (1/72 inch), origin at the page's top left."""
+
+BlockKind = Literal[
+    "heading", "paragraph", "list", "table", "code", "formula", "caption", "footnote",
+    "header", "footer", "page_number", "citation", "boilerplate",
+]  # fmt: skip
+
+
+class Document(Contract):
+    """One PDF, addressed by the SHA-256 of its bytes."""
+
+    id: str
+    filename: str
+    size_bytes: int
+    uploaded_at: str
+
+
+class Membership(Contract):
+    """A document's place on a collection's shelf."""
+
+    collection: str
+    document: str
+    filename: str
+    added_at: str
+
+
+class Line(Contract):
+    """One line of text on a page."""
+
+    text: str
+    box: Box
+    font_size: float = 0.0
+
+
+class Block(Contract):
+    """A paragraph, heading or other unit of a page, and the span of characters it became in the MMD."""
+
+    kind: BlockKind
+    text: str
+    box: Box | None
+    start: int
+    end: int
+    level: int = 0
+    lines: tuple[Line, ...] = ()
+
+
+class Page(Contract):
+    """One page of the page map. A page that could not be read keeps its number and says why in `failure`."""
+
+    number: int
+    width: float = 0.0
+    height: float = 0.0
+    engine: str
+    blocks: tuple[Block, ...] = ()
+    failure: str | None = None
+
+
+class Piece(Contract):
+    """A run of clean text with the place it came from: `start:end` in the clean MMD, `box` on `page`."""
+
+    text: str
+    kind: BlockKind
+    page: int
+    box: Box | None
+    start: int
+    end: int
+    section: tuple[str, ...] = ()
+
+
+class GarbageItem(Contract):
+    """Text that was set aside, and why: a line of `<document>_garbage.jsonl`."""
+
+    id: str
+    document: str
+    text: str
+    reason: str
+    score: float
+    threshold: float
+    page: int
+    box: Box | None
+
+
+class Span(Contract):
+    """Where a part of a chunk came from: `start:end` in the chunk's text, `box` on `page`."""
+
+    page: int
+    box: Box | None
+    start: int
+    end: int
+
+
+class Chunk(Contract):
+    """A run of whole sentences within a token budget."""
+
+    id: str
+    document: str
+    index: int
+    text: str
+    tokens: int
+    section: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        return tuple(sorted({span.page for span in self.spans}))
+
+
+class ExtractionParameters(Contract):
+    """How PDF bytes become MMD."""
+
+    engine: Literal["text-layer"] = "text-layer"
+    max_pages: int = Field(5_000, ge=1, description="A longer document is refused.")
+    seconds_per_document: int = Field(300, ge=1, description="A document that takes longer is refused.")
+    memory_bytes: int = Field(2 << 30, ge=1 << 28, description="Address space of the process that parses it.")
+
+
+class CleaningParameters(Contract):
+    """What leaves the text, and what is set aside as garbage."""
+
+    margin_share: float = Field(0.12, ge=0, le=0.5, description="Share of a page's height where headers and footers live.")
+    repeat_share: float = Field(0.3, ge=0, le=1, description="Share of pages a margin line must recur on to be a header or footer.")
+    drop_references: bool = Field(True, description="Leave the list of references out of the text.")
+    min_alpha_ratio: float = Field(0.5, ge=0, le=1, description="Share of letters among visible characters.")
+    min_words: int = Field(3, ge=0, description="Fewest words of a paragraph that is kept.")
+    max_repeat_ratio: float = Field(0.3, ge=0, le=1, description="Largest share of duplicated words n-grams (Gopher, Rae et al. 2021, A1.1).")
+    max_replacement_ratio: float = Field(0.02, ge=0, le=1, description="Share of undecodable characters.")
+
+
+class ChunkingParameters(Contract):
+    """How clean text is cut."""
+
+    max_tokens: int = Field(256, ge=32, description="Token budget of a chunk, in the base model's own tokenizer.")
+    overlap_sentences: int = Field(1, ge=0, le=8, description="Sentences that a chunk shares with the one before.")
+    tokenizer: str = Field("smollm2-135m-instruct", description="Base model whose tokenizer counts.")
+
+
+class ProcessingParameters(Contract):
+    """Everything that decides what a document becomes: a collection's settings."""
+
+    extraction: ExtractionParameters = ExtractionParameters()
+    cleaning: CleaningParameters = CleaningParameters()
+    chunking: ChunkingParameters = ChunkingParameters()
+
+
+class ExtractionResult(Contract):
+    """What extraction made of a document: `document.mmd` and `pages.jsonl` (the page map)."""
+
+    pages: int
+    pages_failed: int
+    blocks: int
+    characters: int
+    title: str | None = None
+
+
+class CleaningResult(Contract):
+    """What cleaning made: `clean.mmd`, `pieces.jsonl`, `garbage.jsonl` and the ledger of lines by fate."""
+
+    pieces: int
+    characters_in: int
+    characters_kept: int
+    dropped: dict[str, int]
+    garbage: dict[str, int]
+    title: str | None = None
+
+
+class ChunkingResult(Contract):
+    """What chunking made: `chunks.jsonl`. `over_budget` counts sentences longer than the budget, kept whole as a chunk."""
+
+    chunks: int
+    tokens: int
+    over_budget: int
+    title: str | None = None

@@ -1,0 +1,191 @@
+"""What is learned from documents: datasets, runs, models and deployments, each wished for and then made."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+from shared.contracts.documents import Span
+
+
+class DatasetParameters(Contract):
+    """How chunks become instruction examples."""
+
+    recipes: tuple[Literal["continuation", "question"], ...] = ("continuation", "question")
+    template: Literal["alpaca"] = "alpaca"
+    max_answer_tokens: int = Field(96, ge=8, description="An answer is cut at the last whole sentence within it.")
+    max_example_tokens: int = Field(384, ge=64, description="Prompt, answer and EOS together.")
+    heldout_share: float = Field(0.15, gt=0, lt=0.9, description="Share of documents kept out of training.")
+    seed: int = 17
+
+
+class DatasetInput(Contract):
+    """One document's chunks as they stood when the dataset was asked for."""
+
+    document: str
+    filename: str
+    chunking_key: str
+
+
+class DatasetWish(Contract):
+    """A dataset asked for: frozen inputs, so that the same wish is the same dataset for ever."""
+
+    key: str
+    name: str
+    collection: str
+    base: str
+    parameters: DatasetParameters
+    inputs: tuple[DatasetInput, ...]
+    created_at: str
+
+
+class Example(Contract):
+    """One instruction example and the chunk it came from."""
+
+    id: str
+    instruction: str
+    input: str
+    output: str
+    recipe: str
+    chunk: str
+    document: str
+    filename: str
+    spans: tuple[Span, ...] = ()
+
+
+class DatasetResult(Contract):
+    """What dataset assembly made: `train.jsonl`, `heldout.jsonl`, both as Parquet, and `chunks.jsonl`."""
+
+    digest: str
+    documents: int
+    chunks: int
+    train: int
+    heldout: int
+    heldout_documents: int
+    split: Literal["document", "chunk"]
+    skipped: dict[str, int] = {}
+
+
+class TrainingRecipe(Contract):
+    """How a base model is tuned. Every field has a default that works."""
+
+    base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, a directory, or a hub id.")
+    quantization: Literal["nf4", "none"] = Field("nf4", description="NF4 with double quantization (QLoRA, Dettmers et al. 2023).")
+    lora_r: int = Field(16, ge=1, le=256)
+    lora_alpha: int = Field(32, ge=1)
+    lora_dropout: float = Field(0.05, ge=0, lt=1)
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32.")
+    optimizer: Literal["adamw_8bit", "adamw_torch"] = "adamw_8bit"
+    learning_rate: float = Field(3e-4, gt=0)
+    schedule: Literal["linear", "cosine"] = "cosine"
+    warmup_ratio: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    epochs: float = Field(1.0, gt=0)
+    max_steps: int | None = Field(None, ge=1, description="Stop after so many optimizer steps, whatever epochs says.")
+    batch_size: int = Field(4, ge=1, description="Examples a forward pass.")
+    gradient_accumulation: int = Field(2, ge=1, description="Forward passes an optimizer step.")
+    max_tokens: int = Field(384, ge=32, description="Longer examples are refused before training starts.")
+    checkpoint_steps: int = Field(20, ge=1)
+    workers: int = Field(1, ge=1, description="Ray Train workers.")
+    seed: int = 17
+
+
+class RunWish(Contract):
+    """A run asked for: the key of its training stage names it."""
+
+    key: str
+    name: str
+    dataset: str
+    recipe: TrainingRecipe
+    base_digest: str
+    created_at: str
+
+
+class LossPoint(Contract):
+    """One point of the training curve."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    tokens: int
+    seconds: float
+
+
+class TrainingResult(Contract):
+    """What training made: `adapter/` (safetensors) and `curve.jsonl`."""
+
+    steps: int
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    first_loss: float
+    last_loss: float
+    trainable_parameters: int
+    total_parameters: int
+    precision: str
+    device: str
+    peak_memory_bytes: int
+    adapter_digest: str
+    resumed_from_step: int = 0
+
+
+class Score(Contract):
+    """Mean negative log-likelihood a response token, in nats, over the held-out examples, and its exponential."""
+
+    loss: float
+    perplexity: float
+    tokens: int
+    examples: int
+
+
+class EvaluationParameters(Contract):
+    """What is measured of a tuned model."""
+
+    max_examples: int = Field(128, ge=1, description="Held-out examples scored, drawn by seed.")
+    seed: int = 17
+
+
+class EvaluationResult(Contract):
+    """The base and the tuned model on the same held-out examples, in the precision they are served in."""
+
+    base: Score
+    tuned: Score
+
+
+class Model(Contract):
+    """A version of a model: an adapter, the base it goes on, the run it came from, and how it scored."""
+
+    id: str
+    name: str
+    run: str
+    dataset: str
+    base: str
+    adapter_key: str
+    adapter_digest: str
+    template: str
+    evaluation: EvaluationResult
+    created_at: str
+
+
+class DeploymentWish(Contract):
+    """What should be served under a name; the latest of the series counts."""
+
+    name: str
+    model: str | None = Field(description="None: the base model alone.")
+    base: str
+    state: Literal["running", "stopped"] = "running"
+    context_tokens: int = Field(2_048, ge=256)
+    wished_at: str
+
+
+class BaseModelManifest(Contract):
+    """A base model published to the object store: the files under `bases/<name>/` and a digest over them."""
+
+    name: str
+    digest: str
+    files: dict[str, str]
+    source: str
+    licence: str
+    architecture: str
+    eos_token: str

@@ -1,0 +1,133 @@
+"""What users see of the nouns: the answers of the catalog, and so of the REST API."""
+
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+from shared.contracts.documents import ProcessingParameters
+from shared.contracts.learning import DatasetWish, DeploymentWish, RunWish
+from shared.contracts.work import Progress
+
+JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
+"""waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
+
+V = TypeVar("V", bound=Contract)
+
+FINISHED: frozenset[str] = frozenset({"done", "failed", "dead", "cancelled"})
+
+
+class StageView(Contract):
+    """One stage of a job, as far as it has come."""
+
+    stage: str
+    key: str
+    state: Literal["running", "done", "failed"]
+    seconds: float | None = None
+    finished_at: str | None = None
+    result: dict[str, Any] = Field(default_factory=dict)
+
+
+class JobView(Contract):
+    """Long work to watch: a document, a dataset, a run or a deployment on its way."""
+
+    id: str
+    kind: Literal["document", "dataset", "run", "deployment"]
+    subject: str
+    collection: str | None = None
+    stage: str
+    state: JobState
+    code: str | None = Field(None, description="Why it failed, for programs.")
+    detail: str | None = Field(None, description="Why it failed and what to do, for people.")
+    progress: Progress | None = None
+    created_at: str
+    finished_at: str | None = None
+
+
+class EventView(Contract):
+    """One event of a job's life, numbered within the catalog."""
+
+    id: int
+    job: str
+    at: str
+    kind: str
+    data: dict[str, Any]
+
+
+class CollectionView(Contract):
+    """A named shelf and its settings."""
+
+    name: str
+    parameters: ProcessingParameters
+    created_at: str
+    documents: int = 0
+
+
+class DocumentView(Contract):
+    """A document on a shelf: what it is, how far it has come, and why it stopped where it did."""
+
+    id: str
+    collection: str
+    filename: str
+    size_bytes: int
+    added_at: str
+    state: JobState
+    stage: str
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
+class DatasetView(Contract):
+    """A dataset: immutable, named by its inputs."""
+
+    id: str
+    wish: DatasetWish
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
+class RunView(Contract):
+    """A training run."""
+
+    id: str
+    wish: RunWish
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
+class DeploymentView(Contract):
+    """A deployment: what was wished for and what is observed."""
+
+    name: str
+    sequence: int
+    wish: DeploymentWish
+    state: Literal["pending", "starting", "ready", "failed", "stopping", "stopped"]
+    detail: str | None = None
+    endpoint: str | None = Field(None, description="Base URL of the engine, for the gateway.")
+    served_model: str | None = Field(None, description="The engine's own name for it: the adapter's content hash, or the base.")
+    updated_at: str
+
+
+class KeyView(Contract):
+    """An API key without its secret."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: str
+    revoked_at: str | None = None
+
+
+class ListPage(Contract, Generic[V]):
+    """A page of a list; pass `next_cursor` as `cursor` for the one after."""
+
+    items: tuple[V, ...]
+    next_cursor: str | None = None

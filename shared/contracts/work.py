@@ -1,0 +1,90 @@
+"""The messages on the queues and the manifest that commits a stage's result."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+from shared.contracts.documents import ProcessingParameters
+from shared.contracts.learning import EvaluationParameters
+
+
+class Work(Contract):
+    """A message on a queue. `job` is what users watch; `trace` follows the work through logs."""
+
+    job: str
+    trace: str
+
+
+class DocumentWork(Work):
+    """Take a document of a collection through its next stage. Self-contained: later settings do not reach it."""
+
+    collection: str
+    document: str
+    filename: str
+    parameters: ProcessingParameters
+
+
+class DatasetWork(Work):
+    """Assemble the dataset with that key."""
+
+    dataset: str
+
+
+class RunWork(Work):
+    """Train, then evaluate, the run with that key."""
+
+    run: str
+    evaluation: EvaluationParameters = EvaluationParameters()
+
+
+class File(Contract):
+    """One output of a stage."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class Rejected(Contract):
+    """A bad input, told as data: what is wrong with it and what the user can do."""
+
+    reason: str
+    detail: str
+
+
+class Manifest(Contract):
+    """The commit of a stage: written last, created exclusively, so that whoever reads it reads a whole result."""
+
+    stage: str
+    stage_version: int
+    key: str
+    parameters: dict[str, object]
+    inputs: tuple[str, ...]
+    files: dict[str, File] = {}
+    result: dict[str, object] = {}
+    rejected: Rejected | None = None
+    started_at: str
+    finished_at: str
+    seconds: float
+
+
+class JobEvent(Contract):
+    """What happened to a job beyond its stages' manifests: the latest of the series `jobs/<job>/` counts."""
+
+    kind: Literal["dead", "cancelled", "requeued"]
+    stage: str
+    code: str = ""
+    detail: str = ""
+    attempts: int = 0
+    at: str
+    trace: str
+
+
+class Progress(Contract):
+    """How far a stage has come, in its own unit."""
+
+    done: int
+    total: int
+    unit: str
+    fields: dict[str, float | int | str] = Field(default_factory=dict)

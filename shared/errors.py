@@ -1,0 +1,93 @@
+"""Every error Lectern raises on purpose: a code for programs, a sentence for people, and whether to try again."""
+
+
+class LecternError(Exception):
+    """The base. `code` is stable; the message says what happened and what to do next."""
+
+    code = "internal"
+    retryable = False
+
+    def __init__(self, message: str, **context: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.context = context
+
+
+class NotFound(LecternError):
+    """Nothing is known under that name."""
+
+    code = "not-found"
+
+
+class AlreadyExists(LecternError):
+    """An object of that name was created before, and objects are created once."""
+
+    code = "already-exists"
+
+
+class Conflict(LecternError):
+    """The request contradicts what already stands."""
+
+    code = "conflict"
+
+
+class InvalidInput(LecternError):
+    """What was given cannot be worked with."""
+
+    code = "invalid-input"
+
+
+class NotAPdf(InvalidInput):
+    """The bytes do not begin as a PDF does."""
+
+    code = "not-a-pdf"
+
+
+class EmptyUpload(InvalidInput):
+    """No bytes arrived."""
+
+    code = "empty-upload"
+
+
+class TooLarge(LecternError):
+    """The upload is over the cap."""
+
+    code = "too-large"
+
+
+class Unauthorized(LecternError):
+    """No valid API key came with the request."""
+
+    code = "unauthorized"
+
+
+class Forbidden(LecternError):
+    """The API key's scopes do not allow this."""
+
+    code = "forbidden"
+
+
+class Unavailable(LecternError):
+    """A part that is needed does not answer just now; trying again later may succeed."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class LeaseHeld(LecternError):
+    """Another worker is at this very work."""
+
+    code = "lease-held"
+    retryable = True
+
+
+class Cancelled(LecternError):
+    """The user called the work off."""
+
+    code = "cancelled"
+
+
+class Unsupported(LecternError):
+    """This machine or installation cannot do it; the message says what can."""
+
+    code = "unsupported"

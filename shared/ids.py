@@ -1,0 +1,24 @@
+"""How things are called: short ids of long keys, and the jobs that make them."""
+
+SHORT = 16
+
+
+def short(key: str) -> str:
+    """The first 64 bits of a key, in hex: what users see of datasets, runs and models."""
+    return key[:SHORT]
+
+
+def document_job(collection: str, document: str) -> str:
+    return f"document.{collection}.{short(document)}"
+
+
+def dataset_job(dataset: str) -> str:
+    return f"dataset.{dataset}"
+
+
+def run_job(run: str) -> str:
+    return f"run.{run}"
+
+
+def deployment_job(name: str, sequence: int) -> str:
+    return f"deployment.{name}.{sequence}"

@@ -1,0 +1,73 @@
+"""Where each thing lies in the object store: the one place where paths are made."""
+
+
+def source(document: str) -> str:
+    return f"documents/{document}/source.pdf"
+
+
+def document(document: str) -> str:
+    return f"documents/{document}/document.json"
+
+
+def upload(token: str) -> str:
+    return f"uploads/{token}"
+
+
+def collection_settings(collection: str) -> str:
+    return f"collections/{collection}/settings"
+
+
+def memberships(collection: str) -> str:
+    return f"collections/{collection}/documents"
+
+
+def membership(collection: str, document: str) -> str:
+    return f"collections/{collection}/documents/{document}.json"
+
+
+def stage(name: str, key: str) -> str:
+    return f"stages/{name}/{key}"
+
+
+def manifest(name: str, key: str) -> str:
+    return f"stages/{name}/{key}/manifest.json"
+
+
+def attempt_file(name: str, key: str, attempt: str, file: str) -> str:
+    return f"stages/{name}/{key}/{attempt}/{file}"
+
+
+def job_events(job: str) -> str:
+    return f"jobs/{job}"
+
+
+def dataset(dataset: str) -> str:
+    return f"datasets/{dataset}.json"
+
+
+def run(run: str) -> str:
+    return f"runs/{run}.json"
+
+
+def checkpoints(run: str) -> str:
+    return f"checkpoints/{run}"
+
+
+def model(model: str) -> str:
+    return f"models/{model}.json"
+
+
+def deployment(name: str) -> str:
+    return f"deployments/{name}"
+
+
+def base_manifest(name: str) -> str:
+    return f"bases/{name}/manifest.json"
+
+
+def base_file(name: str, file: str) -> str:
+    return f"bases/{name}/{file}"
+
+
+def api_key(key: str) -> str:
+    return f"keys/{key}"

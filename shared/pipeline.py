@@ -1,0 +1,103 @@
+"""The flow, written down once.
+
+    document → extraction → cleaning → chunking → dataset → run (training → evaluation) → model → deployment
+
+A stage is a pure function of its parameters and inputs, so its result has a name derived from them. A deployment is
+no stage: it is a wish that the serving service reconciles with what runs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from shared.contracts.base import Contract
+from shared.contracts.documents import ChunkingResult, CleaningResult, ExtractionResult, ProcessingParameters
+from shared.contracts.learning import (
+    DatasetInput,
+    DatasetParameters,
+    DatasetResult,
+    EvaluationResult,
+    TrainingRecipe,
+    TrainingResult,
+)
+from shared.contracts.work import DatasetWork, DocumentWork, RunWork, Work
+from shared.keys import stage_key
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the flow. `key` names the result of a piece of work; `then` is the stage that follows in the same job."""
+
+    name: str
+    queue: str
+    version: int
+    work: type[Work]
+    result: type[Contract]
+    key: Callable[[Any], str]
+    then: str | None = None
+
+
+def extraction_key(document: str, parameters: ProcessingParameters) -> str:
+    return stage_key("extraction", EXTRACTION.version, parameters.extraction, [document])
+
+
+def cleaning_key(document: str, parameters: ProcessingParameters) -> str:
+    return stage_key("cleaning", CLEANING.version, parameters.cleaning, [extraction_key(document, parameters)])
+
+
+def chunking_key(document: str, parameters: ProcessingParameters) -> str:
+    return stage_key("chunking", CHUNKING.version, parameters.chunking, [cleaning_key(document, parameters)])
+
+
+def dataset_key(base: str, parameters: DatasetParameters, inputs: tuple[DatasetInput, ...]) -> str:
+    """Order of the documents does not matter; their names do, since examples mention them."""
+    sources = sorted(f"{one.chunking_key}:{one.document}:{one.filename}" for one in inputs)
+    return stage_key("dataset", DATASET.version, parameters, [base, *sources])
+
+
+def training_key(dataset: str, recipe: TrainingRecipe, base_digest: str) -> str:
+    return stage_key("training", TRAINING.version, recipe, [dataset, base_digest])
+
+
+def evaluation_key(work: RunWork) -> str:
+    return stage_key("evaluation", EVALUATION.version, work.evaluation, [work.run])
+
+
+EXTRACTION = Stage(
+    "extraction", queue="extraction", version=1, work=DocumentWork, result=ExtractionResult, then="cleaning",
+    key=lambda work: extraction_key(work.document, work.parameters),
+)  # fmt: skip
+CLEANING = Stage(
+    "cleaning", queue="cleaning", version=1, work=DocumentWork, result=CleaningResult, then="chunking",
+    key=lambda work: cleaning_key(work.document, work.parameters),
+)  # fmt: skip
+CHUNKING = Stage(
+    "chunking", queue="cleaning", version=1, work=DocumentWork, result=ChunkingResult,
+    key=lambda work: chunking_key(work.document, work.parameters),
+)  # fmt: skip
+DATASET = Stage(
+    "dataset", queue="cleaning", version=1, work=DatasetWork, result=DatasetResult,
+    key=lambda work: work.dataset,
+)  # fmt: skip
+TRAINING = Stage(
+    "training", queue="training", version=1, work=RunWork, result=TrainingResult, then="evaluation",
+    key=lambda work: work.run,
+)  # fmt: skip
+EVALUATION = Stage(
+    "evaluation", queue="training", version=1, work=RunWork, result=EvaluationResult,
+    key=evaluation_key,
+)  # fmt: skip
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, DATASET, TRAINING, EVALUATION)
+}
+
+FIRST_STAGE: dict[type[Work], Stage] = {DocumentWork: EXTRACTION, DatasetWork: DATASET, RunWork: TRAINING}
+
+
+def chain(work: Work) -> tuple[Stage, ...]:
+    """The stages that a piece of work passes through, in order."""
+    stages = [FIRST_STAGE[type(work)]]
+    while (following := stages[-1].then) is not None:
+        stages.append(STAGES[following])
+    return tuple(stages)

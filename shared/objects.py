@@ -93,7 +93,7 @@ class ObstoreObjects:
 
     def size(self, path: str) -> int | None:
         try:
-            return obstore.head(self._backend, path)["size"]
+            return int(obstore.head(self._backend, path)["size"])
         except (NotFoundError, FileNotFoundError):
             return None
 
@@ -178,6 +178,11 @@ class Series:
         while not create_contract(self._store, self._path(sequence), value):
             sequence += 1
         return sequence
+
+    def first(self, contract: type[C]) -> tuple[int, C] | None:
+        """The first sequence number and its value, or None where nothing was appended."""
+        value = read_contract(self._store, self._path(1), contract)
+        return (1, value) if value is not None else None
 
     def latest(self, contract: type[C]) -> tuple[int, C] | None:
         """The last sequence number and its value, or None where nothing was appended."""

@@ -88,9 +88,7 @@ EVALUATION = Stage(
     key=evaluation_key,
 )  # fmt: skip
 
-STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, DATASET, TRAINING, EVALUATION)
-}
+STAGES: dict[str, Stage] = {stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, DATASET, TRAINING, EVALUATION)}
 
 FIRST_STAGE: dict[type[Work], Stage] = {DocumentWork: EXTRACTION, DatasetWork: DATASET, RunWork: TRAINING}
 

@@ -7,14 +7,14 @@ from typing import Any, Protocol, TypeVar
 from shared.contracts.base import Contract
 from shared.contracts.work import Rejected, Work
 
-W = TypeVar("W", bound=Work, covariant=True)
+W_co = TypeVar("W_co", bound=Work, covariant=True)
 
 
-class StageContext(Protocol[W]):
+class StageContext(Protocol[W_co]):
     """The world as one attempt at a stage sees it."""
 
     @property
-    def work(self) -> W:
+    def work(self) -> W_co:
         """The message that asked for this."""
 
     @property

@@ -26,4 +26,5 @@ def configure_logs(level: str, as_json: bool) -> None:
 
 def log() -> structlog.typing.FilteringBoundLogger:
     """The logger, with whatever the runner bound."""
-    return structlog.get_logger()
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger

@@ -34,8 +34,8 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingJob:
-    """A job that is not finished, as the recovery sweep sees it. Times are seconds since 1970."""
+class JobWork:
+    """A job as the runner and the recovery sweep see it. Times are seconds since 1970."""
 
     id: str
     stage: str
@@ -77,19 +77,26 @@ class Catalog(Protocol):
         """Documents of a collection by state."""
 
     # jobs, as the runner and the sweep drive them
-    def put_job(self, job: NewJob) -> bool:
-        """Index a job as queued; an existing one with the same id is replaced only if its work differs or it was given up. True where it was put."""
+    def put_job(self, job: NewJob, anew: bool = False) -> bool:
+        """Index a job as queued. One of that id stays as it is where it wants the same work, unless it is to start
+        `anew`; where the work differs it is replaced, and whoever is at the old work finds itself superseded.
+        True where the job was put."""
 
     def job(self, job: str) -> JobView | None: ...
     def jobs(self, part: Slice, kind: str | None = None, state: str | None = None) -> list[JobView]: ...
-    def begin_stage(self, job: str, stage: str, key: str) -> int:
-        """Mark a stage running; returns how many times it was begun since it last moved on."""
+    def work(self, job: str) -> JobWork | None: ...
+    def pending(self, limit: int = 10_000) -> list[JobWork]:
+        """Jobs that are not finished, those unseen for longest first."""
 
+    def begin_stage(self, work: Work, stage: str, key: str) -> int:
+        """Mark a stage running; returns how many times it was begun since the job last moved on. 0: superseded."""
+
+    def attempts(self, job: str) -> int: ...
     def touch(self, job: str, progress: Progress | None = None) -> bool:
         """A sign of life; returns whether the user called the job off."""
 
-    def stage_done(self, job: str, stage: str, manifest: Manifest, then: str | None) -> None:
-        """Record a committed manifest and queue the job at `then`, or finish it."""
+    def stage_done(self, work: Work, manifest: Manifest, then: str | None) -> bool:
+        """Record a committed manifest and queue the job at `then`, or finish it. False: superseded, nothing recorded."""
 
     def retry_job(self, job: str, retry_at: float, code: str, detail: str) -> None: ...
     def finish_job(self, job: str, state: str, code: str | None, detail: str | None, at: str) -> None: ...
@@ -97,7 +104,6 @@ class Catalog(Protocol):
     def requeued(self, job: str) -> None:
         """The message was put on the queue again: waiting becomes queued, and the clock starts anew."""
 
-    def pending(self, limit: int = 10_000) -> list[PendingJob]: ...
     def stages(self, job: str) -> tuple[StageView, ...]: ...
     def events(self, job: str, after: int, limit: int = 500) -> list[EventView]: ...
     def add_event(self, job: str, kind: str, data: dict[str, Any]) -> None: ...
@@ -118,7 +124,12 @@ class Catalog(Protocol):
     # deployments
     def put_deployment(self, sequence: int, wish: DeploymentWish) -> None: ...
     def observe_deployment(
-        self, name: str, state: str, detail: str | None = None, endpoint: str | None = None, served_model: str | None = None
+        self,
+        name: str,
+        state: str,
+        detail: str | None = None,
+        endpoint: str | None = None,
+        served_model: str | None = None,
     ) -> None: ...
     def deployment(self, name: str) -> DeploymentView | None: ...
     def deployments(self) -> list[DeploymentView]: ...

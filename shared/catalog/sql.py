@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Select, and_, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.catalog.protocol import Answer, NewJob, PendingJob, Slice
+from shared.catalog.protocol import Answer, JobWork, NewJob, Slice
 from shared.catalog.tables import (
     Base,
     CollectionRow,
@@ -39,7 +39,7 @@ from shared.contracts.views import (
     RunView,
     StageView,
 )
-from shared.contracts.work import Manifest, Progress
+from shared.contracts.work import Manifest, Progress, Work
 from shared.ids import dataset_job, run_job, short
 
 
@@ -89,7 +89,7 @@ class SqlCatalog:
     def _collection_views(self, session: Session, rows: list[CollectionRow]) -> list[CollectionView]:
         names = [row.name for row in rows]
         counting = select(DocumentRow.collection, func.count()).where(DocumentRow.collection.in_(names))
-        counts = dict(session.execute(counting.group_by(DocumentRow.collection)).tuples().all())
+        counts = {name: count for name, count in session.execute(counting.group_by(DocumentRow.collection))}
         return [
             CollectionView(
                 name=row.name, parameters=ProcessingParameters.model_validate(row.parameters),
@@ -108,8 +108,8 @@ class SqlCatalog:
     def document(self, collection: str, document: str) -> DocumentView | None:
         wanted = _documents().where(DocumentRow.collection == collection, DocumentRow.id == document)
         with self._read() as session:
-            found = session.execute(wanted).tuples().first()
-            return _document_view(*found, self._stages(session, found[0].job)) if found else None
+            found = session.execute(wanted).first()
+            return _document_view(found[0], found[1], self._stages(session, found[0].job)) if found else None
 
     def documents(self, part: Slice, collection: str | None = None, state: str | None = None) -> list[DocumentView]:
         wanted = _page(_documents(), DocumentRow.added_at, DocumentRow.id, part)
@@ -118,32 +118,32 @@ class SqlCatalog:
         if state is not None:
             wanted = wanted.where(JobRow.state == state)
         with self._read() as session:
-            return [_document_view(document, job, ()) for document, job in session.execute(wanted).tuples()]
+            return [_document_view(document, job, ()) for document, job in session.execute(wanted)]
 
     def shelves_of(self, document: str) -> list[DocumentView]:
         wanted = _documents().where(DocumentRow.id.startswith(document, autoescape=True)).order_by(DocumentRow.added_at)
         with self._read() as session:
-            rows = session.execute(wanted).tuples().all()
+            rows = session.execute(wanted).all()
             return [_document_view(found, job, self._stages(session, found.job)) for found, job in rows]
 
     def count_documents(self, collection: str) -> dict[str, int]:
         counting = select(JobRow.state, func.count()).join(DocumentRow, DocumentRow.job == JobRow.id)
         with self._read() as session:
             rows = session.execute(counting.where(DocumentRow.collection == collection).group_by(JobRow.state))
-            return dict(rows.tuples().all())
+            return {state: count for state, count in rows}
 
     # ---- jobs
 
-    def put_job(self, job: NewJob) -> bool:
+    def put_job(self, job: NewJob, anew: bool = False) -> bool:
         work = job.work.model_dump(mode="json")
         with self._write() as session:
             standing = session.get(JobRow, job.id, with_for_update=True)
-            if standing is not None and standing.state not in ("dead", "cancelled") and _same_work(standing.work, work):
+            if standing is not None and not anew and _same_work(standing.work, work):
                 return False
             self._upsert(
                 session, JobRow, id=job.id, kind=job.kind, subject=job.subject, collection=job.collection,
-                stage=job.stage, state="queued", code=None, detail=None, progress=None, work=work, attempts=0,
-                retry_at=None, touched_at=time.time(), cancel_requested=False, created_at=job.created_at,
+                stage=job.stage, state="queued", code=None, detail=None, progress=None, work=work, trace=job.work.trace,
+                attempts=0, retry_at=None, touched_at=time.time(), cancel_requested=False, created_at=job.created_at,
                 finished_at=None,
             )  # fmt: skip
             self._event(session, job.id, "queued", {"stage": job.stage})
@@ -163,11 +163,12 @@ class SqlCatalog:
         with self._read() as session:
             return [_job_view(row) for row in session.scalars(wanted)]
 
-    def begin_stage(self, job: str, stage: str, key: str) -> int:
+    def begin_stage(self, work: Work, stage: str, key: str) -> int:
+        job = work.job
         with self._write() as session:
             row = session.get(JobRow, job, with_for_update=True)
-            if row is None:
-                return 1
+            if row is None or row.trace != work.trace:
+                return 0
             row.attempts = row.attempts + 1 if row.stage == stage else 1
             row.stage, row.state, row.touched_at, row.retry_at = stage, "running", time.time(), None
             row.code, row.detail, row.progress = None, None, None
@@ -177,6 +178,10 @@ class SqlCatalog:
             )  # fmt: skip
             self._event(session, job, "stage", {"stage": stage, "state": "running", "attempt": row.attempts})
             return row.attempts
+
+    def attempts(self, job: str) -> int:
+        with self._read() as session:
+            return session.scalar(select(JobRow.attempts).where(JobRow.id == job)) or 0
 
     def touch(self, job: str, progress: Progress | None = None) -> bool:
         with self._write() as session:
@@ -189,9 +194,12 @@ class SqlCatalog:
                 self._event(session, job, "progress", {"stage": row.stage, **row.progress})
             return row.cancel_requested
 
-    def stage_done(self, job: str, stage: str, manifest: Manifest, then: str | None) -> None:
-        rejected = manifest.rejected
+    def stage_done(self, work: Work, manifest: Manifest, then: str | None) -> bool:
+        rejected, job, stage = manifest.rejected, work.job, manifest.stage
         with self._write() as session:
+            row = session.get(JobRow, job, with_for_update=True)
+            if row is None or row.trace != work.trace:
+                return False
             self._upsert(
                 session, StageRow, job=job, stage=stage, key=manifest.key, state="failed" if rejected else "done",
                 seconds=manifest.seconds, finished_at=manifest.finished_at,
@@ -205,10 +213,17 @@ class SqlCatalog:
             else:
                 values = {"stage": then, "state": "queued", "attempts": 0, "retry_at": None, "progress": None}
                 session.execute(update(JobRow).where(JobRow.id == job).values(**values, touched_at=time.time()))
+        return True
 
     def retry_job(self, job: str, retry_at: float, code: str, detail: str) -> None:
         with self._write() as session:
-            values = {"state": "waiting", "retry_at": retry_at, "code": code, "detail": detail, "touched_at": time.time()}
+            values = {
+                "state": "waiting",
+                "retry_at": retry_at,
+                "code": code,
+                "detail": detail,
+                "touched_at": time.time(),
+            }
             session.execute(update(JobRow).where(JobRow.id == job).values(**values))
             self._event(session, job, "retry", {"code": code, "detail": detail})
 
@@ -231,13 +246,15 @@ class SqlCatalog:
             values = {"state": "queued", "retry_at": None, "touched_at": time.time()}
             session.execute(update(JobRow).where(JobRow.id == job, JobRow.state.not_in(FINISHED)).values(**values))
 
-    def pending(self, limit: int = 10_000) -> list[PendingJob]:
+    def work(self, job: str) -> JobWork | None:
+        with self._read() as session:
+            row = session.get(JobRow, job)
+            return _job_work(row) if row else None
+
+    def pending(self, limit: int = 10_000) -> list[JobWork]:
         wanted = select(JobRow).where(JobRow.state.in_(("queued", "running", "waiting")), JobRow.kind != "deployment")
         with self._read() as session:
-            return [
-                PendingJob(row.id, row.stage, row.state, row.work, row.touched_at, row.retry_at)
-                for row in session.scalars(wanted.order_by(JobRow.touched_at).limit(limit))
-            ]
+            return [_job_work(row) for row in session.scalars(wanted.order_by(JobRow.touched_at).limit(limit))]
 
     def stages(self, job: str) -> tuple[StageView, ...]:
         with self._read() as session:
@@ -258,8 +275,7 @@ class SqlCatalog:
         wanted = select(EventRow).where(EventRow.job == job, EventRow.id > after).order_by(EventRow.id).limit(limit)
         with self._read() as session:
             return [
-                EventView(id=row.id, job=row.job, at=row.at, kind=row.kind, data=row.data)
-                for row in session.scalars(wanted)
+                EventView(id=row.id, job=row.job, at=row.at, kind=row.kind, data=row.data) for row in session.scalars(wanted)
             ]
 
     def add_event(self, job: str, kind: str, data: dict[str, Any]) -> None:
@@ -342,7 +358,12 @@ class SqlCatalog:
                 self._upsert(session, DeploymentRow, name=wish.name, **values, state="pending", detail=None)
 
     def observe_deployment(
-        self, name: str, state: str, detail: str | None = None, endpoint: str | None = None, served_model: str | None = None
+        self,
+        name: str,
+        state: str,
+        detail: str | None = None,
+        endpoint: str | None = None,
+        served_model: str | None = None,
     ) -> None:
         values = {"state": state, "detail": detail, "endpoint": endpoint, "served_model": served_model}
         with self._write() as session:
@@ -400,7 +421,7 @@ def _page(wanted: Select[Any], age: Any, identity: Any, part: Slice) -> Select[A
     return wanted.order_by(age.desc(), identity.desc()).limit(part.limit)
 
 
-def _documents() -> Select[tuple[DocumentRow, JobRow]]:
+def _documents() -> Any:
     return select(DocumentRow, JobRow).join(JobRow, JobRow.id == DocumentRow.job)
 
 
@@ -421,6 +442,10 @@ def _job_view(row: JobRow) -> JobView:
         code=row.code, detail=row.detail, progress=Progress.model_validate(row.progress) if row.progress else None,
         created_at=row.created_at, finished_at=row.finished_at,
     )  # fmt: skip
+
+
+def _job_work(row: JobRow) -> JobWork:
+    return JobWork(row.id, row.stage, row.state, row.work, row.touched_at, row.retry_at)
 
 
 def _deployment_view(row: DeploymentRow) -> DeploymentView:

@@ -44,6 +44,7 @@ class JobRow(Base):
     detail: Mapped[str | None] = mapped_column(Text)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     work: Mapped[dict[str, Any]]
+    trace: Mapped[str]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     retry_at: Mapped[float | None] = mapped_column(Float)
     touched_at: Mapped[float] = mapped_column(Float)

@@ -127,11 +127,15 @@ class CleaningParameters(Contract):
     """What leaves the text, and what is set aside as garbage."""
 
     margin_share: float = Field(0.12, ge=0, le=0.5, description="Share of a page's height where headers and footers live.")
-    repeat_share: float = Field(0.3, ge=0, le=1, description="Share of pages a margin line must recur on to be a header or footer.")
+    repeat_share: float = Field(
+        0.3, ge=0, le=1, description="Share of pages a margin line must recur on to be a header or footer."
+    )
     drop_references: bool = Field(True, description="Leave the list of references out of the text.")
     min_alpha_ratio: float = Field(0.5, ge=0, le=1, description="Share of letters among visible characters.")
     min_words: int = Field(3, ge=0, description="Fewest words of a paragraph that is kept.")
-    max_repeat_ratio: float = Field(0.3, ge=0, le=1, description="Largest share of duplicated words n-grams (Gopher, Rae et al. 2021, A1.1).")
+    max_repeat_ratio: float = Field(
+        0.3, ge=0, le=1, description="Largest share of duplicated words n-grams (Gopher, Rae et al. 2021, A1.1)."
+    )
     max_replacement_ratio: float = Field(0.02, ge=0, le=1, description="Share of undecodable characters.")
 
 

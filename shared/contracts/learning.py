@@ -70,11 +70,15 @@ class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works."""
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, a directory, or a hub id.")
-    quantization: Literal["nf4", "none"] = Field("nf4", description="NF4 with double quantization (QLoRA, Dettmers et al. 2023).")
+    quantization: Literal["nf4", "none"] = Field(
+        "nf4", description="NF4 with double quantization (QLoRA, Dettmers et al. 2023)."
+    )
     lora_r: int = Field(16, ge=1, le=256)
     lora_alpha: int = Field(32, ge=1)
     lora_dropout: float = Field(0.05, ge=0, lt=1)
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32.")
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
+        "auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32."
+    )
     optimizer: Literal["adamw_8bit", "adamw_torch"] = "adamw_8bit"
     learning_rate: float = Field(3e-4, gt=0)
     schedule: Literal["linear", "cosine"] = "cosine"

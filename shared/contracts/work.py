@@ -21,7 +21,6 @@ class DocumentWork(Work):
 
     collection: str
     document: str
-    filename: str
     parameters: ProcessingParameters
 
 
@@ -59,8 +58,7 @@ class Manifest(Contract):
     stage: str
     stage_version: int
     key: str
-    parameters: dict[str, object]
-    inputs: tuple[str, ...]
+    work: dict[str, object]
     files: dict[str, File] = {}
     result: dict[str, object] = {}
     rejected: Rejected | None = None
@@ -70,10 +68,12 @@ class Manifest(Contract):
 
 
 class JobEvent(Contract):
-    """What happened to a job beyond its stages' manifests: the latest of the series `jobs/<job>/` counts."""
+    """What happened to a job beyond its stages' manifests. The latest of the series `jobs/<job>/` counts, as long as the
+    job still wants the result named `key`."""
 
     kind: Literal["dead", "cancelled", "requeued"]
     stage: str
+    key: str
     code: str = ""
     detail: str = ""
     attempts: int = 0

@@ -68,6 +68,7 @@ def upgrade() -> None:
     sa.Column('detail', sa.Text(), nullable=True),
     sa.Column('progress', sa.JSON(), nullable=True),
     sa.Column('work', sa.JSON(), nullable=False),
+    sa.Column('trace', sa.String(), nullable=False),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('retry_at', sa.Float(), nullable=True),
     sa.Column('touched_at', sa.Float(), nullable=False),

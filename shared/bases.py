@@ -1,0 +1,107 @@
+"""Base models in the object store: published once, fetched once a machine, by training and by serving alike."""
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from shared import layout
+from shared.contracts.learning import BaseModelManifest
+from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from shared.ids import short
+from shared.keys import digest, is_name
+from shared.objects import ObjectStore, create_contract, read_contract
+
+
+def read_base(store: ObjectStore, name: str) -> BaseModelManifest | None:
+    """What is published under the name, or None. Raises InvalidInput where the text is no name."""
+    return read_contract(store, layout.base_manifest(_checked(name)), BaseModelManifest)
+
+
+def publish_base(
+    store: ObjectStore, directory: Path, *, name: str, source: str, licence: str, architecture: str, eos_token: str
+) -> BaseModelManifest:
+    """Upload every file of a directory as the base `name`, its manifest last. Publishing the same files again changes
+    nothing. Raises Conflict where other files stand under the name."""
+    paths = sorted(path for path in directory.rglob("*") if path.is_file())
+    files = {path.relative_to(directory).as_posix(): _sha256(path) for path in paths}
+    if not files:
+        raise InvalidInput(f"{directory.name} holds no files to publish as base model {name}", base=name)
+    manifest = BaseModelManifest(
+        name=_checked(name), digest=digest(files), files=files,
+        source=source, licence=licence, architecture=architecture, eos_token=eos_token,
+    )  # fmt: skip
+    if (standing := read_base(store, name)) is None:
+        for path, file in zip(paths, files, strict=True):
+            store.upload(_object(manifest, file), path)
+        if create_contract(store, layout.base_manifest(name), manifest):
+            return manifest
+        standing = read_base(store, name)
+    if standing is None or standing.digest != manifest.digest:
+        raise Conflict(f"base model {name} is published already with other files: choose another name", base=name)
+    return standing
+
+
+def fetch_base(store: ObjectStore, name: str, cache_dir: Path) -> Path:
+    """The directory of a base model on this machine, downloaded and verified the first time it is asked for.
+
+    Safe under concurrent callers: one downloads, the others wait. Raises NotFound where nothing is published under
+    the name, Unavailable where what came differs from the manifest.
+    """
+    manifest = read_base(store, name)
+    if manifest is None:
+        raise NotFound(f"no base model {name} is published: publish it, or name one that is", base=name)
+    target = cache_dir / "bases" / f"{name}-{short(manifest.digest)}"
+    if target.is_dir():
+        return target
+    with _locked(target.with_name(target.name + ".lock")):
+        if not target.is_dir():
+            _download(store, manifest, target)
+    return target
+
+
+def _download(store: ObjectStore, manifest: BaseModelManifest, target: Path) -> None:
+    """Into a directory beside the target, which takes its place when whole: a directory that is there is complete."""
+    part = target.with_name(target.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    for file, sha256 in manifest.files.items():
+        path = part / _inside(file)
+        store.download(_object(manifest, file), path)
+        if _sha256(path) != sha256:
+            raise Unavailable(f"{file} of base model {manifest.name} came damaged", base=manifest.name, file=file)
+    part.rename(target)
+
+
+def _object(manifest: BaseModelManifest, file: str) -> str:
+    # The digest in the path keeps two publishers of different files from overwriting each other's.
+    return layout.base_file(manifest.name, f"{short(manifest.digest)}/{file}")
+
+
+def _checked(name: str) -> str:
+    if not is_name(name):
+        raise InvalidInput(f"{name!r} cannot name a base model: use a-z, 0-9, dot, dash and underscore", base=name)
+    return name
+
+
+def _inside(file: str) -> PurePosixPath:
+    """A relative path that stays below its directory: manifests come from outside this process."""
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise InvalidInput(f"the manifest names a file outside its directory: {file!r}", file=file)
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Held by one process at a time, and freed by the kernel if that process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

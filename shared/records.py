@@ -1,0 +1,338 @@
+"""Facts, written as objects first and indexed as rows second. `reindex` uses the same second halves to rebuild the catalog."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from shared import layout
+from shared.bases import read_base
+from shared.catalog.protocol import Catalog, NewJob
+from shared.clock import now
+from shared.contracts.documents import Document, Membership, ProcessingParameters
+from shared.contracts.keys import ApiKey, Scope
+from shared.contracts.learning import (
+    DatasetInput,
+    DatasetParameters,
+    DatasetWish,
+    DeploymentWish,
+    EvaluationResult,
+    Model,
+    RunWish,
+    TrainingRecipe,
+    TrainingResult,
+)
+from shared.contracts.views import FINISHED, DatasetView, JobView
+from shared.contracts.work import DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
+from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from shared.ids import dataset_job, deployment_job, document_job, run_job, short
+from shared.keys import is_name, new_trace
+from shared.objects import ObjectStore, Series, create_contract, read_contract
+from shared.pipeline import DATASET, EVALUATION, EXTRACTION, STAGES, TRAINING, chunking_key, dataset_key, training_key
+from shared.queue import Queue
+from shared.results import committed, standing
+from shared.telemetry import log
+
+
+class CollectionSettings(ProcessingParameters):
+    """A collection's settings as they are kept: the latest of `collections/<name>/settings/` counts."""
+
+    set_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What users ask for, written down and set going."""
+
+    store: ObjectStore
+    catalog: Catalog
+    queue: Queue
+
+    # ---- collections and documents
+
+    def collect(self, name: str) -> None:
+        """Make sure a collection exists. Raises InvalidInput where the name cannot be one."""
+        if self.catalog.collection(name) is None:
+            _require_name(name)
+            self.set_parameters(name, ProcessingParameters())
+
+    def set_parameters(self, name: str, parameters: ProcessingParameters) -> list[str]:
+        """Change a collection's settings; its documents are taken through what depends on them. Returns those jobs."""
+        _require_name(name)
+        settings = CollectionSettings(**dict(parameters), set_at=now())
+        Series(self.store, layout.collection_settings(name)).append(settings)
+        index_collection(self.store, self.catalog, name)
+        documents = (path for path in self.store.list(layout.memberships(name)))
+        return [self.process(membership) for membership in _contracts(self.store, documents, Membership)]
+
+    def add_document(self, collection: str, upload: str, filename: str, sha256: str, size_bytes: int) -> bool:
+        """Put an uploaded object on a collection's shelf and start its way. False where it stood there already."""
+        self.collect(collection)
+        if self.store.size(layout.source(sha256)) != size_bytes:
+            self.store.copy(upload, layout.source(sha256))
+        at = now()
+        document = Document(id=sha256, filename=filename, size_bytes=size_bytes, uploaded_at=at)
+        create_contract(self.store, layout.document(sha256), document)
+        membership = Membership(collection=collection, document=sha256, filename=filename, added_at=at)
+        added = create_contract(self.store, layout.membership(collection, sha256), membership)
+        kept = read_contract(self.store, layout.membership(collection, sha256), Membership)
+        self.process(kept or membership)
+        return added
+
+    def process(self, membership: Membership) -> str:
+        """Take a document through the stages that its collection's settings ask for and that were not done. Returns the job."""
+        job = index_document(self.store, self.catalog, membership)
+        self._start(job)
+        return job
+
+    # ---- datasets, runs, deployments
+
+    def wish_dataset(self, name: str, collection: str, base: str, parameters: DatasetParameters) -> DatasetView:
+        """Ask for a dataset of the documents of a collection that are done, as they stand now. Raises Conflict, NotFound."""
+        _require_name(name)
+        inputs = self._dataset_inputs(collection)
+        key = dataset_key(base, parameters, inputs)
+        wish = DatasetWish(
+            key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs, created_at=now()
+        )
+        create_contract(self.store, layout.dataset(short(key)), wish)
+        self._start(index_dataset(self.store, self.catalog, short(key)))
+        found = self.catalog.dataset(short(key))
+        assert found is not None
+        return found
+
+    def _dataset_inputs(self, collection: str) -> tuple[DatasetInput, ...]:
+        found = self.catalog.collection(collection)
+        if found is None:
+            raise NotFound(f"There is no collection {collection!r}.")
+        inputs = []
+        for membership in _contracts(self.store, self.store.list(layout.memberships(collection)), Membership):
+            key = chunking_key(membership.document, found.parameters)
+            manifest = committed(self.store, "chunking", key)
+            if manifest is not None and manifest.rejected is None:
+                inputs.append(DatasetInput(document=membership.document, filename=membership.filename, chunking_key=key))
+        if not inputs:
+            raise Conflict(f"No document of {collection!r} is done yet; watch it with `lectern watch`, then ask again.")
+        return tuple(sorted(inputs, key=lambda one: one.document))
+
+    def wish_run(self, name: str, dataset: str, recipe: TrainingRecipe) -> str:
+        """Ask for a training run on a dataset that is done. Returns the run's id. Raises Conflict or NotFound."""
+        _require_name(name)
+        found = self.catalog.dataset(dataset)
+        if found is None:
+            raise NotFound(f"There is no dataset {dataset!r}.")
+        if found.state != "done":
+            raise Conflict(f"Dataset {dataset} is {found.state}; a run needs one that is done.")
+        base = read_base(self.store, recipe.base)
+        if base is None:
+            raise NotFound(
+                f"The base model {recipe.base!r} is not in the object store. "
+                f"Publish it with `python -m services.training.publish_base {recipe.base}`."
+            )
+        key = training_key(found.wish.key, recipe, base.digest)
+        wish = RunWish(key=key, name=name, dataset=dataset, recipe=recipe, base_digest=base.digest, created_at=now())
+        create_contract(self.store, layout.run(short(key)), wish)
+        self._start(index_run(self.store, self.catalog, short(key)))
+        return short(key)
+
+    def wish_deployment(self, wish: DeploymentWish) -> str:
+        """Ask for a deployment, or for its stop. The serving service sees to it. Returns the job."""
+        _require_name(wish.name)
+        sequence = Series(self.store, layout.deployment(wish.name)).append(wish)
+        index_deployment(self.store, self.catalog, wish.name)
+        return deployment_job(wish.name, sequence)
+
+    # ---- jobs
+
+    def cancel(self, job: str) -> JobView:
+        """Call a job off: at once where no worker is at it, else at its next sign of life. Raises NotFound, Conflict."""
+        found = self._job(job)
+        if found.state in FINISHED:
+            raise Conflict(f"Job {job} is {found.state} already.")
+        if found.kind == "deployment":
+            raise Conflict("A deployment is stopped, not cancelled: `lectern stop NAME`.")
+        self.catalog.request_cancel(job)
+        if found.state != "running":
+            event = self._event(job, "cancelled")
+            self.catalog.finish_job(job, "cancelled", "cancelled", "Called off by a user.", event.at)
+        return self._job(job)
+
+    def retry(self, job: str) -> JobView:
+        """Start a dead or cancelled job again; what was committed stands. Raises NotFound, Conflict."""
+        found = self._job(job)
+        if found.state not in ("dead", "cancelled"):
+            raise Conflict(f"Job {job} is {found.state}; only a dead or cancelled job can be retried.")
+        self._event(job, "requeued")
+        self._start(self._index_anew(found))
+        return self._job(job)
+
+    def _index_anew(self, job: JobView) -> str:
+        if job.kind == "dataset":
+            return index_dataset(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "run":
+            return index_run(self.store, self.catalog, job.subject, anew=True)
+        membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)
+        if membership is None:
+            raise NotFound(f"Document {job.subject} is on no shelf {job.collection!r}.")
+        return index_document(self.store, self.catalog, membership, anew=True)
+
+    def _event(self, job: str, kind: Literal["cancelled", "requeued"]) -> JobEvent:
+        at = self.catalog.work(job)
+        assert at is not None, "the job was looked up before"
+        work = STAGES[at.stage].work.model_validate(at.work)
+        event = JobEvent(kind=kind, stage=at.stage, key=STAGES[at.stage].key(work), at=now(), trace=work.trace)
+        Series(self.store, layout.job_events(job)).append(event)
+        return event
+
+    def _job(self, job: str) -> JobView:
+        found = self.catalog.job(job)
+        if found is None:
+            raise NotFound(f"There is no job {job!r}.")
+        return found
+
+    def _start(self, job: str) -> None:
+        """Queue a job where it stands; a queue that does not answer is left to the recovery sweep."""
+        found = self.catalog.work(job)
+        if found is None or found.state != "queued":
+            return
+        stage = STAGES[found.stage]
+        try:
+            self.queue.put(stage, stage.work.model_validate(found.work))
+        except Unavailable:
+            log().warning("queue.unavailable", job=job, left_to="recovery")
+
+    # ---- keys
+
+    def create_key(self, name: str, scopes: tuple[Scope, ...], secret: str | None = None) -> tuple[ApiKey, str]:
+        """A new API key and its secret, which is kept nowhere."""
+        secret = secret or f"lk-{secrets.token_urlsafe(32)}"
+        hashed = hashlib.sha256(secret.encode()).hexdigest()
+        key = ApiKey(id=secrets.token_hex(6), name=name, secret_sha256=hashed, scopes=scopes, created_at=now())
+        Series(self.store, layout.api_key(key.id)).append(key)
+        self.catalog.put_key(key)
+        return key, secret
+
+    def revoke_key(self, key: str) -> ApiKey:
+        """Make a key worthless from now on. Raises NotFound."""
+        series = Series(self.store, layout.api_key(key))
+        latest = series.latest(ApiKey)
+        if latest is None:
+            raise NotFound(f"There is no key {key!r}.")
+        revoked = latest[1].model_copy(update={"revoked_at": now()})
+        series.append(revoked)
+        self.catalog.put_key(revoked)
+        return revoked
+
+
+# ---- from objects to rows
+
+
+def index_collection(store: ObjectStore, catalog: Catalog, name: str) -> None:
+    series = Series(store, layout.collection_settings(name))
+    latest, first = series.latest(CollectionSettings), series.first(CollectionSettings)
+    if latest is not None and first is not None:
+        parameters = ProcessingParameters(**latest[1].model_dump(exclude={"set_at"}))
+        catalog.put_collection(name, parameters, latest[0], first[1].set_at)
+
+
+def index_document(store: ObjectStore, catalog: Catalog, membership: Membership, anew: bool = False) -> str:
+    """Put a document and its job in the catalog, as far as committed results have brought it. Returns the job."""
+    collection = catalog.collection(membership.collection)
+    document = read_contract(store, layout.document(membership.document), Document)
+    if collection is None or document is None:
+        raise NotFound(f"document {membership.document} is not whole in the store", document=membership.document)
+    job = document_job(membership.collection, membership.document)
+    work = DocumentWork(
+        job=job, trace=new_trace(), collection=membership.collection, document=membership.document,
+        parameters=collection.parameters,
+    )  # fmt: skip
+    new = NewJob(job, "document", document.id, membership.collection, EXTRACTION.name, work, membership.added_at)
+    put_job(store, catalog, new, anew)
+    catalog.put_document(membership.collection, document.id, membership.filename, document.size_bytes, membership.added_at, job)
+    return job
+
+
+def index_dataset(store: ObjectStore, catalog: Catalog, dataset: str, anew: bool = False) -> str:
+    wish = read_contract(store, layout.dataset(dataset), DatasetWish)
+    if wish is None:
+        raise NotFound(f"There is no dataset {dataset!r}.")
+    catalog.put_dataset(wish)
+    work = DatasetWork(job=dataset_job(dataset), trace=new_trace(), dataset=wish.key)
+    put_job(store, catalog, NewJob(work.job, "dataset", dataset, wish.collection, DATASET.name, work, wish.created_at), anew)
+    return work.job
+
+
+def index_run(store: ObjectStore, catalog: Catalog, run: str, anew: bool = False) -> str:
+    wish = read_contract(store, layout.run(run), RunWish)
+    if wish is None:
+        raise NotFound(f"There is no run {run!r}.")
+    catalog.put_run(wish)
+    work = RunWork(job=run_job(run), trace=new_trace(), run=wish.key)
+    put_job(store, catalog, NewJob(work.job, "run", run, None, TRAINING.name, work, wish.created_at), anew)
+    return work.job
+
+
+def put_job(store: ObjectStore, catalog: Catalog, job: NewJob, anew: bool) -> None:
+    """Index a job: queued at its first stage, brought forward by the manifests that stand, stopped where it was given up."""
+    work = job.work
+    if not catalog.put_job(job, anew):
+        return
+    for stage, manifest in standing(store, work):
+        if manifest is None:
+            break
+        if stage.then is None and manifest.rejected is None:
+            register_products(store, catalog, work, manifest)
+        catalog.stage_done(work, manifest, stage.then)
+    else:
+        return
+    event = Series(store, layout.job_events(work.job)).latest(JobEvent)
+    if event is not None and event[1].kind in ("dead", "cancelled") and event[1].key == stage.key(work):
+        told = event[1]
+        detail = told.detail or "Called off by a user."
+        catalog.finish_job(work.job, told.kind, told.code or told.kind, detail, told.at)
+
+
+def index_deployment(store: ObjectStore, catalog: Catalog, name: str) -> None:
+    latest = Series(store, layout.deployment(name)).latest(DeploymentWish)
+    if latest is None:
+        return
+    sequence, wish = latest
+    job = deployment_job(name, sequence)
+    catalog.put_deployment(sequence, wish)
+    catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=new_trace()), wish.wished_at))
+
+
+def register_products(store: ObjectStore, catalog: Catalog, work: Work, manifest: Manifest) -> None:
+    """What a finished job leaves behind beyond its results: a run leaves a model, named by its adapter's digest."""
+    if not isinstance(work, RunWork) or manifest.stage != EVALUATION.name:
+        return
+    trained = committed(store, TRAINING.name, work.run)
+    wish = read_contract(store, layout.run(short(work.run)), RunWish)
+    if trained is None or wish is None:
+        raise NotFound(f"run {short(work.run)} is not whole in the store", run=work.run)
+    result = TrainingResult.model_validate(trained.result)
+    dataset = read_contract(store, layout.dataset(wish.dataset), DatasetWish)
+    model = Model(
+        id=f"{wish.name}-{result.adapter_digest[:12]}", name=wish.name, run=short(work.run), dataset=wish.dataset,
+        base=wish.recipe.base, adapter_key=work.run, adapter_digest=result.adapter_digest,
+        template=dataset.parameters.template if dataset else "alpaca",
+        evaluation=EvaluationResult.model_validate(manifest.result), created_at=manifest.finished_at,
+    )  # fmt: skip
+    create_contract(store, layout.model(model.id), model)
+    catalog.put_model(model)
+
+
+def _contracts(store: ObjectStore, paths: Iterable[str], contract: type[Membership]) -> Iterable[Membership]:
+    for path in sorted(paths):
+        value = read_contract(store, path, contract)
+        if value is not None:
+            yield value
+
+
+def _require_name(name: str) -> None:
+    if not is_name(name):
+        raise InvalidInput(
+            f"{name!r} cannot be a name: use 1 to 63 lower-case letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or digit."
+        )

@@ -1,0 +1,51 @@
+"""Rebuild the catalog from the object store: every row is derived from objects by the functions that first indexed them."""
+
+import re
+from collections.abc import Iterator
+
+from shared import layout
+from shared.catalog.protocol import Catalog
+from shared.contracts.documents import Membership
+from shared.contracts.keys import ApiKey
+from shared.contracts.learning import Model
+from shared.objects import ObjectStore, Series, read_contract
+from shared.records import index_collection, index_dataset, index_deployment, index_document, index_run
+
+
+def reindex(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
+    """Index everything the store holds; returns how many of each noun. Unfinished work is left queued for the sweep."""
+    counts = {"collections": 0, "documents": 0, "datasets": 0, "runs": 0, "models": 0, "deployments": 0, "keys": 0}
+    for name in _names(store, "collections", r"([^/]+)/settings/\d+\.json"):
+        index_collection(store, catalog, name)
+        counts["collections"] += 1
+        for path in sorted(store.list(layout.memberships(name))):
+            membership = read_contract(store, path, Membership)
+            if membership is not None:
+                index_document(store, catalog, membership)
+                counts["documents"] += 1
+    for dataset in _names(store, "datasets", r"([^/]+)\.json"):
+        index_dataset(store, catalog, dataset)
+        counts["datasets"] += 1
+    for run in _names(store, "runs", r"([^/]+)\.json"):
+        index_run(store, catalog, run)
+        counts["runs"] += 1
+    for model in _names(store, "models", r"([^/]+)\.json"):
+        found = read_contract(store, layout.model(model), Model)
+        if found is not None:
+            catalog.put_model(found)
+            counts["models"] += 1
+    for name in _names(store, "deployments", r"([^/]+)/\d+\.json"):
+        index_deployment(store, catalog, name)
+        counts["deployments"] += 1
+    for key in _names(store, "keys", r"([^/]+)/\d+\.json"):
+        latest = Series(store, layout.api_key(key)).latest(ApiKey)
+        if latest is not None:
+            catalog.put_key(latest[1])
+            counts["keys"] += 1
+    return counts
+
+
+def _names(store: ObjectStore, prefix: str, pattern: str) -> Iterator[str]:
+    """The distinct names under a prefix, sorted: what the pattern captures of each path."""
+    matches = (re.fullmatch(f"{prefix}/{pattern}", path) for path in store.list(prefix))
+    yield from sorted({match.group(1) for match in matches if match})

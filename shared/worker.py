@@ -1,0 +1,50 @@
+"""The Celery shell around a service's handlers: a task per stage, each of which hands its message to the runner."""
+
+import os
+from collections.abc import Mapping
+
+from celery import Celery
+
+from shared.catalog.database import open_database
+from shared.catalog.sql import SqlCatalog
+from shared.objects import open_store
+from shared.pipeline import STAGES, Stage
+from shared.queue import CeleryQueue, RedisLeases, celery_app, open_redis, task_name
+from shared.runner import Runner
+from shared.settings import SharedSettings
+from shared.stage import Handler
+from shared.telemetry import configure_logs
+
+
+def open_runner(settings: SharedSettings, app: Celery) -> Runner:
+    redis = open_redis(settings)
+    return Runner(
+        store=open_store(settings),
+        catalog=SqlCatalog(open_database(settings.catalog_url)),
+        queue=CeleryQueue(app, redis),
+        leases=RedisLeases(redis, settings.lease_seconds),
+        settings=settings,
+    )
+
+
+def register(app: Celery, stage: Stage, handler: Handler, runner: Runner) -> None:
+    """Make the stage's task: read the message by its contract, run it, and say what became of it."""
+
+    @app.task(name=task_name(stage))  # type: ignore[untyped-decorator]
+    def task(work: dict[str, object]) -> str:
+        return runner.run(stage, stage.work.model_validate(work), handler)
+
+
+def serve(service: str, settings: SharedSettings, handlers: Mapping[str, Handler]) -> None:
+    """Work on the queues of these stages until told to stop. One message at a time in this very process, so that a
+    killed worker leaves nothing behind that still works; run more processes for more at once."""
+    configure_logs(settings.log_level, settings.log_json)
+    app = celery_app(settings)
+    runner = open_runner(settings, app)
+    for name, handler in handlers.items():
+        register(app, STAGES[name], handler, runner)
+    names = sorted({STAGES[name].queue for name in handlers})
+    app.worker_main(
+        ["worker", "--pool=solo", "--without-gossip", "--without-mingle", "--without-heartbeat", "--quiet",
+         f"--queues={','.join(names)}", f"--hostname={service}-{os.getpid()}@%h", f"--loglevel={settings.log_level}"]
+    )  # fmt: skip

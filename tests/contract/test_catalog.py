@@ -1,0 +1,219 @@
+"""What every catalog must do, run against SQLite and a real PostgreSQL."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from shared.catalog.protocol import Answer, Catalog, NewJob, Slice
+from shared.contracts.documents import ChunkingParameters, ProcessingParameters
+from shared.contracts.keys import ApiKey
+from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
+from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected
+
+
+def work(document: str = "d" * 64, trace: str = "t1", max_tokens: int = 256) -> DocumentWork:
+    parameters = ProcessingParameters(chunking=ChunkingParameters(max_tokens=max_tokens))
+    return DocumentWork(
+        job=f"document.c.{document[:16]}", trace=trace, collection="c", document=document, parameters=parameters
+    )
+
+
+def new_job(message: DocumentWork, at: str = "2026-01-01T00:00:00Z") -> NewJob:
+    return NewJob(message.job, "document", message.document, "c", "extraction", message, at)
+
+
+def manifest(stage: str = "extraction", rejected: Rejected | None = None) -> Manifest:
+    return Manifest(
+        stage=stage, stage_version=1, key="k", work={}, result={"pages": 3}, rejected=rejected,
+        started_at="2026-01-01T00:00:00Z", finished_at="2026-01-01T00:00:02Z", seconds=2.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def shelf(any_catalog: Catalog) -> Catalog:
+    any_catalog.put_collection("c", ProcessingParameters(), 1, "2026-01-01T00:00:00Z")
+    return any_catalog
+
+
+def put(catalog: Catalog, message: DocumentWork, at: str = "2026-01-01T00:00:00Z") -> None:
+    catalog.put_job(new_job(message, at))
+    catalog.put_document("c", message.document, "paper.pdf", 10, at, message.job)
+
+
+def test_a_document_moves_through_its_stages(shelf: Catalog) -> None:
+    message = work()
+    put(shelf, message)
+    assert shelf.begin_stage(message, "extraction", "k") == 1
+    assert shelf.stage_done(message, manifest(), "cleaning")
+    found = shelf.document("c", message.document)
+    assert found is not None
+    assert (found.state, found.stage) == ("queued", "cleaning")
+    assert [(stage.stage, stage.state, stage.result) for stage in found.stages] == [("extraction", "done", {"pages": 3})]
+    assert shelf.begin_stage(message, "cleaning", "k2") == 1
+    assert shelf.stage_done(message, manifest("cleaning"), None)
+    job = shelf.job(message.job)
+    assert job is not None
+    assert (job.state, job.finished_at) == ("done", "2026-01-01T00:00:02Z")
+
+
+def test_a_refused_document_is_failed_with_its_reason(shelf: Catalog) -> None:
+    message = work()
+    put(shelf, message)
+    refusal = Rejected(reason="encrypted", detail="Remove the password.")
+    shelf.stage_done(message, manifest(rejected=refusal), None)
+    found = shelf.document("c", message.document)
+    assert found is not None
+    assert (found.state, found.code, found.detail) == ("failed", "encrypted", "Remove the password.")
+
+
+def test_attempts_are_counted_until_the_job_moves_on(shelf: Catalog) -> None:
+    message = work()
+    put(shelf, message)
+    assert [shelf.begin_stage(message, "extraction", "k") for _ in range(3)] == [1, 2, 3]
+    assert shelf.attempts(message.job) == 3
+    shelf.stage_done(message, manifest(), "cleaning")
+    assert shelf.begin_stage(message, "cleaning", "k") == 1
+
+
+def test_the_same_work_is_not_queued_twice_and_other_work_supersedes_it(shelf: Catalog) -> None:
+    assert shelf.put_job(new_job(work(trace="t1")))
+    assert not shelf.put_job(new_job(work(trace="t2")))
+    assert shelf.put_job(new_job(work(trace="t3", max_tokens=128)))
+    assert shelf.begin_stage(work(trace="t1"), "extraction", "k") == 0
+    assert not shelf.stage_done(work(trace="t1"), manifest(), None)
+    assert shelf.begin_stage(work(trace="t3", max_tokens=128), "extraction", "k") == 1
+
+
+def test_a_job_can_be_started_anew(shelf: Catalog) -> None:
+    shelf.put_job(new_job(work(trace="t1")))
+    shelf.finish_job(work().job, "dead", "internal", "broken", "2026-01-01T00:00:00Z")
+    assert not shelf.put_job(new_job(work(trace="t2")))
+    assert shelf.put_job(new_job(work(trace="t2")), anew=True)
+    assert shelf.job(work().job).state == "queued"  # type: ignore[union-attr]
+
+
+def test_progress_is_seen_and_a_wish_to_cancel_is_told(shelf: Catalog) -> None:
+    message = work()
+    put(shelf, message)
+    progress = Progress(done=2, total=9, unit="page", fields={"rate": 1.5})
+    assert not shelf.touch(message.job, progress)
+    assert shelf.job(message.job).progress == progress  # type: ignore[union-attr]
+    shelf.request_cancel(message.job)
+    assert shelf.touch(message.job)
+    kinds = [event.kind for event in shelf.events(message.job, 0)]
+    assert kinds == ["queued", "progress", "cancel-requested"]
+
+
+def test_events_are_read_on_from_where_one_left_off(shelf: Catalog) -> None:
+    for number in range(5):
+        shelf.add_event("j", "tick", {"number": number})
+    first = shelf.events("j", 0, limit=2)
+    rest = shelf.events("j", first[-1].id)
+    assert [event.data["number"] for event in (*first, *rest)] == [0, 1, 2, 3, 4]
+
+
+def test_pending_jobs_are_those_that_are_not_finished(shelf: Catalog) -> None:
+    for number in range(4):
+        put(shelf, work(document=str(number) * 64))
+    shelf.finish_job(work(document="0" * 64).job, "done", None, None, "2026-01-01T00:00:00Z")
+    shelf.retry_job(work(document="1" * 64).job, 123.0, "unavailable", "try again")
+    pending = {job.id: job for job in shelf.pending()}
+    assert len(pending) == 3
+    assert pending[work(document="1" * 64).job].retry_at == 123.0
+    shelf.requeued(work(document="1" * 64).job)
+    assert shelf.work(work(document="1" * 64).job).state == "queued"  # type: ignore[union-attr]
+
+
+def test_a_list_is_read_page_by_page_without_gap_or_double(shelf: Catalog) -> None:
+    for number in range(7):
+        put(shelf, work(document=f"{number:064d}"), at=f"2026-01-01T00:00:0{number // 2}Z")
+    seen: list[str] = []
+    part = Slice(limit=3)
+    while documents := shelf.documents(part, collection="c"):
+        seen += [document.id for document in documents]
+        part = Slice(limit=3, before=(documents[-1].added_at, documents[-1].id))
+    assert len(seen) == len(set(seen)) == 7
+    assert shelf.count_documents("c") == {"queued": 7}
+
+
+def test_a_document_is_found_by_the_beginning_of_its_id(shelf: Catalog) -> None:
+    put(shelf, work(document="ab" + "0" * 62))
+    assert [found.id[:2] for found in shelf.shelves_of("ab0")] == ["ab"]
+    assert shelf.shelves_of("%") == []
+
+
+def test_a_dataset_shows_the_state_of_its_job(shelf: Catalog) -> None:
+    wish = DatasetWish(
+        key="e" * 64, name="set", collection="c", base="b", parameters=DatasetParameters(),
+        inputs=(DatasetInput(document="d", filename="f", chunking_key="k"),), created_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    shelf.put_dataset(wish)
+    found = shelf.dataset("e" * 16)
+    assert found is not None
+    assert (found.wish, found.state) == (wish, "queued")
+    assert shelf.datasets(Slice())[0].id == found.id
+
+
+def test_a_new_wish_makes_a_deployment_pending_again(shelf: Catalog) -> None:
+    wish = DeploymentWish(name="chat", model="m", base="b", wished_at="2026-01-01T00:00:00Z")
+    shelf.put_deployment(1, wish)
+    shelf.observe_deployment("chat", "ready", endpoint="http://127.0.0.1:1", served_model="lectern-x")
+    assert shelf.deployment("chat").served_model == "lectern-x"  # type: ignore[union-attr]
+    shelf.put_deployment(2, wish.model_copy(update={"state": "stopped"}))
+    found = shelf.deployment("chat")
+    assert found is not None
+    assert (found.sequence, found.state, found.wish.state) == (2, "pending", "stopped")
+
+
+def test_a_key_is_found_by_the_hash_of_its_secret(shelf: Catalog) -> None:
+    key = ApiKey(id="1", name="n", secret_sha256="s", scopes=("read", "write"), created_at="2026-01-01T00:00:00Z")
+    shelf.put_key(key)
+    assert shelf.key_by_secret("s") == key
+    assert shelf.key_by_secret("other") is None
+    assert list(shelf.keys()) == [key]
+
+
+def test_an_answer_is_remembered(shelf: Catalog) -> None:
+    answer = Answer("sha", 202, {"id": "x"})
+    shelf.remember("key", answer)
+    assert shelf.remembered("key") == answer
+    assert shelf.remembered("other") is None
+
+
+def test_concurrent_writers_wait_for_each_other(shelf: Catalog) -> None:
+    put(shelf, work())
+    failures: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for step in range(20):
+                shelf.touch(work().job, Progress(done=step, total=20, unit="page"))
+                put(shelf, work(document=f"{number}{step:063d}"))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert shelf.count_documents("c") == {"queued": 81}
+
+
+def test_migrating_twice_changes_nothing(any_catalog: Any) -> None:
+    from shared.catalog.database import migrate
+
+    migrate(any_catalog._engine.url.render_as_string(hide_password=False))
+    any_catalog.ping()
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(any_catalog: Any) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from shared.catalog.tables import Base
+
+    with any_catalog._engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []

@@ -31,6 +31,12 @@ class Conflict(LecternError):
     code = "conflict"
 
 
+class NotReady(Conflict):
+    """What is asked for is still being made, or could not be made; the message says which."""
+
+    code = "not-ready"
+
+
 class InvalidInput(LecternError):
     """What was given cannot be worked with."""
 

@@ -89,7 +89,7 @@ class SqlCatalog:
     def _collection_views(self, session: Session, rows: list[CollectionRow]) -> list[CollectionView]:
         names = [row.name for row in rows]
         counting = select(DocumentRow.collection, func.count()).where(DocumentRow.collection.in_(names))
-        counts = {name: count for name, count in session.execute(counting.group_by(DocumentRow.collection))}
+        counts = dict(session.execute(counting.group_by(DocumentRow.collection)).all())
         return [
             CollectionView(
                 name=row.name, parameters=ProcessingParameters.model_validate(row.parameters),
@@ -130,7 +130,7 @@ class SqlCatalog:
         counting = select(JobRow.state, func.count()).join(DocumentRow, DocumentRow.job == JobRow.id)
         with self._read() as session:
             rows = session.execute(counting.where(DocumentRow.collection == collection).group_by(JobRow.state))
-            return {state: count for state, count in rows}
+            return dict(rows.all())
 
     # ---- jobs
 
@@ -277,6 +277,19 @@ class SqlCatalog:
             return [
                 EventView(id=row.id, job=row.job, at=row.at, kind=row.kind, data=row.data) for row in session.scalars(wanted)
             ]
+
+    def collection_events(self, collection: str, after: int, limit: int = 500) -> list[EventView]:
+        wanted = select(EventRow).join(JobRow, JobRow.id == EventRow.job)
+        wanted = wanted.where(JobRow.collection == collection, EventRow.id > after).order_by(EventRow.id).limit(limit)
+        with self._read() as session:
+            return [
+                EventView(id=row.id, job=row.job, at=row.at, kind=row.kind, data=row.data) for row in session.scalars(wanted)
+            ]
+
+    def count_jobs(self) -> dict[tuple[str, str], int]:
+        counting = select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
+        with self._read() as session:
+            return {(kind, state): count for kind, state, count in session.execute(counting).tuples()}
 
     def add_event(self, job: str, kind: str, data: dict[str, Any]) -> None:
         with self._write() as session:

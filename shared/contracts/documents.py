@@ -131,10 +131,23 @@ class CleaningParameters(Contract):
         0.3, ge=0, le=1, description="Share of pages a margin line must recur on to be a header or footer."
     )
     drop_references: bool = Field(True, description="Leave the list of references out of the text.")
+    drop_citations: bool = Field(
+        True, description="Leave out in-line markers, [12] and (Smith et al., 2020), where the document cites that way."
+    )
+    drop_boilerplate: bool = Field(
+        True, description="Leave out licences, identifiers, dates and the addresses of a title block."
+    )
     min_alpha_ratio: float = Field(0.5, ge=0, le=1, description="Share of letters among visible characters.")
     min_words: int = Field(3, ge=0, description="Fewest words of a paragraph that is kept.")
+    min_fragment_words: int = Field(
+        6, ge=0, description="Fewest words of a paragraph that ends without punctuation: fewer are labels of figures."
+    )
+    max_leader_ratio: float = Field(
+        0.1, ge=0, le=1, description="Share of characters in dot leaders, as a table of contents has them."
+    )
+    max_spaced_ratio: float = Field(0.4, ge=0, le=1, description="Share of words that are one letter: l i k e t h i s.")
     max_repeat_ratio: float = Field(
-        0.3, ge=0, le=1, description="Largest share of duplicated words n-grams (Gopher, Rae et al. 2021, A1.1)."
+        0.3, ge=0, le=1, description="Share of words in a run of five said before (after Gopher, Rae et al. 2021, A1.1)."
     )
     max_replacement_ratio: float = Field(0.02, ge=0, le=1, description="Share of undecodable characters.")
 
@@ -171,8 +184,9 @@ class CleaningResult(Contract):
     pieces: int
     characters_in: int
     characters_kept: int
-    dropped: dict[str, int]
-    garbage: dict[str, int]
+    dropped: dict[str, int] = Field(description="Characters left out, by kind.")
+    garbage: dict[str, int] = Field(description="Items set aside, by reason.")
+    characters_garbage: int = Field(0, description="`characters_in` is kept, dropped and these.")
     title: str | None = None
 
 

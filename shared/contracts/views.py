@@ -9,6 +9,7 @@ from shared.contracts.documents import ProcessingParameters
 from shared.contracts.learning import DatasetWish, DeploymentWish, RunWish
 from shared.contracts.work import Progress
 
+JobKind = Literal["document", "dataset", "run", "deployment"]
 JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
 """waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
 
@@ -32,7 +33,7 @@ class JobView(Contract):
     """Long work to watch: a document, a dataset, a run or a deployment on its way."""
 
     id: str
-    kind: Literal["document", "dataset", "run", "deployment"]
+    kind: JobKind
     subject: str
     collection: str | None = None
     stage: str
@@ -61,6 +62,7 @@ class CollectionView(Contract):
     parameters: ProcessingParameters
     created_at: str
     documents: int = 0
+    states: dict[str, int] = Field(default_factory=dict, description="Documents by state; told of a single collection.")
 
 
 class DocumentView(Contract):

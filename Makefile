@@ -1,0 +1,54 @@
+# Lectern: `make demo` shows it all; `make test` proves it. `make help` lists the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+VLLM := .venv-vllm
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PDFS ?= examples/pdf
+DEMO_HOME ?= .lectern/demo
+TESTS ?= tests
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+demo: setup engine  ## The main job: PDFs in, a tuned model that answers (PDFS=DIR for your own)
+	@$(BIN)/lectern demo --pdfs "$(PDFS)" --home "$(DEMO_HOME)"
+
+test: setup engine  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: setup  ## ruff, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: setup  ## Let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+setup: $(VENV)/.installed  ## The environment of the services, the command and the tests
+
+engine: $(VENV)/.installed  ## vLLM, in an environment of its own
+	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
+
+clean:  ## Remove the environments and what the demo left
+	rm -rf $(VENV) $(VLLM) .lectern build *.egg-info
+
+# torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
+$(VENV)/.installed: requirements/main.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+	  || { echo "Lectern needs Python 3.11 or 3.12 (with venv); set PYTHON=/path/to/it."; exit 1; }
+	@echo "Making $(VENV) (about two minutes) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "Python's venv is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(PIP) install "$$(grep '^torch==' requirements/main.lock)"
+	@$(PIP) install --no-deps --requirement requirements/main.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: help demo test lint fix setup engine clean

@@ -289,7 +289,7 @@ class SqlCatalog:
     def count_jobs(self) -> dict[tuple[str, str], int]:
         counting = select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
         with self._read() as session:
-            return {(kind, state): count for kind, state, count in session.execute(counting).tuples()}
+            return {(kind, state): count for kind, state, count in session.execute(counting)}
 
     def add_event(self, job: str, kind: str, data: dict[str, Any]) -> None:
         with self._write() as session:

@@ -147,7 +147,7 @@ class CleaningParameters(Contract):
     )
     max_spaced_ratio: float = Field(0.4, ge=0, le=1, description="Share of words that are one letter: l i k e t h i s.")
     max_repeat_ratio: float = Field(
-        0.3, ge=0, le=1, description="Share of words in a run of five said before (after Gopher, Rae et al. 2021, A1.1)."
+        0.5, ge=0, le=1, description="Share of words in a run of five said before (after Gopher, Rae et al. 2021, A1.1)."
     )
     max_replacement_ratio: float = Field(0.02, ge=0, le=1, description="Share of undecodable characters.")
 

@@ -1,0 +1,124 @@
+{{/* Names, labels and the parts that all pods share. */}}
+
+{{- define "lectern.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "lectern.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "lectern.labels" -}}
+{{ include "lectern.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- define "lectern.secretName" -}}
+{{ .Values.secret.existingSecret | default (include "lectern.name" .) }}
+{{- end }}
+
+{{- define "lectern.serviceAccount" -}}
+{{ if .Values.serviceAccount.create }}{{ .Values.serviceAccount.name | default (include "lectern.name" .) }}{{ else }}{{ .Values.serviceAccount.name | default "default" }}{{ end }}
+{{- end }}
+
+{{- define "lectern.image" -}}
+{{- $image := .root.Values.image -}}
+{{ with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .service }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{/* The environment of every container: LECTERN_<FIELD>, as on one machine. */}}
+{{- define "lectern.env" -}}
+- name: LECTERN_STORE_URL
+  value: {{ .Values.store.url | quote }}
+{{- with .Values.store.endpoint }}
+- name: LECTERN_S3_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+- name: LECTERN_S3_REGION
+  value: {{ .Values.store.region | quote }}
+- name: LECTERN_S3_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: s3-access-key, optional: true}}
+- name: LECTERN_S3_SECRET_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: s3-secret-key, optional: true}}
+- name: LECTERN_CATALOG_URL
+  valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: catalog-url}}
+- name: LECTERN_QUEUE_URL
+  valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: queue-url}}
+- name: LECTERN_CACHE_DIR
+  value: /var/cache/lectern
+- name: LECTERN_LOG_LEVEL
+  value: {{ .Values.settings.logLevel | quote }}
+- name: LECTERN_VISIBILITY_TIMEOUT_SECONDS
+  value: {{ .Values.settings.visibilityTimeoutSeconds | int | quote }}
+- name: LECTERN_LEASE_SECONDS
+  value: {{ .Values.settings.leaseSeconds | int | quote }}
+- name: LECTERN_MAX_ATTEMPTS
+  value: {{ .Values.settings.maxAttempts | int | quote }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "lectern.podSecurity" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  seccompProfile: {type: RuntimeDefault}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "lectern.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* What may be written to: scratch, state, the cache of base models, and shared memory where Ray or vLLM wants it. */}}
+{{- define "lectern.mounts" -}}
+- {name: tmp, mountPath: /tmp}
+- {name: state, mountPath: /var/lib/lectern}
+- {name: cache, mountPath: /var/cache/lectern}
+{{- if .sharedMemory }}
+- {name: shared-memory, mountPath: /dev/shm}
+{{- end }}
+{{- end }}
+
+{{- define "lectern.volumes" -}}
+- name: tmp
+  emptyDir: {}
+- name: state
+  emptyDir: {}
+- name: cache
+  {{- if .root.Values.cache.existingClaim }}
+  persistentVolumeClaim: {claimName: {{ .root.Values.cache.existingClaim }}}
+  {{- else }}
+  emptyDir: {sizeLimit: {{ .root.Values.cache.sizeLimit }}}
+  {{- end }}
+{{- with .sharedMemory }}
+- name: shared-memory
+  emptyDir: {medium: Memory, sizeLimit: {{ . }}}
+{{- end }}
+{{- end }}
+
+{{- define "lectern.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

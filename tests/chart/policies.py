@@ -1,0 +1,115 @@
+"""What no manifest of ours may do, each as a function from manifests to those that break it."""
+
+from collections.abc import Callable
+
+from tests.chart.rendered import Manifest, containers, pods
+
+Policy = Callable[[list[Manifest]], list[str]]
+
+
+def no_container_runs_as_root(manifests: list[Manifest]) -> list[str]:
+    return [
+        owner
+        for owner, pod in pods(manifests)
+        if not pod.get("securityContext", {}).get("runAsNonRoot") or pod["securityContext"].get("runAsUser", 0) == 0
+    ]
+
+
+def no_container_can_write_to_its_image(manifests: list[Manifest]) -> list[str]:
+    return [name for name, one in containers(manifests) if not one.get("securityContext", {}).get("readOnlyRootFilesystem")]
+
+
+def no_container_can_gain_privileges(manifests: list[Manifest]) -> list[str]:
+    def bound(context: Manifest) -> bool:
+        return context.get("allowPrivilegeEscalation") is False and context.get("capabilities") == {"drop": ["ALL"]}
+
+    return [name for name, one in containers(manifests) if not bound(one.get("securityContext", {}))]
+
+
+def every_pod_has_the_default_seccomp_profile(manifests: list[Manifest]) -> list[str]:
+    wanted = {"type": "RuntimeDefault"}
+    return [owner for owner, pod in pods(manifests) if pod.get("securityContext", {}).get("seccompProfile") != wanted]
+
+
+def no_pod_holds_a_token_of_the_kubernetes_api(manifests: list[Manifest]) -> list[str]:
+    return [owner for owner, pod in pods(manifests) if pod.get("automountServiceAccountToken") is not False]
+
+
+def no_pod_reaches_into_its_node(manifests: list[Manifest]) -> list[str]:
+    return [
+        owner
+        for owner, pod in pods(manifests)
+        if any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC"))
+        or any("hostPath" in volume for volume in pod.get("volumes", []))
+    ]
+
+
+def every_container_says_what_it_needs_and_its_memory_is_bounded(manifests: list[Manifest]) -> list[str]:
+    def stated(resources: Manifest) -> bool:
+        return "memory" in resources.get("limits", {}) and {"cpu", "memory"} <= resources.get("requests", {}).keys()
+
+    return [name for name, one in containers(manifests) if not stated(one.get("resources", {}))]
+
+
+def every_container_that_listens_has_probes(manifests: list[Manifest]) -> list[str]:
+    wanted = {"livenessProbe", "readinessProbe"}
+    return [name for name, one in containers(manifests) if one.get("ports") and not wanted <= one.keys()]
+
+
+def no_image_floats(manifests: list[Manifest]) -> list[str]:
+    def pinned(image: str) -> bool:
+        tag = image.rsplit("/", 1)[-1].partition(":")[2]
+        return "@sha256:" in image or tag not in {"", "latest"}
+
+    return [name for name, one in containers(manifests) if not pinned(one["image"])]
+
+
+def no_secret_stands_in_an_environment(manifests: list[Manifest]) -> list[str]:
+    secret = ("PASSWORD", "SECRET", "ACCESS_KEY", "CATALOG_URL", "QUEUE_URL", "TOKEN")
+    return [
+        f"{name} {variable['name']}"
+        for name, one in containers(manifests)
+        for variable in one.get("env", [])
+        if any(word in variable["name"] for word in secret) and "value" in variable
+    ]
+
+
+def every_mount_has_its_volume(manifests: list[Manifest]) -> list[str]:
+    found = []
+    for owner, pod in pods(manifests):
+        volumes = {volume["name"] for volume in pod.get("volumes", [])}
+        mounted = {mount["name"] for one in pod["containers"] for mount in one.get("volumeMounts", [])}
+        found += [f"{owner} {name}" for name in mounted ^ volumes]
+    return found
+
+
+def every_service_finds_its_pods(manifests: list[Manifest]) -> list[str]:
+    labels = [one["spec"]["template"]["metadata"]["labels"] for one in manifests if one["kind"] == "Deployment"]
+    services = [one for one in manifests if one["kind"] == "Service"]
+    return [
+        one["metadata"]["name"]
+        for one in services
+        if not any(one["spec"]["selector"].items() <= found.items() for found in labels)
+    ]
+
+
+def no_two_deployments_claim_the_same_pods(manifests: list[Manifest]) -> list[str]:
+    selectors = [str(one["spec"]["selector"]["matchLabels"]) for one in manifests if one["kind"] == "Deployment"]
+    return [selector for selector in set(selectors) if selectors.count(selector) > 1]
+
+
+POLICIES: tuple[Policy, ...] = (
+    no_container_runs_as_root,
+    no_container_can_write_to_its_image,
+    no_container_can_gain_privileges,
+    every_pod_has_the_default_seccomp_profile,
+    no_pod_holds_a_token_of_the_kubernetes_api,
+    no_pod_reaches_into_its_node,
+    every_container_says_what_it_needs_and_its_memory_is_bounded,
+    every_container_that_listens_has_probes,
+    no_image_floats,
+    no_secret_stands_in_an_environment,
+    every_mount_has_its_volume,
+    every_service_finds_its_pods,
+    no_two_deployments_claim_the_same_pods,
+)

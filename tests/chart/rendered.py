@@ -1,0 +1,110 @@
+"""The chart as manifests: rendered by Helm's own SDK over the releases that people make."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import kubernetes_validate
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "lectern"
+KUBERNETES = "1.37"
+Manifest = dict[str, Any]
+
+TRIAL = {
+    "store": {"endpoint": "http://store:9000"},
+    "secret": {
+        "catalogUrl": "postgresql+psycopg://lectern:trial@postgres/lectern",
+        "queueUrl": "redis://:trial@valkey:6379/0",
+        "s3AccessKey": "lectern",
+        "s3SecretKey": "trial",
+    },
+}
+OWN_SECRET = {"secret": {"existingSecret": "credentials"}}
+GPU_NODE = {
+    "resources": {"limits": {"nvidia.com/gpu": 1, "memory": "64Gi"}},
+    "nodeSelector": {"accelerator": "h100"},
+    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+}
+
+RELEASES: dict[str, Manifest] = {
+    "trial": TRIAL,
+    "production": {
+        **OWN_SECRET,
+        "gateway": {
+            "replicas": 3,
+            "ingress": {"enabled": True, "className": "nginx", "host": "lectern.example.org", "tlsSecret": "tls"},
+        },
+        "serving": {"enabled": False},
+        "workers": {"extraction": {"replicas": 20}, "cleaning": {"replicas": 4}},
+        "cache": {"existingClaim": "models"},
+        "settings": {"logLevel": "WARNING"},
+    },
+    "gpu": {**OWN_SECRET, "workers": {"training": GPU_NODE}, "serving": {**GPU_NODE, "engine": {"device": "gpu"}}},
+    "air-gapped": {
+        **OWN_SECRET,
+        "image": {
+            "registry": "mirror.example.org:5000/apps",
+            "tag": "0.1.0-1",
+            "pullPolicy": "Always",
+            "pullSecrets": ["mirror"],
+        },
+    },
+    "cloud role": {
+        **OWN_SECRET,
+        "store": {"url": "s3://bucket/lectern"},
+        "serviceAccount": {"create": False, "name": "with-role"},
+    },
+    "plain http": {**TRIAL, "gateway": {"ingress": {"enabled": True, "host": "lectern.local"}}},
+    "more environment": {**TRIAL, "extraEnv": [{"name": "OTEL_SERVICE_NAME", "value": "lectern"}]},
+    **{f"without {name}": {**TRIAL, "workers": {name: {"enabled": False}}} for name in ("extraction", "cleaning", "training")},
+    "without serving": {**TRIAL, "serving": {"enabled": False}},
+    "without jobs": {**TRIAL, "jobs": {"migrate": {"enabled": False}, "publishBase": {"enabled": False}}},
+}
+
+
+def render(values: Manifest, chart: Path = CHART, name: str = "lectern") -> list[Manifest]:
+    """The manifests of a release. Raises HelmError where values are refused."""
+    loaded = helm_python.Chart.load(str(chart))
+    try:
+        texts = loaded.render(values, name=name, namespace="lectern")
+    finally:
+        loaded.close()
+    files = {path: text for path, text in texts.items() if path.endswith(".yaml")}
+    return [document for text in files.values() for document in yaml.safe_load_all(text) if document]
+
+
+def invalid(manifests: list[Manifest]) -> list[str]:
+    """What Kubernetes would refuse. An unknown kind counts."""
+    found = []
+    for manifest in manifests:
+        try:
+            kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+        except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
+            found.append(f"{manifest['kind']} {manifest['metadata']['name']}: {error}")
+    return found
+
+
+def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """The pods that the manifests would make, by the name of their owner."""
+    for manifest in manifests:
+        if manifest["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
+            yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+
+
+def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    for owner, pod in pods(manifests):
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            yield f"{owner}/{container['name']}", container
+
+
+def runnable(module: str) -> bool:
+    """Whether `python -m MODULE` finds something to run; nothing is imported but packages on the way."""
+    try:
+        spec = find_spec(module)
+        return spec is not None and (spec.submodule_search_locations is None or find_spec(f"{module}.__main__") is not None)
+    except ModuleNotFoundError:
+        return False

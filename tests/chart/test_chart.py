@@ -1,0 +1,176 @@
+"""The Helm chart: every release renders to valid manifests that hold to our policies, and a fault would be seen."""
+
+import json
+import shutil
+from copy import deepcopy
+from pathlib import Path
+
+import helm_python
+import pytest
+import yaml
+
+from services.gateway.settings import GatewaySettings
+from services.serving.settings import ServingSettings
+from shared.settings import SharedSettings
+from tests.chart.policies import POLICIES, Policy
+from tests.chart.rendered import CHART, OWN_SECRET, RELEASES, TRIAL, Manifest, containers, invalid, render, runnable
+
+SETTINGS = {"gateway": GatewaySettings, "serving": ServingSettings}
+
+
+@pytest.fixture(scope="module", params=RELEASES.values(), ids=RELEASES.keys())
+def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
+    return render(request.param)
+
+
+@pytest.mark.parametrize("values", RELEASES.values(), ids=RELEASES.keys())
+def test_helm_finds_nothing_to_complain_of(values: Manifest) -> None:
+    report = helm_python.lint(str(CHART), values, strict=True)
+    assert [message for message in report["messages"] if message["severity"] > 1] == []
+    assert report["errors"] == []
+
+
+def test_every_manifest_is_one_that_kubernetes_accepts(manifests: list[Manifest]) -> None:
+    assert manifests
+    assert invalid(manifests) == []
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.__name__)
+def test_policy_holds(policy: Policy, manifests: list[Manifest]) -> None:
+    assert policy(manifests) == []
+
+
+def test_every_variable_is_a_setting_of_the_service_that_gets_it(manifests: list[Manifest]) -> None:
+    for name, container in containers(manifests):
+        fields = SETTINGS.get(container["name"], SharedSettings).model_fields
+        variables = [one["name"] for one in container["env"] if one["name"].startswith("LECTERN_")]
+        unknown = [one for one in variables if one.removeprefix("LECTERN_").lower() not in fields]
+        assert not unknown, f"{name} is given {unknown}, which no setting reads"
+
+
+def test_every_container_starts_a_module_that_there_is(manifests: list[Manifest]) -> None:
+    for name, container in containers(manifests):
+        (module,) = container["args"]
+        assert runnable(module), f"{name} starts {module}"
+
+
+def test_a_release_turns_off_what_it_is_told_to() -> None:
+    names = {one["metadata"]["name"] for one in render({**TRIAL, "workers": {"training": {"enabled": False}}})}
+    assert "lectern-extraction" in names
+    assert "lectern-training" not in names
+
+
+def test_an_own_secret_is_named_and_none_is_made() -> None:
+    manifests = render(OWN_SECRET)
+    assert not [one for one in manifests if one["kind"] == "Secret"]
+    names = {
+        variable["valueFrom"]["secretKeyRef"]["name"]
+        for _, container in containers(manifests)
+        for variable in container["env"]
+        if "valueFrom" in variable
+    }
+    assert names == {"credentials"}
+
+
+def test_the_migration_and_its_secret_come_before_the_rest() -> None:
+    hooks = {
+        one["metadata"]["name"]: one["metadata"].get("annotations", {})
+        for one in render(TRIAL)
+        if one["kind"] in {"Job", "Secret"}
+    }
+    assert hooks["lectern-migrate"]["helm.sh/hook"] == hooks["lectern"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert int(hooks["lectern"]["helm.sh/hook-weight"]) < 0
+    assert hooks["lectern-publish-base"]["helm.sh/hook"] == "post-install,post-upgrade"
+
+
+def test_two_gateways_with_serving_are_refused_since_each_would_serve_the_same_wishes() -> None:
+    with pytest.raises(helm_python.HelmError, match=r"serving\.enabled=false"):
+        render({**TRIAL, "gateway": {"replicas": 2}})
+
+
+def test_a_release_without_credentials_is_refused_and_told_what_to_set() -> None:
+    with pytest.raises(helm_python.HelmError, match=r"secret\.existingSecret"):
+        render({})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"gatway": {"replicas": 2}},
+        {"gateway": {"replicas": "two"}},
+        {"gateway": {"replicas": 0}},
+        {"workers": {"scanning": {"enabled": True}}},
+        {"store": {"url": "/var/lib/objects"}},
+        {"settings": {"logLevel": "LOUD"}},
+        {"serving": {"engine": {"device": "abacus"}}},
+        {"workers": {"training": {"resources": {"limits": {"memory": "much"}}}}},
+        {"secret": {"existingSecret": "credentials", "queueUrl": "amqp://broker"}},
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_refused(wrong: Manifest) -> None:
+    with pytest.raises(helm_python.HelmError):
+        render({**OWN_SECRET, **wrong})
+
+
+def test_every_value_is_explained_in_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def unexplained(value: object, node: Manifest, path: str) -> list[str]:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]] if "$ref" in node else node
+        found = [] if len(node.get("description", "")) > 10 else [path]
+        if isinstance(value, dict) and "properties" in node:
+            for name, inner in value.items():
+                found += unexplained(inner, node["properties"][name], f"{path}.{name}")
+        return found
+
+    assert unexplained(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "values") == []
+
+
+def _pod(manifests: list[Manifest]) -> Manifest:
+    return next(one for one in manifests if one["kind"] == "Deployment")["spec"]["template"]["spec"]
+
+
+FAULTS = {
+    "no_container_runs_as_root": lambda pod: pod["securityContext"].update(runAsUser=0),
+    "no_container_can_write_to_its_image": lambda pod: pod["containers"][0]["securityContext"].pop("readOnlyRootFilesystem"),
+    "no_container_can_gain_privileges": lambda pod: pod["containers"][0]["securityContext"].update(
+        capabilities={"add": ["SYS_ADMIN"]}
+    ),
+    "every_pod_has_the_default_seccomp_profile": lambda pod: pod["securityContext"].pop("seccompProfile"),
+    "no_pod_holds_a_token_of_the_kubernetes_api": lambda pod: pod.pop("automountServiceAccountToken"),
+    "no_pod_reaches_into_its_node": lambda pod: pod["volumes"].append({"name": "node", "hostPath": {"path": "/"}}),
+    "every_container_says_what_it_needs_and_its_memory_is_bounded": lambda pod: pod["containers"][0]["resources"].pop("limits"),
+    "every_container_that_listens_has_probes": lambda pod: pod["containers"][0].pop("readinessProbe"),
+    "no_image_floats": lambda pod: pod["containers"][0].update(image="lectern/gateway:latest"),
+    "no_secret_stands_in_an_environment": lambda pod: pod["containers"][0]["env"].append(
+        {"name": "S3_SECRET_KEY", "value": "x"}
+    ),
+    "every_mount_has_its_volume": lambda pod: pod["volumes"].pop(),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_caught(name: str) -> None:
+    manifests = deepcopy(render(TRIAL))
+    policy = next(one for one in POLICIES if one.__name__ == name)
+    assert policy(manifests) == []
+    FAULTS[name](_pod(manifests))
+    assert policy(manifests) != []
+
+
+def test_a_service_that_finds_no_pod_is_caught() -> None:
+    manifests = deepcopy(render(TRIAL))
+    next(one for one in manifests if one["kind"] == "Service")["spec"]["selector"]["app.kubernetes.io/component"] = "gatway"
+    assert next(policy for policy in POLICIES if policy.__name__ == "every_service_finds_its_pods")(manifests)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("readOnlyRootFilesystem", "readOnlyRootFileSystem"), ("kind: Deployment", "kind: Deploymint")]
+)
+def test_a_misspelt_template_is_caught_by_the_schemas_of_kubernetes(right: str, wrong: str, tmp_path: Path) -> None:
+    chart = tmp_path / "lectern"
+    shutil.copytree(CHART, chart)
+    for template in (chart / "templates").iterdir():
+        template.write_text(template.read_text().replace(right, wrong))
+    assert invalid(render(TRIAL, chart))

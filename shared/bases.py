@@ -35,7 +35,7 @@ def publish_base(
     )  # fmt: skip
     if (standing := read_base(store, name)) is None:
         for path, file in zip(paths, files, strict=True):
-            store.upload(_object(manifest, file), path)
+            store.upload(base_object(manifest, file), path)
         if create_contract(store, layout.base_manifest(name), manifest):
             return manifest
         standing = read_base(store, name)
@@ -68,14 +68,15 @@ def _download(store: ObjectStore, manifest: BaseModelManifest, target: Path) -> 
     shutil.rmtree(part, ignore_errors=True)
     for file, sha256 in manifest.files.items():
         path = part / _inside(file)
-        store.download(_object(manifest, file), path)
+        store.download(base_object(manifest, file), path)
         if _sha256(path) != sha256:
             raise Unavailable(f"{file} of base model {manifest.name} came damaged", base=manifest.name, file=file)
     part.rename(target)
 
 
-def _object(manifest: BaseModelManifest, file: str) -> str:
-    # The digest in the path keeps two publishers of different files from overwriting each other's.
+def base_object(manifest: BaseModelManifest, file: str) -> str:
+    """Where a file of a published base lies. The digest in the path keeps two publishers of different files from
+    overwriting each other's."""
     return layout.base_file(manifest.name, f"{short(manifest.digest)}/{file}")
 
 

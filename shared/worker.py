@@ -45,6 +45,6 @@ def serve(service: str, settings: SharedSettings, handlers: Mapping[str, Handler
         register(app, STAGES[name], handler, runner)
     names = sorted({STAGES[name].queue for name in handlers})
     app.worker_main(
-        ["worker", "--pool=solo", "--without-gossip", "--without-mingle", "--without-heartbeat", "--quiet",
+        ["--quiet", "worker", "--pool=solo", "--without-gossip", "--without-mingle", "--without-heartbeat",
          f"--queues={','.join(names)}", f"--hostname={service}-{os.getpid()}@%h", f"--loglevel={settings.log_level}"]
     )  # fmt: skip

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 class Contract(BaseModel):
     """A value on the queue, in the object store or on the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Values may be documents' text, which has no place in the message of an error that is logged.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     schema_version: int = 1

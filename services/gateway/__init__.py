@@ -1,0 +1,1 @@
+"""The gateway: the REST API, and the OpenAI-compatible door to the engines."""

@@ -1,0 +1,81 @@
+"""Around every request: its trace, its log line, its figures, its security headers, and the answer to what nobody foresaw."""
+
+import re
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.gateway.metrics import Metrics
+from services.gateway.problems import unforeseen
+from shared.keys import new_trace
+from shared.telemetry import log
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Access:
+    """ASGI middleware. The path's template, never the path or the query, names a request in logs and figures."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        trace = scope["lectern.trace"] = _trace(scope)
+        with structlog.contextvars.bound_contextvars(trace=trace):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began, status = time.monotonic(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _head(message, scope)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            if status:
+                raise
+            await unforeseen(Request(scope), error)(scope, receive, sending)
+        finally:
+            self._tell(scope, status or 499, time.monotonic() - began)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.observe(scope["method"], route, status, seconds)
+        if route not in _QUIET:
+            log().info("http.request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
+
+
+def _trace(scope: Scope) -> str:
+    """The caller's trace where it sent one (W3C traceparent), else a new one."""
+    found = _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
+    return found.group(1) if found else new_trace()
+
+
+def _head(message: Message, scope: Scope) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    headers["X-Request-Id"] = scope["lectern.trace"]

@@ -1,0 +1,78 @@
+"""The application: everything it needs is passed in, and nothing is kept in globals."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from threading import Event, Thread
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from services.gateway import openapi, problems
+from services.gateway.access import Access
+from services.gateway.limits import BodyLimit
+from services.gateway.metrics import Metrics
+from services.gateway.parts import Parts
+from services.gateway.routes import (
+    collections,
+    datasets,
+    deployments,
+    documents,
+    garbage,
+    jobs,
+    keys,
+    models,
+    openai,
+    operations,
+    runs,
+)
+from shared.recovery import Recovery, sweep_for_ever
+
+ROUTES = (collections, documents, garbage, datasets, runs, models, deployments, jobs, openai, keys, operations)
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The gateway over its parts. They are opened by the caller; the engines' client is closed when the application ends."""
+    app = FastAPI(
+        title="Lectern", version=_version(), docs_url=None, redoc_url=None, openapi_url="/openapi.json",
+        lifespan=_lifespan, generate_unique_id_function=_operation_id, redirect_slashes=False,
+    )  # fmt: skip
+    app.state.parts = parts
+    app.state.metrics = Metrics(parts.catalog, parts.queue)
+    for module in ROUTES:
+        app.include_router(module.router)
+    openapi.install(app)
+    problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=parts.settings.max_request_bytes)
+    app.add_middleware(Access, metrics=app.state.metrics)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """The recovery sweep runs for as long as the application does."""
+    parts: Parts = app.state.parts
+    stopped = Event()
+    recovery = Recovery(parts.catalog, parts.queue, parts.leases)
+    sweep = Thread(
+        target=sweep_for_ever, args=(recovery, parts.settings.recovery_seconds, stopped), name="recovery-sweep", daemon=True
+    )
+    sweep.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        await to_thread.run_sync(sweep.join, 10.0)
+        await parts.engines.aclose()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _version() -> str:
+    try:
+        return version("lectern")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,131 @@
+"""Which engine answers for the model that a client names: a deployment, a tuned model, or a base model.
+
+A deployment's row points at an engine and at the engine's own name for a model. While a new wish is being brought about
+the row goes on pointing at what was served before, so a deployment answers by its name without a gap. A model's own name
+promises that very model, so only a row that is ready with it counts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.contracts.learning import DatasetParameters, Model
+from shared.contracts.views import DeploymentView
+from shared.errors import LecternError
+
+ModelOf = Callable[[str], Model | None]
+
+
+class UnknownModel(LecternError):
+    """Nothing that is deployed goes by that name."""
+
+    code = "model-not-found"
+
+
+class EngineNotReady(LecternError):
+    """What goes by that name is not serving just now."""
+
+    code = "model-not-ready"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes: the engine's own name stands in for the one `asked` for on the way there, and back again.
+    `template` is the one that a tuned model was trained on."""
+
+    asked: str
+    url: str
+    served: str
+    template: str | None
+
+
+def find_target(asked: str, deployments: list[DeploymentView], model_of: ModelOf) -> Target:
+    """Raises UnknownModel, EngineNotReady. `model_of` looks a tuned model up by id."""
+    wanted = [view for view in deployments if view.wish.state == "running"]
+    for view in wanted:
+        if view.name == asked:
+            return _target(asked, view, model_of)
+    tuned = [view for view in wanted if _is_of(view, asked, model_of)]
+    if tuned:
+        return _target(asked, max(_ready(asked, tuned), key=lambda view: _created(view, model_of)), model_of)
+    based = [view for view in wanted if view.wish.base == asked]
+    if based:
+        # An engine that serves an adapter serves its base too, under the base's own name.
+        return Target(asked, _url(_ready(asked, based)[0]), asked, None)
+    raise UnknownModel(
+        f"No deployment serves {asked!r}; `GET /v1/models` lists what can be asked, `lectern deploy` adds to it."
+    )
+
+
+def offered(deployments: list[DeploymentView], model_of: ModelOf) -> Iterator[dict[str, Any]]:
+    """OpenAI's model objects for every name that `find_target` finds a target for, each once."""
+    told: set[str] = set()
+    for view in deployments:
+        for name in _names(view, model_of):
+            if name not in told:
+                told.add(name)
+                yield {"id": name, "object": "model", "created": _seconds(view.updated_at), "owned_by": "lectern"}
+
+
+def _names(view: DeploymentView, model_of: ModelOf) -> Iterator[str]:
+    if view.wish.state != "running" or not _points(view):
+        return
+    yield view.name
+    if view.state != "ready":
+        return
+    model = model_of(view.wish.model) if view.wish.model else None
+    if model is not None:
+        yield from (model.id, model.name)
+    yield view.wish.base
+
+
+def _points(view: DeploymentView) -> bool:
+    return view.endpoint is not None and view.served_model is not None
+
+
+def _ready(asked: str, views: list[DeploymentView]) -> list[DeploymentView]:
+    ready = [view for view in views if view.state == "ready" and _points(view)]
+    if not ready:
+        raise _not_ready(asked, views[0])
+    return ready
+
+
+def _not_ready(asked: str, view: DeploymentView) -> EngineNotReady:
+    told = f"{view.state} ({view.detail})" if view.detail else view.state
+    return EngineNotReady(f"{asked} does not answer yet: deployment {view.name} is {told}. `lectern status` follows it.")
+
+
+def _is_of(view: DeploymentView, asked: str, model_of: ModelOf) -> bool:
+    if view.wish.model is None or view.wish.model == asked:
+        return view.wish.model == asked
+    model = model_of(view.wish.model)
+    return model is not None and model.name == asked
+
+
+def _created(view: DeploymentView, model_of: ModelOf) -> str:
+    model = model_of(view.wish.model or "")
+    return model.created_at if model else ""
+
+
+def _target(asked: str, view: DeploymentView, model_of: ModelOf) -> Target:
+    if view.served_model is None or view.endpoint is None:
+        raise _not_ready(asked, view)
+    return Target(asked, _url(view), view.served_model, _template(view, model_of))
+
+
+def _template(view: DeploymentView, model_of: ModelOf) -> str | None:
+    if view.served_model == view.wish.base:
+        return None
+    model = model_of(view.wish.model) if view.wish.model else None
+    # Without one, what is served is the adapter of an earlier wish.
+    return model.template if model else DatasetParameters().template
+
+
+def _url(view: DeploymentView) -> str:
+    return (view.endpoint or "").rstrip("/").removesuffix("/v1")
+
+
+def _seconds(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp())

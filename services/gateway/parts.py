@@ -1,0 +1,65 @@
+"""What the gateway is made of, opened once by the entry point and passed to the application."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import httpx
+from fastapi import Depends, Request
+
+from services.gateway.evidence import EvidenceShelf
+from services.gateway.settings import GatewaySettings
+from shared.catalog.database import open_database
+from shared.catalog.protocol import Catalog
+from shared.catalog.sql import SqlCatalog
+from shared.objects import ObjectStore, open_store
+from shared.queue import CeleryQueue, Leases, Queue, RedisLeases, celery_app, open_redis
+from shared.records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`engines` is the client that reaches the vLLM servers."""
+
+    settings: GatewaySettings
+    store: ObjectStore
+    catalog: Catalog
+    queue: Queue
+    leases: Leases
+    engines: httpx.AsyncClient
+    evidence: EvidenceShelf
+
+    @property
+    def records(self) -> Records:
+        return Records(self.store, self.catalog, self.queue)
+
+
+def open_parts(settings: GatewaySettings) -> Parts:
+    redis = open_redis(settings)
+    store = open_store(settings)
+    return Parts(
+        settings=settings,
+        store=store,
+        catalog=SqlCatalog(open_database(settings.catalog_url)),
+        queue=CeleryQueue(celery_app(settings), redis),
+        leases=RedisLeases(redis, settings.lease_seconds),
+        engines=engine_client(settings),
+        evidence=EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes),
+    )
+
+
+def engine_client(settings: GatewaySettings) -> httpx.AsyncClient:
+    """Waits long for an answer, and not at all for a free connection: the engines queue better than a client does.
+    Proxies named by the environment are left alone, since engines are neighbours."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(settings.engine_seconds, connect=5.0),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        trust_env=False,
+    )
+
+
+async def _of_application(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(_of_application)]

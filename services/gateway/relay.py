@@ -1,0 +1,146 @@
+"""A request on its way to an engine and the answer on its way back, a chunk as it comes; who goes away stops the engine."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+from fastapi import Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.engines import Target
+from services.gateway.problems import openai_error
+from shared.telemetry import log
+from shared.template import TEMPLATES
+
+T = TypeVar("T")
+
+OURS = ("chat_template", "chat_template_kwargs")
+"""A template is a program that the engine runs, so it comes from this repository and never from a request."""
+
+
+def rewritten(body: dict[str, Any], target: Target, chat: bool) -> dict[str, Any]:
+    """The request as the engine is to see it."""
+    sent = {name: value for name, value in body.items() if name not in OURS}
+    sent["model"] = target.served
+    if chat and target.template is not None:
+        sent["chat_template"] = TEMPLATES[target.template]
+    return sent
+
+
+async def relay(engines: httpx.AsyncClient, request: Request, target: Target, path: str, body: dict[str, Any]) -> Response:
+    """Ask the engine. Raises ClientDisconnect where the client goes away before the answer begins."""
+    asked = engines.build_request("POST", target.url + path, json=body, headers=_trace(request))
+    try:
+        upstream = await _unless_gone(request, engines.send(asked, stream=True))
+        if upstream.headers.get("content-type", "").startswith("text/event-stream"):
+            return _Relayed(upstream, target)
+        try:
+            answer = await _unless_gone(request, upstream.aread())
+        finally:
+            await upstream.aclose()
+    except httpx.TimeoutException:
+        return openai_error(504, "engine_timeout", "The engine did not answer in time; ask for fewer tokens, or again later.")
+    except httpx.TransportError as error:
+        log().warning("engine.unreachable", error=type(error).__name__)
+        return openai_error(
+            503, "engine_unreachable", "The engine does not answer; it may be starting anew.", {"Retry-After": "5"}
+        )
+    return _answer(upstream.status_code, answer, target)
+
+
+def _answer(status: int, content: bytes, target: Target) -> Response:
+    try:
+        value = json.loads(content)
+    except ValueError:
+        value = None
+    if status < 400 and isinstance(value, dict):
+        return JSONResponse({**value, "model": target.asked} if "model" in value else value, status)
+    log().warning("engine.refused", status=status)
+    if status >= 500 or value is None or status < 400:
+        return openai_error(502, "engine_error", "The engine failed at this request; its log tells more.")
+    if status == 404:
+        return openai_error(503, "model_not_ready", f"The engine does not hold {target.asked} yet.", {"Retry-After": "5"})
+    return openai_error(status, "engine_refused", _message(value).replace(target.served, target.asked))
+
+
+def _message(value: Any) -> str:
+    """An engine's own words: `{"error": {"message": …}}`, or `{"message": …}` as older ones have it."""
+    told = value.get("error", value) if isinstance(value, dict) else {}
+    return str(told.get("message", "The engine refused this request.")) if isinstance(told, dict) else str(told)
+
+
+class _Relayed(StreamingResponse):
+    """A stream of events whose upstream is closed with it, however it ends."""
+
+    def __init__(self, upstream: httpx.Response, target: Target) -> None:
+        super().__init__(_renamed(upstream, target), upstream.status_code, {"X-Accel-Buffering": "no"}, "text/event-stream")
+        self._upstream = upstream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._upstream.aclose()
+
+
+async def _renamed(upstream: httpx.Response, target: Target) -> AsyncIterator[bytes]:
+    try:
+        async for line in _lines(upstream.aiter_bytes()):
+            yield _rename(line, target) + b"\n"
+    except httpx.TransportError:
+        # The status is sent, so the error has to be an event; OpenAI's clients raise on one.
+        error = openai_error(502, "engine_lost", "The engine went away in the middle of its answer.")
+        yield b"data: " + bytes(error.body) + b"\n\n"
+
+
+async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Lines by their newline bytes alone: text may hold other characters that count as line ends elsewhere."""
+    rest = b""
+    async for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield line
+    if rest:
+        yield rest
+
+
+def _rename(line: bytes, target: Target) -> bytes:
+    if not line.startswith(b"data:"):
+        return line
+    try:
+        value = json.loads(line.removeprefix(b"data:"))
+    except ValueError:
+        return line  # `data: [DONE]`
+    if not isinstance(value, dict) or "model" not in value:
+        return line
+    return b"data: " + json.dumps({**value, "model": target.asked}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _trace(request: Request) -> dict[str, str]:
+    return {"X-Request-Id": request.scope.get("lectern.trace", "")}
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await work for as long as the client is there to be answered; its body has to be read already."""
+    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        for task in (working, gone):
+            task.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,101 @@
+"""Deployments: wishes for a model to be served. The serving service compares them with what runs, and acts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from services.gateway.auth import Reader, Writer
+from services.gateway.bases import require_base
+from services.gateway.idempotency import OnceOf, Reply
+from services.gateway.parts import Parts, PartsOf
+from shared.clock import now
+from shared.contracts.base import Contract
+from shared.contracts.learning import DeploymentWish
+from shared.contracts.views import DeploymentView, ListPage
+from shared.errors import InvalidInput, NotFound
+from shared.ids import deployment_job
+
+router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+
+DeploymentName = Annotated[str, Path(description="Name of the deployment.", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class DeploymentRequest(Contract):
+    """What should be served under a name: a tuned model, or a base alone."""
+
+    name: str = Field(examples=["papers"])
+    model: str | None = Field(None, max_length=200, description="Id of a tuned model, or its name for the newest version.")
+    base: str | None = Field(
+        None, description="A base model, where no tuned model is named; the configured default where left out."
+    )
+    context_tokens: int = Field(2_048, ge=256, description="Longest prompt and answer together.")
+
+
+@router.post(
+    "",
+    summary="Ask for a deployment",
+    status_code=202,
+    response_model=DeploymentView,
+    responses={200: {"model": DeploymentView}},
+)
+def create_deployment(parts: PartsOf, _: Writer, once: OnceOf, asked: DeploymentRequest) -> JSONResponse:
+    """202, with a job to watch in `Link`; 200 where that very wish stands. A wish for a name that stands replaces it."""
+    return once.answer(asked.model_dump(mode="json"), lambda: _create(parts, asked))
+
+
+def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
+    wish = _wish(parts, asked)
+    standing = parts.catalog.deployment(wish.name)
+    if standing is not None and standing.wish.model_copy(update={"wished_at": wish.wished_at}) == wish:
+        return Reply(200, standing, {"Location": f"/v1/deployments/{wish.name}"})
+    job = parts.records.wish_deployment(wish)
+    headers = {"Location": f"/v1/deployments/{wish.name}", "Link": f'</v1/jobs/{job}>; rel="monitor"'}
+    return Reply(202, _deployment(parts, wish.name), headers)
+
+
+def _wish(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
+    """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
+    model = parts.catalog.model(asked.model) if asked.model is not None else None
+    if asked.model is not None and model is None:
+        raise NotFound(f"There is no tuned model {asked.model!r}.")
+    base = model.base if model else asked.base or parts.settings.default_base
+    if asked.base not in (None, base):
+        raise InvalidInput(f"{asked.model} was tuned from {base}, and can be served on no other base: leave `base` out.")
+    require_base(parts.store, base)
+    return DeploymentWish(
+        name=asked.name, model=model.id if model else None, base=base, context_tokens=asked.context_tokens, wished_at=now()
+    )
+
+
+@router.get("", summary="List deployments")
+def list_deployments(parts: PartsOf, _: Reader) -> ListPage[DeploymentView]:
+    """All of them, by name: what was wished for, and what is observed."""
+    return ListPage(items=tuple(parts.catalog.deployments()))
+
+
+@router.get("/{name}", summary="See a deployment")
+def get_deployment(parts: PartsOf, _: Reader, name: DeploymentName) -> DeploymentView:
+    """What was wished for, and what is observed."""
+    return _deployment(parts, name)
+
+
+@router.delete("/{name}", summary="Stop a deployment", status_code=202, responses={200: {"model": DeploymentView}})
+def stop_deployment(parts: PartsOf, _: Writer, name: DeploymentName, response: Response) -> DeploymentView:
+    """The wish that it be stopped; 200 where that is wished already."""
+    standing = _deployment(parts, name)
+    if standing.wish.state == "stopped":
+        response.status_code = 200
+        return standing
+    parts.records.wish_deployment(standing.wish.model_copy(update={"state": "stopped", "wished_at": now()}))
+    view = _deployment(parts, name)
+    response.headers["Link"] = f'</v1/jobs/{deployment_job(name, view.sequence)}>; rel="monitor"'
+    return view
+
+
+def _deployment(parts: Parts, name: str) -> DeploymentView:
+    found = parts.catalog.deployment(name)
+    if found is None:
+        raise NotFound(f"There is no deployment {name!r}.")
+    return found

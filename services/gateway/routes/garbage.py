@@ -1,0 +1,52 @@
+"""Garbage: the text that was set aside, across documents."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from services.gateway.auth import Reader
+from services.gateway.garbage import GarbageReader, Place
+from services.gateway.pagination import Cursor, Limit, decode_cursor, encode_cursor
+from services.gateway.parts import Parts, PartsOf
+from services.gateway.shelves import collection_of, document_of, places_of
+from shared.contracts.documents import GarbageItem
+from shared.contracts.views import DocumentView, ListPage
+
+router = APIRouter(prefix="/v1/garbage", tags=["garbage"])
+
+
+@router.get("", summary="List garbage items")
+def list_garbage(
+    parts: PartsOf,
+    _: Reader,
+    collection: Annotated[str | None, Query(description="Only of this collection.")] = None,
+    document: Annotated[str | None, Query(description="Only of this document.", pattern="^[0-9a-f]{6,64}$")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> ListPage[GarbageItem]:
+    """Document by document, newest first, each item with the reason it was set aside. A page may be short, or even empty,
+    and still have another behind it: go on while there is a `next_cursor`."""
+    if collection is not None:
+        collection_of(parts.catalog, collection)
+    reader = GarbageReader(parts.store, parts.catalog, collection)
+    if document is None:
+        items, place = reader.page(limit, _place(cursor))
+        following = encode_cursor(place.added_at, place.document, place.byte) if place else None
+    else:
+        byte = int(decode_cursor(cursor, int)[0]) if cursor else 0
+        items, rest = reader.of_document(_document(parts, collection, document), limit, max(0, byte))
+        following = encode_cursor(rest) if rest is not None else None
+    return ListPage(items=tuple(items), next_cursor=following)
+
+
+def _place(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    added_at, document, byte = decode_cursor(cursor, str, str, int)
+    return Place(str(added_at), str(document), int(byte))
+
+
+def _document(parts: Parts, collection: str | None, document: str) -> DocumentView:
+    if collection is not None:
+        return document_of(parts.catalog, collection, document)
+    return places_of(parts.catalog, document)[-1]

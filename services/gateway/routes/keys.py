@@ -1,0 +1,59 @@
+"""API keys: made, listed without their secrets, and revoked."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from services.gateway.auth import Admin
+from services.gateway.idempotency import OnceOf, Reply
+from services.gateway.parts import Parts, PartsOf
+from shared.contracts.base import Contract
+from shared.contracts.keys import ApiKey, Scope
+from shared.contracts.views import KeyView, ListPage
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"])
+
+
+class KeyRequest(Contract):
+    """A key to be made."""
+
+    name: str = Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$", description="Whose it is, or what for.")
+    scopes: tuple[Scope, ...] = Field(("read",), min_length=1, description="admin includes write, and write includes read.")
+
+
+class NewKey(KeyView):
+    """A key that was just made."""
+
+    secret: str | None = Field(description="Told once and kept nowhere, so a replayed answer has none.")
+
+
+@router.post("", summary="Make an API key", status_code=201, response_model=NewKey)
+def create_key(parts: PartsOf, _: Admin, once: OnceOf, asked: KeyRequest) -> JSONResponse:
+    """The answer holds the secret, once. A repeat with the same Idempotency-Key makes no second key, and tells no secret:
+    if the first answer was lost, revoke that key and make another."""
+    return once.answer(asked.model_dump(mode="json"), lambda: _create(parts, asked))
+
+
+def _create(parts: Parts, asked: KeyRequest) -> Reply:
+    key, secret = parts.records.create_key(asked.name, asked.scopes)
+    view = _view(key).model_dump()
+    return Reply(201, NewKey(**view, secret=secret), {"Location": f"/v1/keys/{key.id}"}, kept=NewKey(**view, secret=None))
+
+
+@router.get("", summary="List API keys")
+def list_keys(parts: PartsOf, _: Admin) -> ListPage[KeyView]:
+    """All of them, oldest first, revoked ones too."""
+    found = parts.catalog.keys()
+    return ListPage(items=tuple(map(_view, found)))
+
+
+@router.delete("/{key}", summary="Revoke an API key")
+def revoke_key(parts: PartsOf, _: Admin, key: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]) -> KeyView:
+    """From now on it is worth nothing."""
+    return _view(parts.records.revoke_key(key))
+
+
+def _view(key: ApiKey) -> KeyView:
+    return KeyView(id=key.id, name=key.name, scopes=key.scopes, created_at=key.created_at, revoked_at=key.revoked_at)

@@ -1,0 +1,103 @@
+"""Runs: a base model tuned on a dataset, then evaluated."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
+from pydantic import Field, ValidationError
+
+from services.gateway.auth import Reader, Writer
+from services.gateway.idempotency import OnceOf, Reply
+from services.gateway.pagination import PagingOf
+from services.gateway.parts import Parts, PartsOf
+from shared.contracts.base import Contract
+from shared.contracts.learning import LossPoint, TrainingRecipe
+from shared.contracts.views import EventView, ListPage, RunView
+from shared.errors import NotFound
+from shared.pipeline import TRAINING
+from shared.results import committed
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+RunId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of the run.")]
+
+BATCH = 500
+
+
+class RunRequest(Contract):
+    """A run to be made. Its name is the name of the model that comes of it."""
+
+    name: str = Field(examples=["papers-tuned"])
+    dataset: str = Field(pattern="^[0-9a-f]{16}$", description="Id of a dataset that is done.")
+    recipe: TrainingRecipe = Field(TrainingRecipe(), description="A base that is left out is the dataset's own.")
+
+
+@router.post("", summary="Ask for a training run", status_code=202, response_model=RunView, responses={200: {"model": RunView}})
+def create_run(parts: PartsOf, _: Writer, once: OnceOf, asked: RunRequest) -> JSONResponse:
+    """202 with a job to watch. The same dataset, recipe and base are the same run: 200 where it is done already."""
+    return once.answer(asked.model_dump(mode="json"), lambda: _create(parts, asked))
+
+
+def _create(parts: Parts, asked: RunRequest) -> Reply:
+    run = parts.records.wish_run(asked.name, asked.dataset, _recipe(parts, asked))
+    view = _run(parts, run)
+    headers = {"Location": f"/v1/runs/{run}", "Link": f'</v1/jobs/{view.job}>; rel="monitor"'}
+    return Reply(200 if view.state == "done" else 202, view, headers)
+
+
+def _recipe(parts: Parts, asked: RunRequest) -> TrainingRecipe:
+    dataset = parts.catalog.dataset(asked.dataset)
+    if dataset is None or "base" in asked.recipe.model_fields_set:
+        return asked.recipe
+    return asked.recipe.model_copy(update={"base": dataset.wish.base})
+
+
+@router.get("", summary="List runs")
+def list_runs(parts: PartsOf, _: Reader, paging: PagingOf) -> ListPage[RunView]:
+    """Newest first."""
+    return paging.page(parts.catalog.runs(paging.slice), lambda one: (one.wish.created_at, one.id))
+
+
+@router.get("/{run}", summary="See a run")
+def get_run(parts: PartsOf, _: Reader, run: RunId) -> RunView:
+    """Its recipe, how far it has come, and what training and evaluation measured."""
+    return _run(parts, run)
+
+
+@router.get("/{run}/curve", summary="See a run's loss curve")
+def get_run_curve(parts: PartsOf, _: Reader, run: RunId) -> ListPage[LossPoint]:
+    """All points in one page: those that training wrote down where it is done, those it has told of so far where it is not."""
+    view = _run(parts, run)
+    manifest = committed(parts.store, TRAINING.name, view.wish.key)
+    if manifest is not None and "curve.jsonl" in manifest.files:
+        lines = parts.store.read(manifest.files["curve.jsonl"].path).splitlines()
+        return ListPage(items=tuple(LossPoint.model_validate_json(line) for line in lines))
+    return ListPage(items=tuple(_told(parts, view.job)))
+
+
+def _told(parts: Parts, job: str) -> Iterator[LossPoint]:
+    """The points that stand in the job's progress. A run that was taken up again tells of some steps twice: the last counts."""
+    points: dict[int, LossPoint] = {}
+    for event in _progress(parts, job):
+        try:
+            point = LossPoint.model_validate_json(json.dumps(event.data.get("fields", {})))
+        except ValidationError:
+            continue
+        points[point.step] = point
+    yield from (points[step] for step in sorted(points))
+
+
+def _progress(parts: Parts, job: str) -> Iterator[EventView]:
+    after = 0
+    while events := parts.catalog.events(job, after, BATCH):
+        yield from (event for event in events if event.kind == "progress" and event.data.get("stage") == TRAINING.name)
+        after = events[-1].id
+
+
+def _run(parts: Parts, run: str) -> RunView:
+    found = parts.catalog.run(run)
+    if found is None:
+        raise NotFound(f"There is no run {run!r}.")
+    return found

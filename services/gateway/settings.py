@@ -1,0 +1,20 @@
+"""The gateway's settings: environment variables named `LECTERN_<FIELD>`."""
+
+from pydantic import Field
+
+from shared.settings import SharedSettings
+
+
+class GatewaySettings(SharedSettings):
+    """Where it listens, how much it takes in, how often it looks."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65_535)
+    max_upload_bytes: int = Field(2 << 30, ge=1, description="Largest body of an upload, all of its files together.")
+    max_request_bytes: int = Field(4 << 20, ge=1, description="Largest body of any other request.")
+    default_base: str = Field("smollm2-135m-instruct", description="Base model where a request names none.")
+    recovery_seconds: float = Field(5.0, gt=0, description="Time between two sweeps for work that nobody is at.")
+    event_poll_seconds: float = Field(0.5, gt=0, description="Time between two looks for new events of a watched job.")
+    engine_seconds: float = Field(600.0, gt=0, description="Longest silence of an engine before a request is given up.")
+    evidence_indexes: int = Field(4, ge=1, description="Datasets whose search index is kept in memory.")
+    evidence_max_bytes: int = Field(256 << 20, ge=1, description="A dataset with more chunk text than this is not indexed.")

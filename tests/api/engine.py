@@ -1,0 +1,56 @@
+"""An engine that speaks vLLM's HTTP API and is told what to answer. The real one is met in the engine tier."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.responses import Response
+
+TEXT = "tide \u2028 gauge ü"
+
+
+class ToldEngine:
+    """Remembers what it was asked. `go_on` lets a stream pass its first event; `left` says that its client went away."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.answer: tuple[int, Any] | None = None
+        self.go_on = threading.Event()
+        self.waits = False
+        self.left = threading.Event()
+        self.app = FastAPI()
+        for path in ("/v1/chat/completions", "/v1/completions"):
+            self.app.add_api_route(path, self._complete, methods=["POST"])
+
+    async def _complete(self, request: Request) -> Response:
+        body = await request.json()
+        self.asked.append({"path": request.url.path, **body})
+        if self.answer is not None:
+            status, content = self.answer
+            return Response(content, status) if isinstance(content, bytes) else JSONResponse(content, status)
+        if body.get("stream"):
+            return StreamingResponse(self._events(body["model"]), media_type="text/event-stream")
+        if self.waits:
+            await self._until_left(request)
+        return JSONResponse({"id": "c", "model": body["model"], "choices": [{"index": 0, "text": TEXT}]})
+
+    async def _events(self, model: str) -> AsyncIterator[bytes]:
+        try:
+            for at in range(3):
+                event = {"id": "c", "model": model, "choices": [{"index": 0, "text": f"{TEXT}{at}"}]}
+                yield b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n"
+                while not self.go_on.is_set():
+                    await asyncio.sleep(0.01)
+            yield b"data: [DONE]\n\n"
+        except asyncio.CancelledError:
+            self.left.set()
+            raise
+
+    async def _until_left(self, request: Request) -> None:
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.01)
+        self.left.set()

@@ -1,0 +1,213 @@
+"""The OpenAI-compatible door: names there and back, templates, streams that pass unbuffered, and OpenAI's own errors."""
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.contracts.learning import DeploymentWish, EvaluationResult, Model, Score
+from shared.template import TEMPLATES
+from tests.api.conftest import BASE, Gateway, Server
+from tests.api.engine import TEXT, ToldEngine
+from tests.servers import free_port
+
+SERVED = "lectern-0123456789abcdef"
+MESSAGES = [{"role": "user", "content": "What does the gauge read?"}]
+
+
+@pytest.fixture
+def engine() -> Iterator[tuple[ToldEngine, str]]:
+    told = ToldEngine()
+    server = Server(told.app)
+    yield told, server.url
+    told.go_on.set()
+    server.stop()
+
+
+@pytest.fixture
+def told(engine: tuple[ToldEngine, str]) -> ToldEngine:
+    return engine[0]
+
+
+@pytest.fixture
+def served(gateway: Gateway, engine: tuple[ToldEngine, str]) -> Gateway:
+    """A tuned model deployed as `answers` and its base deployed as `plain`, both ready on one engine."""
+    score = Score(loss=1, perplexity=2, tokens=3, examples=4)
+    gateway.catalog.put_model(
+        Model(
+            id="papers-abc", name="papers", run="0" * 16, dataset="0" * 16, base=BASE, adapter_key="k", adapter_digest="d",
+            template="alpaca", evaluation=EvaluationResult(base=score, tuned=score), created_at="2026-01-01T00:00:00Z",
+        )
+    )  # fmt: skip
+    for name, model, served_model in (("answers", "papers-abc", SERVED), ("plain", None, BASE)):
+        gateway.parts.records.wish_deployment(
+            DeploymentWish(name=name, model=model, base=BASE, wished_at="2026-01-01T00:00:00Z")
+        )
+        gateway.catalog.observe_deployment(name, "ready", None, engine[1], served_model)
+    return gateway
+
+
+def chat(client: httpx.Client, model: str, **more: Any) -> httpx.Response:
+    return client.post("/v1/chat/completions", json={"model": model, "messages": MESSAGES, **more})
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"), [("answers", SERVED), ("papers", SERVED), ("papers-abc", SERVED), (BASE, BASE), ("plain", BASE)]
+)
+def test_a_name_becomes_the_engines_own_and_comes_back_as_it_was(
+    served: Gateway, client: httpx.Client, told: ToldEngine, asked: str, sent: str
+) -> None:
+    answer = chat(client, asked, temperature=0, logprobs=True)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["model"] == asked and answer.json()["choices"][0]["text"] == TEXT
+    assert (told.asked[0]["model"], told.asked[0]["temperature"], told.asked[0]["logprobs"]) == (sent, 0, True)
+    assert "max_tokens" not in told.asked[0], "only what was asked is sent on"
+
+
+def test_a_tuned_model_is_given_its_template_and_nobody_elses(served: Gateway, client: httpx.Client, told: ToldEngine) -> None:
+    evil = {"chat_template": "{{ cycler.__init__.__globals__ }}", "chat_template_kwargs": {"a": 1}}
+    chat(client, "answers", **evil)
+    chat(client, "plain", **evil)
+    client.post("/v1/completions", json={"model": "answers", "prompt": "The gauge", **evil})
+    assert [asked.get("chat_template") for asked in told.asked] == [TEMPLATES["alpaca"], None, None]
+    assert not any("chat_template_kwargs" in asked for asked in told.asked)
+    assert told.asked[2]["path"] == "/v1/completions" and told.asked[2]["prompt"] == "The gauge"
+
+
+def test_a_stream_passes_event_by_event(served: Gateway, client: httpx.Client, told: ToldEngine) -> None:
+    body = {"model": "answers", "messages": MESSAGES, "stream": True}
+    with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        raw = answer.iter_raw()
+        first = next(raw)
+        assert not told.go_on.is_set(), "the first event came while the engine was still at the second"
+        told.go_on.set()
+        lines = (first + b"".join(raw)).split(b"\n")
+    events = [line.removeprefix(b"data: ") for line in lines if line]
+    assert events[-1] == b"[DONE]"
+    chunks = [json.loads(event) for event in events[:-1]]
+    assert [chunk["choices"][0]["text"] for chunk in chunks] == [f"{TEXT}{at}" for at in range(3)]
+    assert {chunk["model"] for chunk in chunks} == {"answers"}
+
+
+def test_a_client_that_leaves_a_stream_stops_the_engine(served: Gateway, client: httpx.Client, told: ToldEngine) -> None:
+    with client.stream("POST", "/v1/completions", json={"model": "plain", "prompt": "p", "stream": True}) as answer:
+        next(answer.iter_raw())
+    assert told.left.wait(20)
+
+
+def test_a_client_that_leaves_before_the_answer_stops_the_engine(
+    served: Gateway, client: httpx.Client, told: ToldEngine
+) -> None:
+    told.waits = True
+    with pytest.raises(httpx.ReadTimeout):
+        client.post("/v1/completions", json={"model": "plain", "prompt": "p"}, timeout=0.5)
+    assert told.left.wait(20)
+
+
+def test_many_wait_for_the_engine_while_the_gateway_answers_others(
+    served: Gateway, client: httpx.Client, told: ToldEngine
+) -> None:
+    """A hundred streams, more than there are threads, hold nothing that another request needs."""
+    begun, answers = threading.Barrier(101), []
+
+    def ask() -> None:
+        body = {"model": "plain", "prompt": "p", "stream": True}
+        with httpx.stream("POST", f"{served.url}/v1/completions", json=body, headers=client.headers, timeout=60) as answer:
+            raw = answer.iter_raw()
+            first = next(raw)
+            begun.wait(60)
+            answers.append(first + b"".join(raw))
+
+    threads = [threading.Thread(target=ask) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    begun.wait(60)
+    assert client.get("/v1/collections").status_code == 200
+    told.go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(answers) == 100 and all(answer.endswith(b"data: [DONE]\n\n") for answer in answers)
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    assert set(answer.json()) == {"error"} and set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def test_errors_are_openais_own(served: Gateway, client: httpx.Client) -> None:
+    assert error(chat(client, "nobody")) == (404, "model_not_found")
+    assert error(client.post("/v1/chat/completions", json={"model": "answers"})) == (422, "invalid_request")
+    assert error(httpx.post(f"{served.url}/v1/chat/completions", json={"model": "a", "messages": MESSAGES})) == (
+        401,
+        "unauthorized",
+    )
+    assert error(client.get("/v1/models/nobody")) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [((400, {"error": {"message": f"{SERVED} takes at most 2048 tokens"}}), 400, "engine_refused"),
+     ((400, {"object": "error", "message": f"{SERVED} takes less"}), 400, "engine_refused"),
+     ((404, {"error": {"message": f"The model {SERVED} does not exist."}}), 503, "model_not_ready"),
+     ((500, {"error": {"message": "Traceback: /opt/secret"}}), 502, "engine_error"),
+     ((200, b"<html>"), 502, "engine_error"), ((503, b""), 502, "engine_error")],
+)  # fmt: skip
+def test_an_engines_error_is_told_without_its_insides(
+    served: Gateway, client: httpx.Client, told: ToldEngine, answer: tuple[int, Any], status: int, code: str
+) -> None:
+    told.answer = answer
+    found = chat(client, "answers")
+    assert error(found) == (status, code)
+    assert SERVED not in found.text and "secret" not in found.text
+    assert error(chat(client, "answers", stream=True)) == (status, code)
+
+
+def test_an_engine_that_is_gone_is_unreachable(served: Gateway, client: httpx.Client) -> None:
+    served.catalog.observe_deployment("plain", "ready", None, f"http://127.0.0.1:{free_port()}", BASE)
+    answer = chat(client, "plain")
+    assert error(answer) == (503, "engine_unreachable") and "retry-after" in answer.headers
+
+
+def test_a_deployment_on_its_way_says_so_and_one_that_is_swapped_goes_on_answering(
+    served: Gateway, client: httpx.Client, engine: tuple[ToldEngine, str]
+) -> None:
+    served.catalog.observe_deployment("answers", "starting", "loading the adapter")
+    answer = chat(client, "answers")
+    assert error(answer) == (503, "model_not_ready") and "loading the adapter" in answer.json()["error"]["message"]
+    served.catalog.observe_deployment("answers", "starting", "loading the adapter", engine[1], "lectern-before")
+    assert chat(client, "answers").status_code == 200, "what was served before answers until the new one can"
+    assert engine[0].asked[-1]["model"] == "lectern-before"
+    assert error(chat(client, "papers-abc")) == (503, "model_not_ready"), "a model's own name promises that very model"
+
+
+def test_a_stopped_deployment_is_no_model(served: Gateway, client: httpx.Client) -> None:
+    assert client.delete("/v1/deployments/answers").status_code == 202
+    assert client.delete("/v1/deployments/answers").status_code == 200
+    assert error(chat(client, "answers")) == (404, "model_not_found")
+
+
+def test_the_list_holds_every_name_that_can_be_asked(served: Gateway, client: httpx.Client) -> None:
+    listed = client.get("/v1/models").json()
+    assert listed["object"] == "list"
+    assert {one["id"] for one in listed["data"]} == {"answers", "papers-abc", "papers", "plain", BASE}
+    assert all(one["object"] == "model" and isinstance(one["created"], int) for one in listed["data"])
+    assert all(chat(client, one["id"]).status_code == 200 for one in listed["data"])
+    assert client.get("/v1/models/answers").json()["id"] == "answers"
+    assert [one["id"] for one in client.get("/v1/tuned-models").json()["items"]] == ["papers-abc"]
+
+
+def test_openais_own_client_works_unchanged(served: Gateway, client: httpx.Client, told: ToldEngine) -> None:
+    openai = pytest.importorskip("openai")
+    told.go_on.set()
+    key = client.headers["authorization"].removeprefix("Bearer ")
+    theirs = openai.OpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=0)
+    assert "answers" in [model.id for model in theirs.models.list()]
+    assert theirs.completions.create(model="answers", prompt="p").choices[0].text == TEXT
+    streamed = theirs.completions.create(model="answers", prompt="p", stream=True)
+    assert "".join(chunk.choices[0].text for chunk in streamed) == "".join(f"{TEXT}{at}" for at in range(3))
+    with pytest.raises(openai.NotFoundError, match="nobody"):
+        theirs.chat.completions.create(model="nobody", messages=MESSAGES)

@@ -1,0 +1,1 @@
+"""Serving: deployments wished for, reconciled with the engines that run."""

@@ -1,0 +1,65 @@
+"""Entry point of serving: one controller a home directory, until it is told to end."""
+
+import fcntl
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+from services.serving.adapters.bases import BaseCache
+from services.serving.adapters.lora import AdapterCache
+from services.serving.adapters.vllm_process import VllmEngines
+from services.serving.controller import Controller
+from services.serving.settings import ServingSettings, engine_environment
+from shared.catalog.database import open_database
+from shared.catalog.sql import SqlCatalog
+from shared.errors import Conflict
+from shared.objects import open_store
+from shared.telemetry import configure_logs, log
+
+
+def serve(settings: ServingSettings, stop: Event) -> None:
+    """Reconcile until `stop` is set; then end the engines too. Raises Conflict where another controller is at it."""
+    with _alone(settings.home / "run" / "serving.lock"):
+        store = open_store(settings)
+        database = open_database(settings.catalog_url)
+        bases = BaseCache(store, settings.cache_dir)
+        engines = VllmEngines(settings, bases.fetch, engine_environment())
+        controller = Controller(SqlCatalog(database), engines, bases, AdapterCache(store, settings.cache_dir))
+        try:
+            controller.run(stop, settings.reconcile_seconds)
+        finally:
+            engines.stop_all()
+            database.dispose()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Two controllers would start each engine twice. The lock is gone with the process that holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(f"another serving controller runs on {path.parent.parent}: stop it first") from error
+        yield
+
+
+def main() -> int:
+    settings = ServingSettings()
+    configure_logs(settings.log_level, settings.log_json)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        serve(settings, stop)
+    except Conflict as error:
+        log().error("serving.refused", detail=error.message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What serving does to the world: processes, engines' HTTP API, adapter files."""

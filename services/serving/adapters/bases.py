@@ -1,0 +1,31 @@
+"""Base models on this machine, and how long a context each was made for."""
+
+import json
+from pathlib import Path
+
+from shared.bases import fetch_base
+from shared.objects import ObjectStore
+
+
+class BaseCache:
+    """Published base models under `cache_dir/bases`. What is published under a name never changes, so each is asked for
+    once."""
+
+    def __init__(self, store: ObjectStore, cache_dir: Path) -> None:
+        self._store = store
+        self._cache_dir = cache_dir.absolute()
+        self._known: dict[str, Path] = {}
+
+    def fetch(self, base: str) -> Path:
+        """The model's directory. Raises NotFound, InvalidInput, Unavailable."""
+        if base not in self._known:
+            self._known[base] = fetch_base(self._store, base, self._cache_dir)
+        return self._known[base]
+
+    def context_limit(self, base: str) -> int | None:
+        """The longest context in tokens; None where the model does not say. Raises as `fetch` does."""
+        config = self.fetch(base) / "config.json"
+        if not config.is_file():
+            return None
+        limit = json.loads(config.read_text(encoding="utf-8")).get("max_position_embeddings")
+        return limit if isinstance(limit, int) else None

@@ -1,0 +1,61 @@
+"""An engine's HTTP API, as far as serving uses it."""
+
+import httpx
+
+from shared.errors import InvalidInput, Unavailable
+
+
+class EngineApi:
+    """A client of one engine."""
+
+    def __init__(self, endpoint: str, timeout_seconds: float) -> None:
+        self._client = httpx.Client(base_url=endpoint, timeout=timeout_seconds, trust_env=False)
+
+    def is_healthy(self) -> bool:
+        try:
+            return self._client.get("/health").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def gives_a_token(self, model: str) -> bool:
+        """Whether it generates: a server may answer before its engine can."""
+        asked = {"model": model, "prompt": "Hello", "max_tokens": 1}
+        try:
+            return self._client.post("/v1/completions", json=asked).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def models(self) -> dict[str, str | None]:
+        """Served names and the base each goes on, None for a base. Raises Unavailable."""
+        try:
+            answer = self._client.get("/v1/models").raise_for_status()
+            return {str(card["id"]): card.get("parent") for card in answer.json()["data"]}
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            raise Unavailable("the engine does not tell its models") from error
+
+    def load_adapter(self, name: str, path: str, timeout_seconds: float) -> None:
+        """Raises InvalidInput where the engine refuses the adapter, Unavailable where it does not answer."""
+        self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": path}, timeout_seconds)
+
+    def unload_adapter(self, name: str, timeout_seconds: float) -> None:
+        """Requests in flight are finished with it. Raises InvalidInput, Unavailable."""
+        self._post("/v1/unload_lora_adapter", {"lora_name": name}, timeout_seconds)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _post(self, path: str, body: dict[str, str], timeout_seconds: float) -> None:
+        try:
+            answer = self._client.post(path, json=body, timeout=timeout_seconds)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the engine did not answer {path}") from error
+        if answer.status_code != httpx.codes.OK:
+            raise InvalidInput(f"the engine refuses it: {_reason(answer)}")
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        body = answer.json()
+        return str(body.get("error", body).get("message", body))[:300]
+    except (ValueError, AttributeError):
+        return f"status {answer.status_code}"

@@ -1,0 +1,122 @@
+"""The engines of this machine: adopted, started, watched, restarted with back-off, and stopped."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from services.serving.adapters import engine as engines
+from services.serving.adapters.engine import EngineProcess
+from services.serving.adapters.vllm_command import free_port, launch
+from services.serving.settings import ServingSettings
+from services.serving.stages.plan import Engine, EngineSpec, Problem
+from shared.errors import InvalidInput, LecternError, Unavailable
+from shared.telemetry import log
+
+GIVES_UP_AFTER = 3
+"""Failures in a row after which users are told that it failed; it is tried on, ever more rarely."""
+
+
+@dataclass
+class _Slot:
+    """A base's engine over its lives: the process of now, and how the earlier ones ended."""
+
+    spec: EngineSpec
+    process: EngineProcess | None = None
+    refused: dict[str, Problem] = field(default_factory=dict)
+    failures: int = 0
+    problem: Problem | None = None
+    retry_at: float = 0.0
+
+
+class VllmEngines:
+    """Engines as supervised child processes. `fetch_base` gives a base model's directory and may raise."""
+
+    def __init__(self, settings: ServingSettings, fetch_base: Callable[[str], Path], inherited: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._fetch_base = fetch_base
+        self._inherited = inherited
+        found = engines.found(settings)
+        self._slots = {base: _Slot(process.spec, process) for base, process in found.items()}
+
+    def observe(self) -> dict[str, Engine]:
+        """Each base's engine as it is now; one found dead is cleared away."""
+        return {base: self._observe(slot) for base, slot in self._slots.items()}
+
+    def start(self, spec: EngineSpec) -> None:
+        """Start an engine. What stands against it is kept as the engine's problem, not raised."""
+        slot = self._slots.setdefault(spec.base, _Slot(spec))
+        slot.spec, slot.refused = spec, {}
+        try:
+            directory = self._fetch_base(spec.base)
+            port = free_port()
+            slot.process = EngineProcess.start(
+                spec, launch(self._settings, spec, directory, self._inherited, port), self._settings
+            )
+        except LecternError as error:
+            self._failed(slot, Problem(error.code, error.message), hopeless=not error.retryable)
+        except OSError as error:
+            self._failed(slot, Problem("unavailable", f"the engine could not be started: {error.strerror}"))
+        else:
+            log().info("engine.started", base=spec.base, pid=slot.process.record.process.pid, endpoint=slot.process.endpoint)
+
+    def stop(self, base: str) -> None:
+        """End an engine and forget all about it."""
+        slot = self._slots.pop(base, None)
+        if slot is not None and slot.process is not None:
+            slot.process.end()
+            log().info("engine.stopped", base=base)
+
+    def stop_all(self) -> None:
+        for base in list(self._slots):
+            self.stop(base)
+
+    def load(self, base: str, adapter: str, directory: Path) -> None:
+        """Load an adapter; a refusal is kept and seen in the next observation. Raises Unavailable."""
+        slot = self._slots[base]
+        if slot.process is None:
+            raise Unavailable(f"the engine of {base} is down", base=base)
+        try:
+            slot.process.api.load_adapter(adapter, str(directory), self._settings.start_timeout_seconds)
+        except InvalidInput as error:
+            slot.refused[adapter] = Problem("adapter-refused", error.message)
+            log().warning("adapter.refused", base=base, adapter=adapter, detail=error.message)
+        else:
+            log().info("adapter.loaded", base=base, adapter=adapter)
+
+    def unload(self, base: str, adapter: str) -> None:
+        """Unload an adapter, or forget that it was refused. Raises Unavailable."""
+        slot = self._slots[base]
+        if slot.refused.pop(adapter, None) is None and slot.process is not None:
+            slot.process.api.unload_adapter(adapter, self._settings.probe_timeout_seconds)
+            log().info("adapter.unloaded", base=base, adapter=adapter)
+
+    def _observe(self, slot: _Slot) -> Engine:
+        process, down = slot.process, Engine(slot.spec, "down")
+        status = process.probe() if process is not None else "dead"
+        if process is not None and status == "dead":
+            self._bury(slot, process)
+        if slot.process is None:
+            return replace(down, problem=slot.problem, retry_due=time.monotonic() >= slot.retry_at)
+        # One that is too busy to tell its adapters is not guessed about: nothing is loaded or let go.
+        adapters = slot.process.adapters() if status == "ready" else None
+        if adapters is None:
+            return Engine(slot.spec, "starting", slot.process.endpoint)
+        slot.failures, slot.problem = 0, None
+        return Engine(slot.spec, "ready", slot.process.endpoint, adapters, dict(slot.refused))
+
+    def _bury(self, slot: _Slot, process: EngineProcess) -> None:
+        words, base = process.last_words(), slot.spec.base
+        process.end()
+        slot.process = None
+        log().warning("engine.died", base=base, detail=words)
+        where = f"see log/engine-{base}.log in Lectern's home directory"
+        self._failed(slot, Problem("engine-failed", f"the engine stopped ({words or 'no reason given'}): {where}"))
+
+    def _failed(self, slot: _Slot, problem: Problem, hopeless: bool = False) -> None:
+        slot.failures += 1
+        if hopeless or slot.failures >= GIVES_UP_AFTER:
+            slot.problem = problem
+        wait = min(self._settings.retry_base_seconds * 2 ** (slot.failures - 1), self._settings.max_back_off_seconds)
+        slot.retry_at = time.monotonic() + wait
+        log().warning("engine.failed", base=slot.spec.base, code=problem.code, detail=problem.detail, failures=slot.failures)

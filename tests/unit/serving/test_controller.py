@@ -1,0 +1,173 @@
+"""The controller on a real catalog and a real store, with simulated engines."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.serving.adapters.bases import BaseCache
+from services.serving.adapters.lora import AdapterCache
+from services.serving.controller import Controller
+from shared.bases import publish_base
+from shared.catalog.database import migrate, open_database
+from shared.catalog.protocol import NewJob
+from shared.catalog.sql import SqlCatalog
+from shared.clock import now
+from shared.contracts.learning import DeploymentWish
+from shared.contracts.views import DeploymentView
+from shared.contracts.work import Work
+from shared.ids import deployment_job
+from shared.objects import ObjectStore
+from tests.unit.serving.models import publish_model
+from tests.unit.serving.world import SimulatedEngines
+
+
+class Place:
+    """A catalog, a store, engines and a controller."""
+
+    def __init__(self, store: ObjectStore, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/serving.db"
+        migrate(url)
+        self.database = open_database(url)
+        self.catalog = SqlCatalog(self.database)
+        self.store, self.tmp_path = store, tmp_path
+        self.engines = SimulatedEngines()
+        model = tmp_path / "tiny"
+        model.mkdir()
+        (model / "config.json").write_text('{"max_position_embeddings": 8192}')
+        publish_base(store, model, name="tiny", source="", licence="", architecture="", eos_token="")
+        self.controller = self.another_controller()
+
+    def another_controller(self) -> Controller:
+        bases, adapters = BaseCache(self.store, self.tmp_path / "cache"), AdapterCache(self.store, self.tmp_path / "cache")
+        return Controller(self.catalog, self.engines, bases, adapters)
+
+    def wish(
+        self, model: str | None, sequence: int = 1, state: str = "running", name: str = "shelf", base: str = "tiny",
+        context_tokens: int = 2_048,
+    ) -> None:  # fmt: skip
+        wish = DeploymentWish(
+            name=name, model=model, base=base, state=state, context_tokens=context_tokens, wished_at=now()  # type: ignore[arg-type]
+        )  # fmt: skip
+        job = deployment_job(name, sequence)
+        self.catalog.put_deployment(sequence, wish)
+        self.catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace="0" * 32), now()))
+
+    def settle(self) -> None:
+        """Reconcile until two rounds in a row find nothing to do: an engine may become ready between them."""
+        idle = 0
+        for _ in range(14):
+            idle = 0 if self.controller.reconcile() else idle + 1
+            if idle == 2:
+                return
+        raise AssertionError("it never came to rest")
+
+    def model(self, name: str = "shelf") -> str:
+        model = publish_model(self.store, self.tmp_path, name=name)
+        self.catalog.put_model(model)
+        return model.id
+
+    def view(self, name: str = "shelf") -> DeploymentView:
+        view = self.catalog.deployment(name)
+        assert view is not None
+        return view
+
+    def job_state(self, sequence: int = 1) -> tuple[str, str | None]:
+        job = self.catalog.job(deployment_job("shelf", sequence))
+        assert job is not None
+        return job.state, job.code
+
+
+@pytest.fixture
+def place(store: ObjectStore, tmp_path: Path) -> Iterator[Place]:
+    made = Place(store, tmp_path)
+    yield made
+    made.database.dispose()
+
+
+def test_a_wish_becomes_a_deployment_that_answers_and_a_finished_job(place: Place) -> None:
+    place.wish(place.model())
+    place.settle()
+    view = place.view()
+    assert (view.state, view.detail) == ("ready", None) and str(view.served_model).startswith("lectern-")
+    assert place.job_state() == ("done", None)
+
+
+def test_a_job_is_finished_only_after_its_row_tells_the_same(place: Place) -> None:
+    place.wish(None)
+    while place.view().state != "ready":
+        assert place.job_state()[0] not in {"done", "failed"}
+        place.controller.reconcile()
+    place.settle()
+    assert place.job_state()[0] == "done"
+
+
+def test_a_model_nobody_knows_fails_with_what_to_do(place: Place) -> None:
+    place.wish("nothing")
+    place.settle()
+    assert place.view().state == "failed" and "nothing" in str(place.view().detail)
+    assert place.job_state() == ("failed", "not-found")
+
+
+def test_a_base_nobody_published_fails_with_what_to_do(place: Place) -> None:
+    place.wish(None, base="unheard-of")
+    place.settle()
+    assert place.job_state() == ("failed", "not-found") and place.engines.starts == 0
+
+
+def test_a_context_too_long_for_the_base_fails_alone_and_not_its_neighbours(place: Place) -> None:
+    place.wish(None, name="neighbour")
+    place.wish(place.model(), context_tokens=100_000)
+    place.settle()
+    assert place.job_state() == ("failed", "invalid-input") and "8192" in str(place.view().detail)
+    assert place.view("neighbour").state == "ready" and place.engines.starts == 1
+
+
+def test_a_refused_adapter_fails_the_job_with_the_engines_reason(place: Place) -> None:
+    model = place.model()
+    place.engines.refuses = frozenset({f"lectern-{place.catalog.model(model).adapter_digest[:16]}"})  # type: ignore[union-attr]
+    place.wish(model)
+    place.settle()
+    assert place.job_state() == ("failed", "adapter-refused")
+
+
+def test_the_next_wish_replaces_the_failed_one(place: Place) -> None:
+    place.wish("nothing")
+    place.settle()
+    place.wish(place.model(), sequence=2)
+    place.settle()
+    assert place.view().state == "ready"
+    assert (place.job_state(1)[0], place.job_state(2)[0]) == ("failed", "done")
+
+
+def test_a_stopped_wish_ends_the_engine_and_is_a_finished_job(place: Place) -> None:
+    place.wish(place.model())
+    place.settle()
+    place.wish(None, sequence=2, state="stopped")
+    place.settle()
+    assert place.view().state == "stopped" and place.view().endpoint is None
+    assert place.engines.engines == {} and place.job_state(2) == ("done", None)
+
+
+def test_a_controller_that_died_before_the_job_was_finished_is_made_good_by_the_next(place: Place) -> None:
+    place.wish(None)
+    while place.view().state != "ready":
+        place.controller.reconcile()
+    place.controller = place.another_controller()
+    place.settle()
+    assert place.job_state() == ("done", None)
+
+
+def test_those_who_watch_the_job_see_what_is_being_done(place: Place) -> None:
+    place.wish(place.model())
+    place.settle()
+    events = place.catalog.events(deployment_job("shelf", 1), after=0)
+    doing = [event.data["fields"]["doing"] for event in events if event.kind == "progress"]
+    assert doing == ["starting the engine", "loading the adapter"]
+
+
+def test_a_world_at_rest_is_not_written_to(place: Place) -> None:
+    place.wish(place.model())
+    place.settle()
+    before = place.view()
+    assert place.controller.reconcile() is False and place.view() == before

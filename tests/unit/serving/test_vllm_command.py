@@ -1,0 +1,52 @@
+"""How vLLM is started, and what is said where it cannot be."""
+
+from pathlib import Path
+
+import pytest
+
+from services.serving.adapters.vllm_command import check_cpu, free_port, launch
+from services.serving.settings import ServingSettings, engine_environment
+from services.serving.stages.plan import EngineSpec
+from shared.errors import Unsupported
+
+SPEC = EngineSpec("tiny", 2_048, 16)
+
+
+@pytest.fixture
+def vllm(tmp_path: Path) -> Path:
+    command = tmp_path / "vllm"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    return command
+
+
+def test_an_engine_listens_on_this_machine_alone(vllm: Path, tmp_path: Path) -> None:
+    settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
+    made = launch(settings, SPEC, tmp_path, {}, 4_711)
+    assert made.command[made.command.index("--host") + 1] == "127.0.0.1"
+    assert made.endpoint == "http://127.0.0.1:4711"
+
+
+def test_an_engine_sees_no_setting_of_lectern(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LECTERN_S3_SECRET_KEY", "hush")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    monkeypatch.setenv("VLLM_LOGGING_LEVEL", "DEBUG")
+    seen = engine_environment()
+    assert "hush" not in seen.values() and seen["VLLM_LOGGING_LEVEL"] == "DEBUG"
+
+
+def test_a_missing_vllm_is_told_with_what_installs_it(tmp_path: Path) -> None:
+    settings = ServingSettings(vllm_command=tmp_path / "nowhere", engine_device="gpu", cache_dir=tmp_path)
+    with pytest.raises(Unsupported, match="install_vllm"):
+        launch(settings, SPEC, tmp_path, {}, 4_711)
+
+
+def test_a_processor_without_avx512_is_told_what_to_do() -> None:
+    with pytest.raises(Unsupported, match="AVX512"):
+        check_cpu("processor : 0\nflags\t\t: fpu sse2 avx2\n")
+    check_cpu("processor : 0\nflags\t\t: fpu avx2 avx512f avx512bw\n")
+    check_cpu("processor : 0\nFeatures : asimd\n")
+
+
+def test_free_ports_are_free() -> None:
+    assert 1_024 < free_port() < 65_536

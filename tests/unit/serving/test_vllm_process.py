@@ -1,0 +1,68 @@
+"""Supervision of engines that never come up: real processes that end at once."""
+
+from pathlib import Path
+
+import pytest
+
+from services.serving.adapters.vllm_process import GIVES_UP_AFTER, VllmEngines
+from services.serving.settings import ServingSettings
+from services.serving.stages.plan import EngineSpec
+from shared.errors import NotFound
+from tests.servers import wait_until
+
+SPEC = EngineSpec("tiny", 2_048, 16)
+DYING = """#!/bin/sh
+echo "(EngineCore pid=7) ERROR 11-24 21:00:00 [core.py:1] ValueError: the model is not to my liking"
+echo "(APIServer pid=6) RuntimeError: Engine core initialization failed. See root cause above."
+exit 1
+"""
+
+
+def settings(tmp_path: Path, script: str | None) -> ServingSettings:
+    command = tmp_path / "vllm"
+    if script is not None:
+        command.write_text(script)
+        command.chmod(0o755)
+    return ServingSettings(
+        home=tmp_path / "home", cache_dir=tmp_path, vllm_command=command, engine_device="gpu", retry_base_seconds=0.01,
+        max_back_off_seconds=0.02,
+    )  # fmt: skip
+
+
+def test_an_engine_that_dies_again_and_again_is_told_to_have_failed_and_why(tmp_path: Path) -> None:
+    engines = VllmEngines(settings(tmp_path, DYING), lambda _: tmp_path, {"PATH": "/usr/bin:/bin"})
+    for _ in range(GIVES_UP_AFTER):
+        assert "tiny" not in engines.observe() or engines.observe()["tiny"].problem is None
+        engines.start(SPEC)
+        wait_until(lambda: engines.observe()["tiny"].status == "down", "the engine to die")
+        wait_until(lambda: engines.observe()["tiny"].retry_due, "the back-off to pass")
+    problem = engines.observe()["tiny"].problem
+    assert problem is not None and "the model is not to my liking" in problem.detail and "log/engine-tiny.log" in problem.detail
+    assert not list((tmp_path / "home" / "run" / "engines").iterdir())
+
+
+def test_a_machine_without_vllm_is_told_at_once(tmp_path: Path) -> None:
+    engines = VllmEngines(settings(tmp_path, None), lambda _: tmp_path, {})
+    engines.start(SPEC)
+    problem = engines.observe()["tiny"].problem
+    assert problem is not None and problem.code == "unsupported" and "install_vllm" in problem.detail
+
+
+def test_a_base_that_is_not_published_is_the_engines_problem(tmp_path: Path) -> None:
+    def missing(name: str) -> Path:
+        raise NotFound(f"no base model {name} is published")
+
+    engines = VllmEngines(settings(tmp_path, DYING), missing, {})
+    engines.start(SPEC)
+    problem = engines.observe()["tiny"].problem
+    assert problem is not None and problem.code == "not-found"
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"base": "tiny"}'])
+def test_a_record_that_cannot_be_read_is_dropped(text: str, tmp_path: Path) -> None:
+    given = settings(tmp_path, DYING)
+    record = given.home / "run" / "engines" / "tiny.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(text)
+    assert VllmEngines(given, lambda _: tmp_path, {}).observe() == {}
+    assert not record.exists()

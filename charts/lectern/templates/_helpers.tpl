@@ -66,7 +66,6 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "lectern.podSecurity" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001

@@ -1,0 +1,70 @@
+"""`lectern collection`: named shelves and their settings."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.assignments import parse_assignments
+from cli.command import command
+from cli.session import Session
+from cli.text import segment
+
+app = typer.Typer(help="Collections: named shelves of documents, each with its own settings.", no_args_is_help=True)
+
+
+def register(main: typer.Typer) -> None:
+    main.add_typer(app, name="collection", rich_help_panel="Documents")
+
+
+@command(app, "list")
+def list_(session: Session) -> None:
+    """List the collections."""
+    from cli.render import table
+
+    found = list(session.api.items("/v1/collections"))
+    if session.as_json:
+        session.emit(found)
+        return
+    rows = [
+        (each["name"], each["documents"], each["parameters"]["chunking"]["max_tokens"], each["created_at"][:19])
+        for each in found
+    ]
+    session.console.print(table(["collection", "documents#", "tokens a chunk#", "made"], rows))
+
+
+@command(app, "show")
+def show(session: Session, collection: Annotated[str, typer.Argument(help="The collection.")] = "default") -> None:
+    """Show a collection: how its documents stand, and its settings."""
+    _show(session, session.api.get(f"/v1/collections/{segment(collection)}"))
+
+
+@command(app, "set")
+def set_(
+    session: Session,
+    collection: Annotated[str, typer.Argument(help="The collection; made where there is none.")],
+    settings: Annotated[list[str], typer.Argument(help="Settings, such as chunking.max_tokens=128.", metavar="NAME=VALUE...")],
+) -> None:
+    """Change settings of a collection. Its documents go again through the stages that depend on them, and no others."""
+    _show(session, session.api.patch(f"/v1/collections/{segment(collection)}", parse_assignments(settings)))
+
+
+def _show(session: Session, found: dict[str, Any]) -> None:
+    if session.as_json:
+        session.emit(found)
+        return
+    from cli.render import pairs
+
+    parameters = found.get("parameters", found)
+    facts = [(name, _flat(value)) for name, value in found.items() if name not in ("parameters", "schema_version")]
+    settings = [
+        (f"{stage}.{name}", value)
+        for stage, values in parameters.items() if isinstance(values, dict)
+        for name, value in values.items() if name != "schema_version"
+    ]  # fmt: skip
+    session.console.print(pairs([*facts, *settings]))
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{number} {name}" for name, number in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

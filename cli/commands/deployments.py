@@ -1,0 +1,68 @@
+"""`lectern deploy`, `stop` and `deployments`: models that are served."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.command import command
+from cli.outcome import Exit, Failure
+from cli.session import Session
+from cli.text import one_line, segment
+
+PANEL = "Models"
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "deploy", panel=PANEL)(deploy)
+    command(app, "stop", panel=PANEL)(stop)
+    command(app, "deployments", panel=PANEL)(deployments)
+
+
+def deploy(
+    session: Session,
+    model: Annotated[str | None, typer.Argument(help="A tuned model's id or name; none with --base.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name to serve it under; the model's own without it.")] = None,
+    base: Annotated[str | None, typer.Option(help="Serve this base model alone.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
+) -> None:
+    """Serve a model on vLLM, under a name that OpenAI clients use as `model`."""
+    from cli.waiting import wait_for_deployment
+
+    if (model is None) == (base is None):
+        raise Failure("Name a tuned model, or a base model with --base.", Exit.USAGE, "usage")
+    under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
+    found = session.api.post("/v1/deployments", {"name": under, "model": model, **({"base": base} if base else {})})
+    if wait:
+        found = wait_for_deployment(session, under)
+    if session.as_json:
+        session.emit(found)
+    else:
+        session.say(
+            f"{under} is ready. Ask it: `lectern chat {under}`."
+            if wait
+            else f"{under} is on its way; see `lectern deployments`."
+        )
+
+
+def stop(session: Session, name: Annotated[str, typer.Argument(help="The deployment's name.")]) -> None:
+    """Stop serving a deployment. The model stays."""
+    answer = session.api.delete(f"/v1/deployments/{segment(name)}")
+    session.emit(answer) if session.as_json else session.say(f"{name} is being stopped.")
+
+
+def deployments(session: Session, name: Annotated[str | None, typer.Argument(help="Show this one.")] = None) -> None:
+    """List what is served, or is to be."""
+    from cli.render import state, table
+
+    found: list[dict[str, Any]] = (
+        [session.api.get(f"/v1/deployments/{segment(name)}")] if name else list(session.api.items("/v1/deployments"))
+    )
+    if session.as_json:
+        session.emit(found[0] if name else found)
+        return
+    rows = [
+        (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], state(each["state"]),
+         one_line(each["detail"] or "", 200))
+        for each in found
+    ]  # fmt: skip
+    session.console.print(table(["deployment", "model", "base", "state", "note*"], rows))

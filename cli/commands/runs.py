@@ -1,0 +1,141 @@
+"""`lectern tune` and `lectern run`: training runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.assignments import parse_assignments, read_mapping
+from cli.command import command
+from cli.session import Session
+from cli.text import duration, segment
+
+app = typer.Typer(help="Runs: trainings of a base model on a dataset.", no_args_is_help=True)
+
+
+def register(main: typer.Typer) -> None:
+    command(main, "tune", panel="Learning")(tune)
+    main.add_typer(app, name="run", rich_help_panel="Learning")
+
+
+def tune(
+    session: Session,
+    dataset: Annotated[str, typer.Argument(help="The dataset's id.")],
+    name: Annotated[str, typer.Option(help="What to call the run and the model it makes.")],
+    recipe: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings (the API's TrainingRecipe).")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting, such as learning_rate=2e-4; may be repeated.", metavar="NAME=VALUE"),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", "-w", help="Stay until it is trained and evaluated, showing the loss.")
+    ] = False,
+) -> None:
+    """Tune a base model on a dataset (QLoRA), and evaluate it against the base on held-out examples."""
+    from cli.waiting import wait_for_job
+
+    wanted = {**(read_mapping(recipe) if recipe else {}), **parse_assignments(settings or [])}
+    found = session.api.post("/v1/runs", {"name": name, "dataset": dataset, **({"recipe": wanted} if wanted else {})})
+    if wait:
+        wait_for_job(session, found["job"])
+        found = session.api.get(f"/v1/runs/{found['id']}")
+    _show(session, found)
+    if not wait:
+        session.say(f"Watch it with `lectern watch {found['job']}`.")
+
+
+@command(app, "list")
+def list_(session: Session) -> None:
+    """List the runs, newest first."""
+    from cli.render import state, table
+
+    found = list(session.api.items("/v1/runs"))
+    if session.as_json:
+        session.emit(found)
+        return
+    rows = [(each["id"], each["wish"]["name"], each["wish"]["dataset"], *_losses(each), state(each["state"])) for each in found]
+    session.console.print(table(["run", "name", "dataset", "base loss#", "tuned loss#", "state"], rows))
+
+
+@command(app, "show")
+def show(session: Session, run: Annotated[str, typer.Argument(help="The run's id.")]) -> None:
+    """Show a run: its recipe, its training, its evaluation."""
+    _show(session, session.api.get(f"/v1/runs/{segment(run)}"))
+
+
+@command(app, "cancel")
+def cancel(session: Session, run: Annotated[str, typer.Argument(help="The run's id.")]) -> None:
+    """Call a run off; its worker stops at the next step."""
+    found = session.api.get(f"/v1/runs/{segment(run)}")
+    answer = session.api.delete(f"/v1/jobs/{segment(found['job'])}")
+    session.emit(answer) if session.as_json else session.say(f"Run {run} is being called off.")
+
+
+@command(app, "curve")
+def curve(session: Session, run: Annotated[str, typer.Argument(help="The run's id.")]) -> None:
+    """Print a run's training curve: a table, or JSON."""
+    from cli.render import table
+
+    points = curve_points(session.api.get(f"/v1/runs/{segment(run)}/curve"))
+    if session.as_json:
+        session.emit(points)
+        return
+    rows = [
+        (each["step"], f"{each['loss']:.4f}", f"{each['learning_rate']:.2e}", each["tokens"], duration(each["seconds"]))
+        for each in points
+    ]
+    session.console.print(table(["step#", "loss#", "learning rate#", "tokens#", "time#"], rows))
+
+
+def curve_points(answer: Any) -> list[dict[str, Any]]:
+    """The points in the server's answer, whether a bare list or a page of one."""
+    points = answer.get("items", answer.get("points")) if isinstance(answer, dict) else answer
+    return [dict(point) for point in points or []]
+
+
+def stage_result(found: dict[str, Any], stage: str) -> dict[str, Any]:
+    """What a stage said of itself, empty where it is not done."""
+    return next((dict(each["result"]) for each in found["stages"] if each["stage"] == stage and each["state"] == "done"), {})
+
+
+def _losses(run: dict[str, Any]) -> tuple[str, str]:
+    scores = stage_result(run, "evaluation")
+    return tuple(f"{scores[side]['loss']:.4f}" if scores else "" for side in ("base", "tuned"))  # type: ignore[return-value]
+
+
+def _show(session: Session, found: dict[str, Any]) -> None:
+    if session.as_json:
+        session.emit(found)
+        return
+    from cli.render import pairs, state
+
+    wish = found["wish"]
+    recipe = ", ".join(
+        f"{name}={value}" for name, value in wish["recipe"].items() if name != "schema_version" and value is not None
+    )
+    session.console.print(pairs([
+        ("run", found["id"]), ("name", wish["name"]), ("dataset", wish["dataset"]), ("recipe", recipe),
+        ("state", state(found["state"])), ("reason", found.get("detail")), *_training(found), *_evaluation(found),
+    ]))  # fmt: skip
+
+
+def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
+    result = stage_result(run, "training")
+    if not result:
+        return []
+    return [
+        ("training", f"{result['steps']} steps in {duration(result['seconds'])}, {result['tokens_per_second']:.0f} tokens/s"),
+        ("training loss", f"{result['first_loss']:.4f} → {result['last_loss']:.4f}"),
+        ("precision", f"{result['precision']} on {result['device']}, {result['trainable_parameters']:,} parameters trained"),
+    ]
+
+
+def _evaluation(run: dict[str, Any]) -> list[tuple[str, str]]:
+    scores = stage_result(run, "evaluation")
+    if not scores:
+        return []
+    base, tuned = scores["base"], scores["tuned"]
+    return [
+        ("held-out loss", f"{base['loss']:.4f} (base) → {tuned['loss']:.4f} (tuned), {tuned['examples']} examples"),
+        ("perplexity", f"{base['perplexity']:.2f} (base) → {tuned['perplexity']:.2f} (tuned)"),
+    ]

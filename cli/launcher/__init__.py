@@ -1,0 +1,1 @@
+"""The one-machine launcher: the same entry points that run in containers, as supervised processes under one home."""

@@ -1,0 +1,1 @@
+"""The tokenizer that counts, and the files that datasets are written to."""

@@ -1,0 +1,71 @@
+"""The stages of this service, tied to where their inputs lie and to the files they write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.cleaning.adapters.tokenizer import base_token_counter
+from services.cleaning.assemble import Shelf, assemble
+from services.cleaning.stages.dataset import Source
+from services.cleaning.write import chunk_to, clean_to
+from shared import layout
+from shared.contracts.base import Contract
+from shared.contracts.documents import Piece
+from shared.contracts.learning import DatasetInput, DatasetWish
+from shared.contracts.work import DatasetWork, DocumentWork, Rejected
+from shared.ids import short
+from shared.objects import read_lines
+from shared.pipeline import cleaning_key, extraction_key
+from shared.stage import Handler, StageContext
+
+
+def handlers() -> dict[str, Handler]:
+    """Stage name → handler."""
+    return {"cleaning": cleaning, "chunking": chunking, "dataset": dataset}
+
+
+def cleaning(context: StageContext[DocumentWork]) -> Contract | Rejected:
+    """The page map of a document → `clean.mmd`, `pieces.jsonl`, `garbage.jsonl`."""
+    work = context.work
+    key = extraction_key(work.document, work.parameters)
+    total = int(str(context.result("extraction", key)["pages"]))
+    pages = context.fetch("extraction", key, "pages.jsonl")
+    return clean_to(
+        pages, context.out, work.document, work.parameters.cleaning, lambda done: context.progress(done, total, "page")
+    )
+
+
+def chunking(context: StageContext[DocumentWork]) -> Contract | Rejected:
+    """The pieces of a document → `chunks.jsonl`."""
+    work = context.work
+    key = cleaning_key(work.document, work.parameters)
+    known = context.result("cleaning", key)
+    pieces = context.fetch("cleaning", key, "pieces.jsonl")
+    count = base_token_counter(work.parameters.chunking.tokenizer, context.fetch_object)
+    total = int(str(known["pieces"]))
+    result = chunk_to(_told(pieces, total, context), context.out, work.document, work.parameters.chunking, count)
+    title = known.get("title")
+    return result.model_copy(update={"title": title if isinstance(title, str) else None})
+
+
+def _told(pieces: Path, total: int, context: StageContext[DocumentWork]) -> Iterator[Piece]:
+    for number, line in enumerate(read_lines(pieces), 1):
+        context.progress(number, total, "piece")
+        yield Piece.model_validate(line)
+
+
+def dataset(context: StageContext[DatasetWork]) -> Contract | Rejected:
+    """The chunks of a wish's documents → examples to train on and to hold out."""
+    path = context.fetch_object(layout.dataset(short(context.work.dataset)))
+    wish = DatasetWish.model_validate_json(path.read_bytes())
+    count = base_token_counter(wish.base, context.fetch_object)
+    inputs = sorted(wish.inputs, key=lambda one: (one.document, one.filename))
+    return assemble(
+        (_shelf(one, context) for one in inputs), len(inputs), context.out, context.scratch, wish.parameters, count,
+        lambda done, total: context.progress(done, total, "document"),
+    )  # fmt: skip
+
+
+def _shelf(one: DatasetInput, context: StageContext[DatasetWork]) -> Shelf:
+    title = context.result("chunking", one.chunking_key).get("title")
+    source = Source(one.document, one.filename, title if isinstance(title, str) and title else Path(one.filename).stem)
+    return Shelf(source, context.fetch("chunking", one.chunking_key, "chunks.jsonl"))

@@ -1,0 +1,1 @@
+"""Pure functions: blocks → pieces → sentences → chunks → examples."""

@@ -1,0 +1,59 @@
+"""The files that cleaning and chunking make of a document, written as it is read."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from services.cleaning.stages.chunk import TokenCount, chunks
+from services.cleaning.stages.clean import Cleaner, Kept, habits
+from shared.contracts.documents import ChunkingParameters, ChunkingResult, CleaningParameters, CleaningResult, Page, Piece
+from shared.objects import read_lines
+
+MMD, PIECES, GARBAGE, CHUNKS = "clean.mmd", "pieces.jsonl", "garbage.jsonl", "chunks.jsonl"
+
+
+def clean_to(
+    pages: Path, out: Path, document: str, parameters: CleaningParameters, progress: Callable[[int], None]
+) -> CleaningResult:
+    """Reads a page map twice, a page at a time: to learn the document's habits, then to clean it."""
+    known = habits(read_pages(pages), parameters)
+    cleaner = Cleaner(document, parameters, known)
+    pieces = 0
+    with (
+        (out / MMD).open("w", encoding="utf-8") as mmd,
+        (out / PIECES).open("w", encoding="utf-8") as kept,
+        (out / GARBAGE).open("w", encoding="utf-8") as garbage,
+    ):
+        for page in read_pages(pages):
+            for item in cleaner.clean(page):
+                if isinstance(item, Kept):
+                    pieces += 1
+                    mmd.write(item.mmd)
+                    kept.write(item.piece.model_dump_json() + "\n")
+                else:
+                    garbage.write(item.model_dump_json() + "\n")
+            progress(page.number)
+        mmd.write("\n" if pieces else "")
+    ledger = cleaner.ledger
+    return CleaningResult(
+        pieces=pieces, characters_in=ledger.read, characters_kept=ledger.kept,
+        dropped=dict(sorted(ledger.dropped.items())), garbage=dict(sorted(ledger.garbage_items.items())),
+        characters_garbage=ledger.garbage_characters, title=known.title,
+    )  # fmt: skip
+
+
+def read_pages(path: Path) -> Iterator[Page]:
+    return (Page.model_validate(line) for line in read_lines(path))
+
+
+def chunk_to(
+    pieces: Iterable[Piece], out: Path, document: str, parameters: ChunkingParameters, count: TokenCount
+) -> ChunkingResult:
+    """Writes `chunks.jsonl`."""
+    made = tokens = over = 0
+    with (out / CHUNKS).open("w", encoding="utf-8") as lines:
+        for chunk in chunks(document, pieces, parameters, count):
+            lines.write(chunk.model_dump_json() + "\n")
+            made += 1
+            tokens += chunk.tokens
+            over += chunk.tokens > parameters.max_tokens
+    return ChunkingResult(chunks=made, tokens=tokens, over_budget=over)

@@ -1,0 +1,1 @@
+"""The parsers behind extraction, and the child process that they run in."""

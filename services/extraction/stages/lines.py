@@ -1,0 +1,188 @@
+"""Words → segments (runs of words along one line) → rows (what stands side by side)."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from services.extraction.stages.glyphs import Word
+from shared.contracts.documents import Box, Line
+
+WIDE_GAP_EM = 1.8
+"""A gap wider than this is no space between words: it parts columns or cells."""
+
+JOIN_GAP_EM = 0.8
+"""Segments nearer than this on one line belong together (superscripts, changes of font)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Words along one line with no wide gap between them."""
+
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    baseline: float
+    size: float
+    bold: bool
+    mono: bool
+    words: int
+    hyphenated: bool
+
+    @property
+    def box(self) -> Box:
+        return (round(self.left, 1), round(self.top, 1), round(self.right, 1), round(self.bottom, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Segments on one baseline, from left to right: a line of prose has one, a table's row has several."""
+
+    cells: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(cell.text for cell in self.cells)
+
+    @property
+    def left(self) -> float:
+        return self.cells[0].left
+
+    @property
+    def right(self) -> float:
+        return max(cell.right for cell in self.cells)
+
+    @property
+    def top(self) -> float:
+        return min(cell.top for cell in self.cells)
+
+    @property
+    def bottom(self) -> float:
+        return max(cell.bottom for cell in self.cells)
+
+    @property
+    def baseline(self) -> float:
+        return self.cells[0].baseline
+
+    @property
+    def size(self) -> float:
+        return max(self.cells, key=lambda cell: len(cell.text)).size
+
+    @property
+    def bold(self) -> bool:
+        return all(cell.bold for cell in self.cells)
+
+    @property
+    def mono(self) -> bool:
+        return all(cell.mono for cell in self.cells)
+
+    @property
+    def hyphenated(self) -> bool:
+        return self.cells[-1].hyphenated
+
+    def line(self) -> Line:
+        box = (round(self.left, 1), round(self.top, 1), round(self.right, 1), round(self.bottom, 1))
+        return Line(text=self.text, box=box, font_size=round(self.size, 1))
+
+
+def segments(words: Sequence[Word]) -> list[Segment]:
+    """Runs of words, in the order of the content stream; pieces of one line that the parser tore apart are joined."""
+    runs: list[list[Word]] = []
+    for word in words:
+        if runs and (not _breaks(runs[-1][-1], word) or _continues(runs[-1][-1], word)):
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return [_segment(run) for run in runs]
+
+
+def _breaks(last: Word, word: Word) -> bool:
+    em = max(last.size, word.size)
+    gap = word.left - last.right
+    return word.starts_line or gap > WIDE_GAP_EM * em or gap < -em or not _beside(last, word)
+
+
+def _continues(last: Word, word: Word) -> bool:
+    em = max(last.size, word.size)
+    return -0.3 * em < word.left - last.right < JOIN_GAP_EM * em and _beside(last, word)
+
+
+def _beside(one: Word, other: Word) -> bool:
+    overlap = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return overlap >= 0.4 * min(one.bottom - one.top, other.bottom - other.top)
+
+
+def _segment(run: Sequence[Word]) -> Segment:
+    weights: Counter[tuple[float, float]] = Counter()
+    bold = mono = total = 0
+    for word in run:
+        count = len(word.text)
+        weights[word.size, word.baseline] += count
+        total += count
+        bold += count * word.bold
+        mono += count * word.mono
+    (size, baseline), _ = max(weights.items(), key=lambda item: (item[1], item[0]))
+    return Segment(
+        text=_spelled(run),
+        left=min(word.left for word in run),
+        top=min(word.top for word in run),
+        right=max(word.right for word in run),
+        bottom=max(word.bottom for word in run),
+        baseline=baseline,
+        size=size,
+        bold=bold >= 0.7 * total,
+        mono=mono >= 0.7 * total,
+        words=sum(word.spaced or index == 0 for index, word in enumerate(run)),
+        hyphenated=run[-1].hyphenated,
+    )
+
+
+def _spelled(run: Sequence[Word]) -> str:
+    parts = [run[0].text]
+    for last, word in pairwise(run):
+        torn = word.starts_line and word.left - last.right > 0.15 * word.size
+        parts.append(" " + word.text if (word.spaced and not word.starts_line) or torn else word.text)
+    return "".join(parts)
+
+
+def rows(pieces: Iterable[Segment]) -> list[Row]:
+    """Segments from top to bottom, those on one baseline side by side."""
+    grouped: list[list[Segment]] = []
+    for piece in sorted(pieces, key=lambda piece: (piece.baseline, piece.left)):
+        if grouped and abs(piece.baseline - grouped[-1][0].baseline) <= 0.35 * max(piece.size, grouped[-1][0].size):
+            grouped[-1].append(piece)
+        else:
+            grouped.append([piece])
+    return [Row(tuple(_mended(sorted(group, key=lambda piece: piece.left)))) for group in grouped]
+
+
+def _mended(group: list[Segment]) -> list[Segment]:
+    """Neighbours that are only a space apart are one segment after all."""
+    mended = [group[0]]
+    for piece in group[1:]:
+        last = mended[-1]
+        if piece.left - last.right < JOIN_GAP_EM * max(piece.size, last.size):
+            mended[-1] = _joined(last, piece)
+        else:
+            mended.append(piece)
+    return mended
+
+
+def _joined(one: Segment, other: Segment) -> Segment:
+    longer = one if len(one.text) >= len(other.text) else other
+    space = " " if other.left - one.right > 0.15 * longer.size else ""
+    return Segment(
+        text=one.text + space + other.text,
+        left=min(one.left, other.left),
+        top=min(one.top, other.top),
+        right=max(one.right, other.right),
+        bottom=max(one.bottom, other.bottom),
+        baseline=longer.baseline,
+        size=longer.size,
+        bold=one.bold and other.bold,
+        mono=one.mono and other.mono,
+        words=one.words + other.words,
+        hyphenated=other.hyphenated,
+    )

@@ -1,0 +1,98 @@
+"""The text-layer engine: a page's words → blocks in reading order, each with its kind and the lines it came from."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from services.extraction.stages.columns import reading_order
+from services.extraction.stages.drafts import Draft, drafts
+from services.extraction.stages.glyphs import RawPage
+from services.extraction.stages.headings import front_matter, level_of, may_be_heading, style_of
+from services.extraction.stages.lines import Row, Segment, segments
+from services.extraction.stages.running import part_running
+from services.extraction.stages.style import DocumentStyle, draft_text
+from services.extraction.stages.tables import is_table, markdown_table
+from shared.contracts.documents import Block, BlockKind, Box, Page
+
+ENGINE = "text-layer"
+
+_CAPTION = re.compile(
+    r"(?:Figure|Fig\.?|Table|Tab\.|Listing|Algorithm|Scheme|Plate)\s*[A-Z]?\d+(?:\.\d+)*\s*[.:|–—]", re.IGNORECASE
+)
+_NOTE_MARK = re.compile(r"(?:\d{1,2}|[*†‡§¶])\s*[^\W\d_]")
+
+
+def read_page(raw: RawPage, style: DocumentStyle) -> Page:
+    """A page's blocks in reading order; spans are zero until the page is rendered as MMD."""
+    margins, body = part_running(segments(raw.words), raw.height, style.running)
+    above = [_running_block(kind, piece) for kind, piece in margins if piece.top < raw.height / 2]
+    below = [_running_block(kind, piece) for kind, piece in margins if piece.top >= raw.height / 2]
+    blocks = (*above, *_body_blocks(raw, body, style), *below)
+    return Page(number=raw.number, width=round(raw.width, 1), height=round(raw.height, 1), engine=ENGINE, blocks=blocks)
+
+
+def _running_block(kind: BlockKind, piece: Segment) -> Block:
+    line = Row((piece,)).line()
+    return Block(kind=kind, text=piece.text, box=line.box, start=0, end=0, lines=(line,))
+
+
+def _body_blocks(raw: RawPage, body: list[Segment], style: DocumentStyle) -> Iterator[Block]:
+    found = [draft for column in reading_order(body) for draft in drafts(column)]
+    front = _front_drafts(found, style) if raw.number == 1 else frozenset()
+    for index, draft in enumerate(found):
+        yield _block(draft, raw, style, heading=index not in front)
+
+
+def _front_drafts(found: Sequence[Draft], style: DocumentStyle) -> frozenset[int]:
+    """Which drafts look like headings and are part of the title block."""
+    texts = [draft_text(draft, style.words) for draft in found]
+    candidates = [i for i, draft in enumerate(found) if may_be_heading(draft, texts[i], style.body_size)]
+    front = front_matter([(style_of(found[i]), texts[i]) for i in candidates])
+    return frozenset(candidates[i] for i in front)
+
+
+def _block(draft: Draft, raw: RawPage, style: DocumentStyle, heading: bool) -> Block:
+    if draft.kind == "table":
+        table = is_table(draft.rows)
+        return _made("table" if table else "formula", markdown_table(draft.rows) if table else _lines(draft), draft)
+    if draft.kind == "code":
+        return _made("code", _code(draft), draft)
+    text = draft_text(draft, style.words)
+    if heading and may_be_heading(draft, text, style.body_size) and not _CAPTION.match(text):
+        return _made("heading", text, draft, level_of(style_of(draft), text, style.headings, style.first_numbered))
+    return _made(_prose_kind(draft, text, raw, style), text, draft)
+
+
+def _prose_kind(draft: Draft, text: str, raw: RawPage, style: DocumentStyle) -> BlockKind:
+    if _CAPTION.match(text):
+        return "caption"
+    small = draft.size < 0.93 * style.body_size
+    if small and draft.rows[0].top > 0.6 * raw.height and _NOTE_MARK.match(text):
+        return "footnote"
+    return "list" if draft.kind == "list" else "paragraph"
+
+
+def _lines(draft: Draft) -> str:
+    return "\n".join(row.text for row in draft.rows)
+
+
+def _code(draft: Draft) -> str:
+    """Code keeps its lines, and its indents as far as they can be told from where lines begin."""
+    left = min(row.left for row in draft.rows)
+    width = 0.6 * draft.size
+    return "\n".join(" " * min(40, max(0, round((row.left - left) / width))) + row.text for row in draft.rows)
+
+
+def _made(kind: BlockKind, text: str, draft: Draft, level: int = 0) -> Block:
+    return Block(
+        kind=kind, text=text, box=_around(draft.rows), start=0, end=0, level=level,
+        lines=tuple(row.line() for row in draft.rows),
+    )  # fmt: skip
+
+
+def _around(rows: tuple[Row, ...]) -> Box:
+    return (
+        round(min(row.left for row in rows), 1),
+        round(min(row.top for row in rows), 1),
+        round(max(row.right for row in rows), 1),
+        round(max(row.bottom for row in rows), 1),
+    )

@@ -1,0 +1,58 @@
+"""What travels between the processes of a job. Light to import: Ray's own processes load it too, and need no model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.training.curves import append_point
+from services.training.settings import TrainingSettings
+from services.training.stages.examples import Encoded
+from services.training.stages.precision import Precision
+from shared.contracts.learning import LossPoint, TrainingRecipe
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is told."""
+
+    run: str
+    base_name: str
+    recipe: TrainingRecipe
+    precision: Precision
+    settings: TrainingSettings
+    threads: int
+    work: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleTable:
+    """All examples as three flat arrays: example i is `ids[ends[i-1]:ends[i]]`. Cheap to share between processes."""
+
+    ids: np.ndarray[Any, np.dtype[np.int32]]
+    labels: np.ndarray[Any, np.dtype[np.int32]]
+    ends: np.ndarray[Any, np.dtype[np.int64]]
+
+    @classmethod
+    def of(cls, examples: Sequence[Encoded]) -> "ExampleTable":
+        return cls(
+            ids=np.fromiter((token for one in examples for token in one.ids), np.int32),
+            labels=np.fromiter((label for one in examples for label in one.labels), np.int32),
+            ends=np.cumsum([len(one.ids) for one in examples], dtype=np.int64),
+        )
+
+
+class PointFile:
+    """Appends points to a file where the driver is, wherever the workers are: a Ray actor."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def append(self, point: dict[str, Any]) -> None:
+        append_point(self._path, LossPoint.model_validate(point))

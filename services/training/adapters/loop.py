@@ -1,0 +1,66 @@
+"""What each Ray Train worker does: load the base, take up the newest checkpoint, train to the last step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from peft.helpers import disable_input_dtype_casting
+from transformers import PrinterCallback
+
+from services.training.adapters import models
+from services.training.adapters.checkpoints import Checkpoints
+from services.training.adapters.jobs import ExampleTable, Job
+from services.training.adapters.recorder import CURVE, Facts, RunRecorder
+from services.training.adapters.trainer import PadBatch, RunTrainer, trainer_settings
+from services.training.curves import read_curve
+from services.training.stages.schedule import plan_steps
+from shared.bases import fetch_base
+from shared.contracts.learning import LossPoint
+from shared.objects import open_store
+
+
+def train(job: Job, table: ExampleTable, rank: int, device: torch.device, tell: Callable[[LossPoint], None]) -> None:
+    """Train until the last checkpoint stands in the object store, from wherever an earlier attempt left off."""
+    if device.type == "cpu":
+        torch.set_num_threads(job.threads)
+    directory = job.work / f"worker-{rank}"
+    store = open_store(job.settings)
+    checkpoints = Checkpoints(store, job.run, job.settings.checkpoints_kept)
+    latest = checkpoints.fetch_latest(directory)
+    plan = plan_steps(job.recipe, len(table.ends))
+    step, checkpoint = latest or (0, None)
+    curve = read_curve(checkpoint / CURVE) if checkpoint else []
+    if rank == 0:
+        for point in curve:
+            tell(point)
+    if step >= plan.total:
+        return
+    base = fetch_base(store, job.base_name, job.settings.cache_dir)
+    model = models.load_for_training(base, job.recipe, job.precision, device)
+    tokenizer = models.load_tokenizer(base)
+    recorder = RunRecorder(checkpoints, curve, _facts(model, job, device, step), device, tell)
+    trainer = RunTrainer(
+        model=model, args=trainer_settings(job.recipe, plan, job.precision, directory, on_cpu=device.type == "cpu"),
+        train_dataset=_dataset(table), processing_class=tokenizer, data_collator=PadBatch(tokenizer.eos_token_id),
+        callbacks=[recorder],
+    )  # fmt: skip
+    models.keep_adapter_in_fp32(trainer.model)
+    trainer.remove_callback(PrinterCallback)
+    # Autocast casts what an adapter needs; PEFT's own cast would keep a second copy, in fp32, of every layer's input.
+    with disable_input_dtype_casting(trainer.model, active=job.precision != "fp32"):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def _dataset(table: ExampleTable) -> Dataset:
+    cuts = table.ends[:-1]
+    return Dataset.from_dict({"input_ids": np.split(table.ids, cuts), "labels": np.split(table.labels, cuts)})
+
+
+def _facts(model: Any, job: Job, device: torch.device, step: int) -> Facts:
+    trainable, total = model.get_nb_trainable_parameters()
+    return Facts(
+        trainable_parameters=trainable, total_parameters=total, precision=job.precision,
+        device=models.device_name(device), peak_memory_bytes=0, resumed_from_step=step,
+    )  # fmt: skip

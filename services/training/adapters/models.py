@@ -1,0 +1,100 @@
+"""Base models in memory: as they are trained (NF4 or not, with LoRA) and as they are served (bf16, with an adapter)."""
+
+import json
+import resource
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from services.training.stages.examples import IGNORED
+from services.training.stages.precision import Capabilities, Precision
+from shared.contracts.learning import TrainingRecipe
+
+DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+KNOWN_TYPES: frozenset[str] = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
+def capabilities() -> Capabilities:
+    """What this machine computes in. A CPU's bf16 counts where it has instructions for it."""
+    if torch.cuda.is_available():
+        return Capabilities("cuda", bf16=torch.cuda.is_bf16_supported(including_emulation=False))
+    return Capabilities("cpu", bf16=torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def read_config(base: Path) -> dict[str, Any]:
+    """The base's config.json, before any model class is chosen by it."""
+    config = json.loads((base / "config.json").read_bytes())
+    return config if isinstance(config, dict) else {}
+
+
+def load_tokenizer(base: Path) -> Any:
+    return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+
+
+def load_for_training(base: Path, recipe: TrainingRecipe, precision: Precision, device: torch.device) -> Any:
+    """The base with a fresh LoRA adapter on every linear layer but the head; only the adapter learns."""
+    torch.manual_seed(recipe.seed)
+    model = _load(base, DTYPES[precision], device, _nf4(precision) if recipe.quantization == "nf4" else None)
+    lora = LoraConfig(
+        task_type="CAUSAL_LM", r=recipe.lora_r, lora_alpha=recipe.lora_alpha, lora_dropout=recipe.lora_dropout,
+        target_modules="all-linear",
+    )  # fmt: skip
+    return get_peft_model(model, lora)
+
+
+def keep_adapter_in_fp32(model: Any) -> None:
+    """Master weights of the adapter in fp32: late, small updates would be lost in bf16's eight bits."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def load_for_scoring(base: Path, adapter: Path, device: torch.device) -> Any:
+    """The base and the adapter both in bf16, as the engine holds them; `disable_adapter()` gives the base alone."""
+    model = PeftModel.from_pretrained(_load(base, torch.bfloat16, device, None), adapter, autocast_adapter_dtype=False)
+    return model.to(torch.bfloat16).eval()
+
+
+def response_nll(model: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Negative log-likelihood (nats) of each label, 0 where there is none: [batch, seq] → [batch, kept].
+
+    Only positions from the batch's first response on are projected to the vocabulary. On a CPU the head over whole
+    sequences, most of which are prompt, took two fifths of a training step.
+    """
+    first = int((labels != IGNORED).any(dim=0).nonzero()[0])  # the position before it predicts it
+    kept = labels.shape[1] - first + 1
+    logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=kept).logits[:, -kept:-1]
+    wanted = labels[:, first:]
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="none"
+    )
+    return losses.view_as(wanted)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory this process ever held: of the GPU where it has one, else of the machine."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _load(base: Path, dtype: torch.dtype, device: torch.device, quantization: BitsAndBytesConfig | None) -> Any:
+    return AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, quantization_config=quantization, device_map={"": str(device)}, use_safetensors=True,
+        local_files_only=True, trust_remote_code=False,
+    )  # fmt: skip
+
+
+def _nf4(precision: Precision) -> BitsAndBytesConfig:
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=DTYPES[precision],
+    )  # fmt: skip

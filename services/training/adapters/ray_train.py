@@ -1,0 +1,81 @@
+"""A run under Ray Train: on one machine Ray is started for the job and ends with it; else a cluster's is used."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from services.training.adapters.jobs import Diverged, ExampleTable, Job, PointFile
+from shared.contracts.learning import LossPoint
+
+_OBJECT_STORE_BYTES = 128 << 20
+
+
+def run_on_ray(job: Job, table: ExampleTable, live_curve: Path, use_gpu: bool) -> None:
+    """Train the job on `job.recipe.workers` workers. Raises Diverged, or Ray's TrainingFailedError."""
+    with _ray(job, table):
+        points = _beside_driver(PointFile, str(live_curve))
+        trainer = ray.train.torch.TorchTrainer(
+            _worker,
+            train_loop_config={"job": job, "table": ray.put(table), "points": points},
+            scaling_config=ScalingConfig(num_workers=job.recipe.workers, use_gpu=use_gpu),
+            run_config=RunConfig(
+                name="run", storage_path=str(job.work / "ray"),
+                failure_config=FailureConfig(max_failures=job.settings.worker_failures),
+            ),
+        )  # fmt: skip
+        try:
+            trainer.fit()
+        except WorkerGroupError as error:
+            _raise_divergence(error)
+            raise
+
+
+def _worker(config: dict[str, Any]) -> None:
+    from services.training.adapters.loop import train  # noqa: PLC0415 - Ray's controller loads this module, but no model
+
+    points = config["points"]
+
+    def tell(point: LossPoint) -> None:
+        ray.get(points.append.remote(point.model_dump(mode="json")))
+
+    context = ray.train.get_context()
+    train(config["job"], ray.get(config["table"]), context.get_world_rank(), ray.train.torch.get_device(), tell)
+
+
+def _beside_driver(actor: type[Any], *arguments: Any) -> Any:
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(actor).options(num_cpus=0, scheduling_strategy=here).remote(*arguments)
+
+
+def _raise_divergence(error: TrainingFailedError) -> None:
+    for failure in error.worker_failures.values():
+        if isinstance(failure, Diverged) or Diverged.__name__ in str(failure):
+            raise Diverged(str(failure)) from error
+
+
+@contextmanager
+def _ray(job: Job, table: ExampleTable) -> Iterator[None]:
+    address = job.settings.ray_address
+    # Ray's sockets lie below this directory, and a socket's path may have 107 bytes: the job's own is too deep.
+    directory = Path(tempfile.mkdtemp(prefix="lectern-ray-"))
+    local: dict[str, Any] = {
+        "num_cpus": max(job.recipe.workers, job.threads), "include_dashboard": False,
+        "object_store_memory": _OBJECT_STORE_BYTES + 2 * (table.ids.nbytes + table.labels.nbytes),
+        "_temp_dir": str(directory),
+    }  # fmt: skip
+    try:
+        ray.init(address=address, configure_logging=False, log_to_driver=False, **(local if address == "local" else {}))
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,135 @@
+"""The stages of this service, each run in a child process: fetch the inputs, watch the child, hand over its answer."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from services.training.adapters.checkpoints import Checkpoints
+from services.training.adapters.children import Children
+from services.training.curves import read_curve
+from services.training.settings import TrainingSettings, child_environment
+from services.training.spec import LIVE_CURVE, PROGRESS, RESULT, EvaluationSpec, Scored, TrainingSpec
+from services.training.stages.curve import pace
+from services.training.stages.schedule import plan_steps
+from shared import layout
+from shared.bases import fetch_base, read_base
+from shared.contracts.base import Contract
+from shared.contracts.learning import DatasetWish, EvaluationResult, RunWish, TrainingResult
+from shared.contracts.work import Rejected, RunWork
+from shared.ids import short
+from shared.objects import ObjectStore
+from shared.stage import Handler, StageContext
+
+
+def handlers(store: ObjectStore, settings: TrainingSettings) -> dict[str, Handler]:
+    """Stage name → handler."""
+    children = Children(child_environment(settings), settings.poll_seconds, settings.stop_seconds)
+    stages = RunStages(store, settings, children)
+    return {"training": stages.training, "evaluation": stages.evaluation}
+
+
+class RunStages:
+    """The two stages of a run, over the parts that they need."""
+
+    def __init__(self, store: ObjectStore, settings: TrainingSettings, children: Children) -> None:
+        self._store = store
+        self._settings = settings
+        self._children = children
+
+    def training(self, context: StageContext[RunWork]) -> Contract | Rejected:
+        """A dataset's `train.jsonl` → `adapter/` and `curve.jsonl`."""
+        run, dataset = _wishes(context)
+        base = self._base(run)
+        if isinstance(base, Rejected):
+            return base
+        work = _directory(context.scratch / "job")
+        spec = TrainingSpec(
+            run=run.key, base_name=run.recipe.base, base=base, examples=context.fetch("dataset", dataset.key, "train.jsonl"),
+            template=dataset.parameters.template, recipe=run.recipe, out=context.out, work=work, parent=os.getpid(),
+        )  # fmt: skip
+        tick = _training_progress(context, run, dataset, work)
+        refused = self._children.run("services.training.job", spec, work, tick)
+        return refused or TrainingResult.model_validate_json((work / RESULT).read_bytes())
+
+    def evaluation(self, context: StageContext[RunWork]) -> Contract | Rejected:
+        """A dataset's `heldout.jsonl` and a run's adapter → `evaluation.json` and `per_example.jsonl`."""
+        run, dataset = _wishes(context)
+        base = self._base(run)
+        if isinstance(base, Rejected):
+            return base
+        # Evaluation only begins when the adapter is committed, so nobody will need to resume its training.
+        Checkpoints(self._store, run.key).clear()
+        work = _directory(context.scratch / "job")
+        spec = EvaluationSpec(
+            base=base, adapter=_adapter(context, run.key), examples=context.fetch("dataset", dataset.key, "heldout.jsonl"),
+            template=dataset.parameters.template, parameters=context.work.evaluation, out=context.out, work=work,
+            parent=os.getpid(),
+        )  # fmt: skip
+        tick = _evaluation_progress(context, work)
+        refused = self._children.run("services.training.evaluate", spec, work, tick)
+        return refused or EvaluationResult.model_validate_json((work / RESULT).read_bytes())
+
+    def _base(self, run: RunWish) -> Path | Rejected:
+        name = run.recipe.base
+        manifest = read_base(self._store, name)
+        if manifest is None:
+            return Rejected(
+                reason="base-missing",
+                detail=f"No base model {name} is published. Publish it (python -m services.training.publish_base), then "
+                "start the run again, or choose one that is.",
+            )
+        if manifest.digest != run.base_digest:
+            return Rejected(
+                reason="base-changed",
+                detail=f"The base model {name} is not the one that this run was asked for. Start a new run on it.",
+            )
+        return fetch_base(self._store, name, self._settings.cache_dir)
+
+
+def _wishes(context: StageContext[RunWork]) -> tuple[RunWish, DatasetWish]:
+    run = RunWish.model_validate_json(context.fetch_object(layout.run(short(context.work.run))).read_bytes())
+    dataset = DatasetWish.model_validate_json(context.fetch_object(layout.dataset(run.dataset)).read_bytes())
+    return run, dataset
+
+
+def _adapter(context: StageContext[RunWork], run: str) -> Path:
+    """Weights and configuration of the adapter, side by side as PEFT wants them."""
+    directory = _directory(context.scratch / "adapter")
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        context.fetch("training", run, f"adapter/{name}").rename(directory / name)
+    return directory
+
+
+def _training_progress(context: StageContext[RunWork], run: RunWish, dataset: DatasetWish, work: Path) -> Callable[[], None]:
+    examples = int(str(context.result("dataset", dataset.key)["train"]))
+    total = plan_steps(run.recipe, max(1, examples)).total
+
+    def tick() -> None:
+        curve = read_curve(work / LIVE_CURVE)
+        if not curve:
+            context.progress(0, total, "step", phase="preparing")
+            return
+        last, rate = curve[-1], pace(curve)
+        remaining = rate.seconds_per_step * (total - last.step)
+        context.progress(
+            last.step, total, "step", loss=last.loss, learning_rate=last.learning_rate, tokens=last.tokens,
+            tokens_per_second=round(rate.tokens_per_second, 1), eta_seconds=round(remaining, 1),
+        )  # fmt: skip
+
+    return tick
+
+
+def _evaluation_progress(context: StageContext[RunWork], work: Path) -> Callable[[], None]:
+    def tick() -> None:
+        try:
+            scored = Scored.model_validate_json((work / PROGRESS).read_bytes())
+        except FileNotFoundError:
+            scored = Scored(done=0, total=context.work.evaluation.max_examples)
+        context.progress(scored.done, scored.total, "example")
+
+    return tick
+
+
+def _directory(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,49 @@
+"""What a child process is told to do, and what it answers: JSON files beside its log."""
+
+from pathlib import Path
+
+from shared.contracts.base import Contract
+from shared.contracts.learning import EvaluationParameters, TrainingRecipe
+
+
+class TrainingSpec(Contract):
+    """One training job. `work` is the child's own directory; only what it leaves in `out` is published."""
+
+    run: str
+    base_name: str
+    base: Path
+    examples: Path
+    template: str
+    recipe: TrainingRecipe
+    out: Path
+    work: Path
+    parent: int | None = None
+
+
+class EvaluationSpec(Contract):
+    """One evaluation: the base with and without the adapter on held-out examples."""
+
+    base: Path
+    adapter: Path
+    examples: Path
+    template: str
+    parameters: EvaluationParameters
+    out: Path
+    work: Path
+    parent: int | None = None
+
+
+RESULT = "result.json"
+REFUSAL = "refusal.json"
+LIVE_CURVE = "live-curve.jsonl"
+PROGRESS = "progress.json"
+
+REFUSED = 3
+"""Exit status of a child that refuses its input: the reason is in REFUSAL."""
+
+
+class Scored(Contract):
+    """How many of the held-out examples are scored so far."""
+
+    done: int
+    total: int

@@ -1,0 +1,85 @@
+"""An instruction example as the model sees it: token ids, and labels that count the answer and its EOS and nothing else.
+
+Positions are masked by where they are, never by which token stands there: in many tokenizers (SmolLM2's among them) the
+pad token *is* EOS, and a model whose EOS is masked by id never learns to stop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared.contracts.learning import Example
+from shared.template import render_prompt
+
+IGNORED = -100
+"""The label of a position that the loss leaves out (torch.nn.CrossEntropyLoss's default)."""
+
+
+class Tokenizer(Protocol):
+    """What is asked of a base model's tokenizer."""
+
+    eos_token_id: Any
+
+    def encode(self, text: str, *, add_special_tokens: bool, split_special_tokens: bool) -> list[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One example: `ids` and `labels` have the same length; the last position of both is EOS."""
+
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+
+    @property
+    def response_tokens(self) -> int:
+        return sum(label != IGNORED for label in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples padded on the right to the longest: three lists of shape [batch, seq]."""
+
+    ids: list[list[int]]
+    mask: list[list[int]]
+    labels: list[list[int]]
+
+
+def encode(example: Example, template: str, tokenizer: Tokenizer) -> Encoded:
+    """Prompt masked, answer and EOS not.
+
+    The prompt is tokenized apart from the answer, as it will be when the model is asked. Text that spells a special
+    token stays text: a document cannot smuggle in an EOS.
+    """
+    prompt = _begin(tokenizer) + _plain(tokenizer, render_prompt(template, example.instruction, example.input))
+    answer = [*_plain(tokenizer, example.output), int(tokenizer.eos_token_id)]
+    return Encoded(ids=(*prompt, *answer), labels=(*([IGNORED] * len(prompt)), *answer))
+
+
+def pad(examples: Sequence[Encoded], pad_id: int) -> Batch:
+    """Make the examples of a batch equally long. What was padded is masked and never a label, whatever `pad_id` is."""
+    width = max(len(one.ids) for one in examples)
+    gaps = [width - len(one.ids) for one in examples]
+    return Batch(
+        ids=[[*one.ids, *[pad_id] * gap] for one, gap in zip(examples, gaps, strict=True)],
+        mask=[[*[1] * len(one.ids), *[0] * gap] for one, gap in zip(examples, gaps, strict=True)],
+        labels=[[*one.labels, *[IGNORED] * gap] for one, gap in zip(examples, gaps, strict=True)],
+    )
+
+
+def begins_with_bos(tokenizer: Tokenizer) -> bool:
+    """Whether this tokenizer opens every text with a BOS of its own accord."""
+    return bool(_begin(tokenizer))
+
+
+def chat_template(template: str, tokenizer: Tokenizer) -> str:
+    """The prompt template for an adapter's tokenizer: with the BOS that training saw, where there was one."""
+    return "{{- bos_token -}}" + template if begins_with_bos(tokenizer) else template
+
+
+def _begin(tokenizer: Tokenizer) -> list[int]:
+    special = tokenizer.encode("", add_special_tokens=True, split_special_tokens=True)
+    return [token for token in special[:1] if token != tokenizer.eos_token_id]
+
+
+def _plain(tokenizer: Tokenizer, text: str) -> list[int]:
+    return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))

@@ -1,0 +1,29 @@
+"""Which number format a machine should compute in."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.contracts.work import Rejected
+
+Precision = Literal["bf16", "fp16", "fp32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the hardware computes fast: `bf16` means in hardware, not emulated."""
+
+    device: Literal["cuda", "cpu"]
+    bf16: bool
+
+
+def choose_precision(wanted: Literal["auto", "bf16", "fp16", "fp32"], machine: Capabilities) -> Precision | Rejected:
+    """auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32. fp16 on a CPU is refused: it has no loss
+    scaling there and overflows."""
+    if wanted == "auto":
+        return "bf16" if machine.bf16 else "fp16" if machine.device == "cuda" else "fp32"
+    if wanted == "fp16" and machine.device == "cpu":
+        return Rejected(
+            reason="precision-unsupported",
+            detail="fp16 needs a GPU. Set the recipe's precision to auto, bf16 or fp32.",
+        )
+    return wanted

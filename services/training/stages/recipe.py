@@ -1,0 +1,58 @@
+"""What is wrong with a recipe or its dataset, said before any model is loaded."""
+
+from collections.abc import Container, Sequence
+from typing import Any
+
+from services.training.stages.examples import Encoded
+from shared.contracts.learning import TrainingRecipe
+from shared.contracts.work import Rejected
+from shared.template import TEMPLATES
+
+
+def refuse_architecture(config: dict[str, Any], known: Container[str]) -> Rejected | None:
+    """A base model of a kind that this installation has no causal language model for (`known` are the kinds it has)."""
+    kind = str(config.get("model_type", ""))
+    if "auto_map" not in config and kind in known:
+        return None
+    return Rejected(
+        reason="unknown-architecture",
+        detail=f"The base model is a {kind or 'nameless'} model, which this installation cannot train without running code "
+        "that comes with the model. Choose a base of a known architecture, such as llama, qwen2 or mistral.",
+    )
+
+
+def refuse_tokenizer(eos_token_id: object) -> Rejected | None:
+    """A tokenizer without an end-of-sequence token: what is tuned with it could not learn to stop."""
+    if eos_token_id is not None:
+        return None
+    return Rejected(
+        reason="no-eos-token",
+        detail="The base model's tokenizer has no end-of-sequence token, so a tuned model could not learn to stop. "
+        "Set eos_token in its tokenizer_config.json and publish it under another name.",
+    )
+
+
+def refuse_template(template: str) -> Rejected | None:
+    """A prompt template that nobody knows."""
+    if template in TEMPLATES:
+        return None
+    return Rejected(reason="unknown-template", detail=f"There is no template {template!r}; there are {sorted(TEMPLATES)}.")
+
+
+def refuse_examples(examples: Sequence[Encoded], ids: Sequence[str], recipe: TrainingRecipe) -> Rejected | None:
+    """A dataset that cannot be trained on: empty, smaller than one example a worker, or with examples over the limit."""
+    if len(examples) < recipe.workers:
+        return Rejected(
+            reason="empty-dataset",
+            detail=f"The dataset has {len(examples)} training examples, and {recipe.workers} workers need at least one "
+            "each. Add documents with more text, or loosen what cleaning sets aside.",
+        )
+    long = [(len(one.ids), name) for one, name in zip(examples, ids, strict=True) if len(one.ids) > recipe.max_tokens]
+    if long:
+        longest, name = max(long)
+        return Rejected(
+            reason="example-too-long",
+            detail=f"{len(long)} examples are longer than the recipe's max_tokens of {recipe.max_tokens} (the longest, "
+            f"{name}, has {longest} tokens). Raise max_tokens, or build the dataset with a smaller max_example_tokens.",
+        )
+    return None

@@ -1,0 +1,116 @@
+"""A training job from its spec to its result: refuse what cannot be trained, train, publish the last checkpoint."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.training.adapters import models
+from services.training.adapters.checkpoints import Checkpoints
+from services.training.adapters.jobs import Diverged, ExampleTable, Job
+from services.training.adapters.ray_train import run_on_ray
+from services.training.adapters.recorder import CURVE, FACTS, Facts
+from services.training.answers import read_examples
+from services.training.curves import read_curve
+from services.training.settings import TrainingSettings
+from services.training.spec import LIVE_CURVE, TrainingSpec
+from services.training.stages.curve import pace
+from services.training.stages.examples import Encoded, chat_template, encode
+from services.training.stages.precision import Precision, choose_precision
+from services.training.stages.recipe import refuse_architecture, refuse_examples, refuse_template, refuse_tokenizer
+from shared.contracts.learning import LossPoint, TrainingResult
+from shared.contracts.work import Rejected
+from shared.errors import Unavailable
+from shared.keys import digest
+from shared.objects import open_store
+from shared.template import TEMPLATES
+
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_ADAPTER_CONFIG = "adapter_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a job needs once nothing is left to refuse."""
+
+    examples: list[Encoded]
+    precision: Precision
+    tokenizer: Any
+
+
+def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
+    """Train, or say why not. Raises what is broken: Ray's errors, a store that does not answer."""
+    prepared = prepare(spec)
+    if isinstance(prepared, Rejected):
+        return prepared
+    job = Job(
+        run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
+        threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
+    )  # fmt: skip
+    use_gpu = models.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
+    try:
+        run_on_ray(job, ExampleTable.of(prepared.examples), spec.work / LIVE_CURVE, use_gpu)
+    except Diverged as error:
+        return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
+    return _publish(spec, settings, prepared.tokenizer)
+
+
+def prepare(spec: TrainingSpec) -> Prepared | Rejected:
+    """Everything that can be refused, before any model is loaded."""
+    config = models.read_config(spec.base)
+    if refused := refuse_template(spec.template) or refuse_architecture(config, models.KNOWN_TYPES):
+        return refused
+    tokenizer = models.load_tokenizer(spec.base)
+    precision = choose_precision(spec.recipe.precision, models.capabilities())
+    if isinstance(precision, Rejected):
+        return precision
+    examples = read_examples(spec.examples)
+    if isinstance(examples, Rejected):
+        return examples
+    if refused := refuse_tokenizer(tokenizer.eos_token_id):
+        return refused
+    encoded = [encode(one, spec.template, tokenizer) for one in examples]
+    refused = refuse_examples(encoded, [one.id for one in examples], spec.recipe)
+    return refused or Prepared(encoded, precision, tokenizer)
+
+
+def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> TrainingResult:
+    """Leave the last checkpoint's adapter and curve in `out`: weights and configuration by name, and nothing else of it."""
+    latest = Checkpoints(open_store(settings), spec.run).fetch_latest(spec.work / "last")
+    if latest is None:
+        raise Unavailable("training ended but no checkpoint of it can be read back from the object store")
+    step, checkpoint = latest
+    adapter = spec.out / "adapter"
+    adapter.mkdir(parents=True)
+    shutil.copyfile(checkpoint / _ADAPTER_WEIGHTS, adapter / _ADAPTER_WEIGHTS)
+    _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name)
+    tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
+    tokenizer.save_pretrained(adapter)
+    shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
+    facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
+    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter))
+
+
+def _write_config(source: Path, target: Path, base_name: str) -> None:
+    """PEFT notes the directory that the base was read from, which means nothing elsewhere: the base's name takes its place."""
+    config = json.loads(source.read_bytes())
+    config["base_model_name_or_path"] = base_name
+    target.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def _digest(directory: Path) -> str:
+    files = sorted(path for path in directory.iterdir() if path.is_file())
+    return digest({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
+
+
+def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str) -> TrainingResult:
+    first, last = curve[0], curve[-1]
+    return TrainingResult(
+        steps=step, tokens=last.tokens, seconds=round(last.seconds, 3),
+        tokens_per_second=round(pace([last]).tokens_per_second, 2), first_loss=first.loss, last_loss=last.loss,
+        trainable_parameters=facts.trainable_parameters, total_parameters=facts.total_parameters,
+        precision=facts.precision, device=facts.device, peak_memory_bytes=facts.peak_memory_bytes,
+        adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step,
+    )  # fmt: skip

@@ -1,0 +1,225 @@
+"""A run from its message to its model, through the real runner, Ray and child processes."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from peft import PeftModel
+from redis import Redis
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from services.training.adapters import models
+from services.training.adapters.jobs import ExampleTable, Job
+from services.training.adapters.loop import train
+from services.training.curves import read_curve
+from services.training.handlers import handlers
+from services.training.settings import TrainingSettings
+from services.training.stages.examples import encode
+from shared.bases import read_base
+from shared.catalog.protocol import NewJob
+from shared.catalog.sql import SqlCatalog
+from shared.contracts.learning import EvaluationResult, LossPoint, TrainingRecipe, TrainingResult
+from shared.contracts.work import RunWork
+from shared.ids import run_job, short
+from shared.objects import ObjectStore
+from shared.pipeline import EVALUATION, TRAINING
+from shared.queue import CeleryQueue, RedisLeases, celery_app
+from shared.results import committed, output_path
+from shared.runner import Runner
+from shared.template import ALPACA
+from tests.servers import Valkey
+from tests.unit.training.world import NAME, examples, publish_tiny, put_dataset, put_run, read_json_lines
+
+TRAIN, HELDOUT = examples(24), examples(9, seed=1)
+RECIPE = TrainingRecipe(
+    base=NAME, batch_size=2, gradient_accumulation=2, max_steps=60, lora_r=4, learning_rate=1e-2, checkpoint_steps=10
+)
+
+
+class World:
+    """A runner on real parts, and a run that was asked for."""
+
+    def __init__(
+        self, store: ObjectStore, catalog: SqlCatalog, settings: TrainingSettings, redis: Redis, scratch: Path
+    ) -> None:
+        self.store = store
+        self.catalog = catalog
+        self.settings = settings
+        self.handlers = handlers(store, settings)
+        self.runner = Runner(store, catalog, CeleryQueue(celery_app(settings), redis), RedisLeases(redis, 5), settings)
+        self.dataset = put_dataset(store, scratch, TRAIN, HELDOUT)
+
+    def ask(self, recipe: TrainingRecipe, base_digest: str) -> RunWork:
+        run = put_run(self.store, self.dataset, recipe, base_digest)
+        work = RunWork(job=run_job(short(run.key)), trace="t", run=run.key)
+        self.catalog.put_job(NewJob(work.job, "run", short(run.key), None, TRAINING.name, work, "t"))
+        return work
+
+    def train(self, work: RunWork) -> str:
+        return self.runner.run(TRAINING, work, self.handlers["training"])
+
+    def evaluate(self, work: RunWork) -> str:
+        return self.runner.run(EVALUATION, work, self.handlers["evaluation"])
+
+    def reason(self, work: RunWork) -> str | None:
+        found = self.catalog.job(work.job)
+        assert found is not None
+        return found.code
+
+
+@pytest.fixture
+def world(store: ObjectStore, catalog: SqlCatalog, valkey: Valkey, tmp_path: Path) -> Iterator[World]:
+    redis = Redis(port=valkey.port)
+    redis.flushall()
+    settings = TrainingSettings(
+        store_url=f"file://{tmp_path}/store", catalog_url=f"sqlite:///{tmp_path}/catalog.db", queue_url=valkey.url,
+        cache_dir=tmp_path / "cache", cpu_threads=1, poll_seconds=0.1,
+    )  # fmt: skip
+    yield World(store, catalog, settings, redis, tmp_path / "dataset")
+    redis.close()
+
+
+def jobs_of_this_process() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "services.training.job" in one.cmdline()]
+
+
+class Watcher:
+    """Does something, once, when the run has come to a step; remembers the job's processes as they then were."""
+
+    def __init__(self, world: World, work: RunWork, step: int, act: Callable[[psutil.Process], None]) -> None:
+        self.processes: list[psutil.Process] = []
+        self._thread = threading.Thread(target=self._watch, args=(world, work, step, act), daemon=True)
+        self._thread.start()
+
+    def _watch(self, world: World, work: RunWork, step: int, act: Callable[[psutil.Process], None]) -> None:
+        while True:
+            found = world.catalog.job(work.job)
+            if found and found.progress and found.progress.done >= step and (jobs := jobs_of_this_process()):
+                self.processes = [jobs[0], *jobs[0].children(recursive=True)]
+                act(jobs[0])
+                return
+            time.sleep(0.05)
+
+    def survivors(self) -> list[psutil.Process]:
+        self._thread.join(timeout=1)
+        assert len(self.processes) > 3, "Ray runs several processes"
+        _, alive = psutil.wait_procs(self.processes, timeout=20)
+        return alive
+
+
+def undisturbed(world: World, base: Path, directory: Path) -> list[LossPoint]:
+    """The curve of the same run without Ray and without a worker: what it ought to be."""
+    points: list[LossPoint] = []
+    table = ExampleTable.of([encode(one, "alpaca", models.load_tokenizer(base)) for one in TRAIN])
+    job = Job("f" * 64, NAME, RECIPE, models_precision(), world.settings, 1, directory)
+    train(job, table, 0, torch.device("cpu"), points.append)
+    return points
+
+
+def models_precision() -> str:
+    return "bf16" if models.capabilities().bf16 else "fp32"
+
+
+def figures(points: list[LossPoint]) -> list[tuple[int, float, float, int]]:
+    return [(one.step, one.loss, one.learning_rate, one.tokens) for one in points]
+
+
+@pytest.mark.slow
+def test_a_run_whose_process_is_killed_ends_as_if_it_had_not_been(world: World, tiny_base: Path, tmp_path: Path) -> None:
+    work = world.ask(RECIPE, publish_tiny(world.store, tiny_base))
+    watcher = Watcher(world, work, 12, lambda job: job.kill())
+    assert world.train(work) == "waiting"
+    assert world.reason(work) == "job-failed"
+    assert watcher.survivors() == []
+
+    assert world.train(work) == "done"
+    manifest = committed(world.store, "training", work.run)
+    assert manifest is not None
+    result = TrainingResult.model_validate(manifest.result)
+    assert (result.steps, result.resumed_from_step % 10) == (60, 0)
+    assert result.resumed_from_step > 0
+    world.store.download(output_path(world.store, "training", work.run, "curve.jsonl"), tmp_path / "curve.jsonl")
+    curve = read_curve(tmp_path / "curve.jsonl")
+    assert figures(curve) == figures(undisturbed(world, tiny_base, tmp_path / "undisturbed"))
+    assert len(read_json_lines(tmp_path / "curve.jsonl")) == 60
+    assert result.tokens == curve[-1].tokens
+    assert result.trainable_parameters == sum(
+        value.numel() for value in load_file(fetched(world, work, tmp_path) / "adapter_model.safetensors").values()
+    )
+
+    assert world.evaluate(work) == "done"
+    manifest = committed(world.store, "evaluation", EVALUATION.key(work))
+    assert manifest is not None
+    measured = EvaluationResult.model_validate(manifest.result)
+    assert set(manifest.files) == {"evaluation.json", "per_example.jsonl"}
+    assert measured.base.examples == measured.tuned.examples == len(HELDOUT)
+    assert measured.tuned.loss < measured.base.loss
+    assert measured.base.loss == pytest.approx(base_loss(tiny_base), rel=0.02)
+    assert not list(world.store.list("checkpoints/" + work.run)), "nobody will resume what is done"
+    assert world.catalog.model("run") is not None
+
+
+def fetched(world: World, work: RunWork, tmp_path: Path) -> Path:
+    """The published adapter, which must hold neither a pickle nor a path of this machine, and must load."""
+    manifest = committed(world.store, "training", work.run)
+    assert manifest is not None
+    names = {name for name in manifest.files if name != "curve.jsonl"}
+    assert {"adapter/adapter_model.safetensors", "adapter/adapter_config.json", "adapter/tokenizer_config.json"} <= names
+    assert {Path(name).suffix for name in names} <= {".json", ".safetensors", ".jinja"}
+    directory = tmp_path / "adapter"
+    for name in names:
+        world.store.download(manifest.files[name].path, tmp_path / name)
+        assert str(tmp_path).encode() not in (tmp_path / name).read_bytes()
+    assert AutoTokenizer.from_pretrained(directory).chat_template == ALPACA
+    base = world.settings.cache_dir / "bases"
+    model = AutoModelForCausalLM.from_pretrained(next(path for path in base.iterdir() if path.is_dir()))
+    PeftModel.from_pretrained(model, directory)
+    return directory
+
+
+def base_loss(base: Path) -> float:
+    """The base's loss on what is held out, one example at a time, by the model's own loss."""
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(base), models.load_tokenizer(base)
+    total, tokens = 0.0, 0
+    for one in HELDOUT:
+        encoded = encode(one, "alpaca", tokenizer)
+        with torch.no_grad():
+            loss = model(input_ids=torch.tensor([encoded.ids]), labels=torch.tensor([encoded.labels])).loss
+        total += float(loss) * encoded.response_tokens
+        tokens += encoded.response_tokens
+    return total / tokens
+
+
+@pytest.mark.slow
+def test_a_cancelled_run_ends_with_all_its_processes_and_commits_nothing(world: World, tiny_base: Path) -> None:
+    work = world.ask(RECIPE.model_copy(update={"max_steps": 5000}), publish_tiny(world.store, tiny_base))
+    watcher = Watcher(world, work, 2, lambda _: world.catalog.request_cancel(work.job))
+    assert world.train(work) == "cancelled"
+    assert watcher.survivors() == []
+    assert committed(world.store, "training", work.run) is None
+
+
+def test_a_run_on_a_base_that_is_not_there_is_refused(world: World) -> None:
+    work = world.ask(RECIPE, "0" * 64)
+    assert world.train(work) == "failed"
+    assert world.reason(work) == "base-missing"
+
+
+def test_a_run_on_a_base_that_has_changed_is_refused(world: World, tiny_base: Path) -> None:
+    publish_tiny(world.store, tiny_base)
+    work = world.ask(RECIPE, "0" * 64)
+    assert world.train(work) == "failed"
+    assert world.reason(work) == "base-changed"
+
+
+def test_an_example_over_the_limit_is_refused_before_a_model_is_loaded(world: World, tiny_base: Path) -> None:
+    digest = publish_tiny(world.store, tiny_base)
+    work = world.ask(RECIPE.model_copy(update={"max_tokens": 32}), digest)
+    assert world.train(work) == "failed"
+    assert world.reason(work) == "example-too-long"
+    assert read_base(world.store, NAME) is not None

@@ -1,0 +1,90 @@
+"""Deployments, API keys and remembered answers in SQL."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+
+from shared.catalog.protocol import Answer
+from shared.catalog.tables import DeploymentRow, IdempotencyRow, KeyRow
+from shared.catalog.transactions import Transactions
+from shared.clock import now
+from shared.contracts.keys import ApiKey
+from shared.contracts.learning import DeploymentWish
+from shared.contracts.views import DeploymentView
+
+
+class Access(Transactions):
+    """What is served, to whom, and what they were told."""
+
+    def put_deployment(self, sequence: int, wish: DeploymentWish) -> None:
+        values = {"sequence": sequence, "wish": wish.model_dump(mode="json"), "updated_at": wish.wished_at}
+        fresh = {"state": "pending", "detail": None, "endpoint": None, "served_model": None}
+        with self._write() as session:
+            if session.get(DeploymentRow, wish.name, with_for_update=True) is None:
+                self._upsert(session, DeploymentRow, name=wish.name, **values, **fresh)
+            else:
+                self._upsert(session, DeploymentRow, name=wish.name, **values, state="pending", detail=None)
+
+    def observe_deployment(
+        self,
+        name: str,
+        state: str,
+        detail: str | None = None,
+        endpoint: str | None = None,
+        served_model: str | None = None,
+    ) -> None:
+        values = {"state": state, "detail": detail, "endpoint": endpoint, "served_model": served_model}
+        with self._write() as session:
+            session.execute(update(DeploymentRow).where(DeploymentRow.name == name).values(**values, updated_at=now()))
+
+    def deployment(self, name: str) -> DeploymentView | None:
+        with self._read() as session:
+            row = session.get(DeploymentRow, name)
+            return _deployment_view(row) if row else None
+
+    def deployments(self) -> list[DeploymentView]:
+        with self._read() as session:
+            rows = session.scalars(select(DeploymentRow).order_by(DeploymentRow.name))
+            return [_deployment_view(row) for row in rows]
+
+    def put_key(self, key: ApiKey) -> None:
+        with self._write() as session:
+            self._upsert(
+                session, KeyRow, id=key.id, name=key.name, secret_sha256=key.secret_sha256,
+                scopes=",".join(key.scopes), created_at=key.created_at, revoked_at=key.revoked_at,
+            )  # fmt: skip
+
+    def key_by_secret(self, secret_sha256: str) -> ApiKey | None:
+        with self._read() as session:
+            row = session.scalars(select(KeyRow).where(KeyRow.secret_sha256 == secret_sha256)).first()
+            return _key(row) if row else None
+
+    def keys(self) -> Sequence[ApiKey]:
+        with self._read() as session:
+            return [_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at))]
+
+    def remember(self, key: str, answer: Answer) -> None:
+        with self._write() as session:
+            self._upsert(
+                session, IdempotencyRow, key=key, request_sha256=answer.request_sha256, status=answer.status,
+                response=answer.response, created_at=now(),
+            )  # fmt: skip
+
+    def remembered(self, key: str) -> Answer | None:
+        with self._read() as session:
+            row = session.get(IdempotencyRow, key)
+            return Answer(row.request_sha256, row.status, row.response) if row else None
+
+
+def _deployment_view(row: DeploymentRow) -> DeploymentView:
+    return DeploymentView(
+        name=row.name, sequence=row.sequence, wish=DeploymentWish.model_validate(row.wish), state=row.state,
+        detail=row.detail, endpoint=row.endpoint, served_model=row.served_model, updated_at=row.updated_at,
+    )  # fmt: skip
+
+
+def _key(row: KeyRow) -> ApiKey:
+    return ApiKey(
+        id=row.id, name=row.name, secret_sha256=row.secret_sha256, scopes=tuple(row.scopes.split(",")),
+        created_at=row.created_at, revoked_at=row.revoked_at,
+    )  # fmt: skip

@@ -1,0 +1,76 @@
+"""Datasets, runs and models in SQL."""
+
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from shared.catalog.protocol import Slice
+from shared.catalog.tables import DatasetRow, JobRow, ModelRow, RunRow
+from shared.catalog.transactions import Transactions, page
+from shared.contracts.learning import DatasetWish, Model, RunWish
+from shared.contracts.views import DatasetView, RunView
+from shared.ids import dataset_job, run_job, short
+
+
+class Learning(Transactions):
+    """What is learned from documents."""
+
+    def put_dataset(self, wish: DatasetWish) -> None:
+        with self._write() as session:
+            values = {"wish": wish.model_dump(mode="json"), "created_at": wish.created_at}
+            self._upsert(session, DatasetRow, id=short(wish.key), **values)
+
+    def dataset(self, dataset: str) -> DatasetView | None:
+        with self._read() as session:
+            row = session.get(DatasetRow, dataset)
+            return self._dataset_view(session, row) if row else None
+
+    def datasets(self, part: Slice) -> list[DatasetView]:
+        with self._read() as session:
+            rows = session.scalars(page(select(DatasetRow), DatasetRow.created_at, DatasetRow.id, part))
+            return [self._dataset_view(session, row) for row in rows]
+
+    def _dataset_view(self, session: Session, row: DatasetRow) -> DatasetView:
+        return DatasetView(
+            id=row.id, wish=DatasetWish.model_validate(row.wish), **self._job_fields(session, dataset_job(row.id))
+        )
+
+    def put_run(self, wish: RunWish) -> None:
+        with self._write() as session:
+            values = {"wish": wish.model_dump(mode="json"), "created_at": wish.created_at}
+            self._upsert(session, RunRow, id=short(wish.key), **values)
+
+    def run(self, run: str) -> RunView | None:
+        with self._read() as session:
+            row = session.get(RunRow, run)
+            return self._run_view(session, row) if row else None
+
+    def runs(self, part: Slice) -> list[RunView]:
+        with self._read() as session:
+            rows = session.scalars(page(select(RunRow), RunRow.created_at, RunRow.id, part))
+            return [self._run_view(session, row) for row in rows]
+
+    def _run_view(self, session: Session, row: RunRow) -> RunView:
+        return RunView(id=row.id, wish=RunWish.model_validate(row.wish), **self._job_fields(session, run_job(row.id)))
+
+    def _job_fields(self, session: Session, job: str) -> dict[str, Any]:
+        row = session.get(JobRow, job)
+        state = {"state": row.state, "code": row.code, "detail": row.detail} if row else {"state": "queued"}
+        return {**state, "job": job, "stages": self._stages(session, job)}
+
+    def put_model(self, model: Model) -> None:
+        with self._write() as session:
+            values = {"name": model.name, "model": model.model_dump(mode="json"), "created_at": model.created_at}
+            self._upsert(session, ModelRow, id=model.id, **values)
+
+    def model(self, name_or_id: str) -> Model | None:
+        wanted = select(ModelRow).where(or_(ModelRow.id == name_or_id, ModelRow.name == name_or_id))
+        with self._read() as session:
+            row = session.scalars(wanted.order_by(ModelRow.created_at.desc(), ModelRow.id.desc())).first()
+            return Model.model_validate(row.model) if row else None
+
+    def models(self, part: Slice) -> list[Model]:
+        with self._read() as session:
+            rows = session.scalars(page(select(ModelRow), ModelRow.created_at, ModelRow.id, part))
+            return [Model.model_validate(row.model) for row in rows]

@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.render import STYLES, state
 from cli.shelf import STAGES, Row, Shelf
 from cli.sparkline import sparkline
-from cli.text import count, duration, one_line, plain
+from cli.text import count, duration, one_line, plain, reach
 
 LINE_SECONDS = 5.0
 WORKING_ROWS = 6
@@ -99,44 +99,48 @@ def states_line(shelf: Shelf) -> str:
 
 
 def shelf_picture(shelf: Shelf, elapsed: float) -> Group:
-    total = len(shelf.rows)
+    total = len(shelf.rows) - sum(row.finished and row.state != "done" for row in shelf.rows.values())
     bars = Table.grid(padding=(0, 1))
     for stage in STAGES:
-        passed, lost = shelf.passed(stage), sum(row.finished and row.state != "done" for row in shelf.rows.values())
-        bars.add_row(
-            Text(f"{stage:11}"), ProgressBar(total=max(1, total - lost), completed=passed, width=32),
-            Text(f"{passed} of {total - lost}", style="dim"),
-        )  # fmt: skip
-    summary = Text(f"{duration(elapsed)}  ", style="dim")
+        passed = shelf.passed(stage)
+        bars.add_row(Text(f"{stage:11}"), _bar(passed, total), Text(f"{passed} of {total}", style="dim"))
+    summary = Text().append(f"{duration(elapsed)}   ", style="dim")
     for name, number in sorted(shelf.by_state().items()):
         summary.append_text(state(name)).append(f" {number}   ")
     return Group(bars, *_working(shelf), summary)
 
 
+def _bar(done: int, total: int) -> ProgressBar:
+    return ProgressBar(total=max(1, total), completed=done, width=32, complete_style="cyan", finished_style="green")
+
+
 def _working(shelf: Shelf) -> list[Text]:
     rows = [row for stage in STAGES for row in shelf.at(stage)][:WORKING_ROWS]
     return [
-        Text(f"  {row.stage:11} {one_line(row.filename, 40):40} ")
-        + Text(f"{row.done} of {count(row.total, row.unit or 'step', row.unit)}" if row.total else "", style="dim")
+        Text(f"  {row.stage:11} {one_line(row.filename, 40):40} ").append(
+            reach(row.done, row.total, row.unit or "step") if row.total else "", style="dim"
+        )
         for row in rows
     ]
 
 
 def job_picture(job: dict[str, Any], losses: list[float]) -> Group:
     """A job on its way: stage, bar, and the figures that the stage tells of itself."""
-    picture = Table.grid(padding=(0, 1))
     progress = job.get("progress") or {}
-    done, total = progress.get("done", 0), progress.get("total", 0)
-    bar = ProgressBar(total=total or 1, completed=done, width=32) if total else Spinner("dots")
-    reach = f"{done} of {total} {progress.get('unit', '')}" if total else f"{job['state']}"
-    picture.add_row(Text(f"{plain(job['stage']):11}"), bar, Text(plain(reach)), Text(fields_line(job), style="dim"))
-    return Group(picture, sparkline(losses)) if losses else Group(picture)
+    line = Table.grid(padding=(0, 1))
+    bar = _bar(progress["done"], progress["total"]) if progress.get("total") else Spinner("dots")
+    line.add_row(Text(f"{plain(job['stage']):11}"), bar, Text(_reach(job)))
+    figures = Text(f"{'':12}{fields_line(job)}", style="dim")
+    return Group(line, figures, sparkline(losses)) if losses else Group(line, figures)
 
 
 def job_line(job: dict[str, Any]) -> str:
+    return f"{job['stage']} {_reach(job)}  {fields_line(job)}".rstrip()
+
+
+def _reach(job: dict[str, Any]) -> str:
     progress = job.get("progress") or {}
-    reach = f"{progress['done']} of {progress['total']} {progress['unit']}" if progress.get("total") else job["state"]
-    return f"{job['stage']} {reach}  {fields_line(job)}".rstrip()
+    return reach(progress["done"], progress["total"], progress["unit"]) if progress.get("total") else str(job["state"])
 
 
 LABELS = {"learning_rate": "lr", "tokens_per_second": "tokens/s", "seconds_left": "ETA", "eta_seconds": "ETA"}
@@ -146,7 +150,7 @@ def fields_line(job: dict[str, Any]) -> str:
     """`loss 1.203  lr 2.4e-04  tokens/s 118  ETA 41.0 s`, as far as the stage says."""
     progress = job.get("progress") or {}
     fields = dict(progress.get("fields") or {})
-    parts = [f"{LABELS.get(name, name)} {_figure(name, value)}" for name, value in fields.items()]
+    parts = [f"{LABELS.get(name, name)} {_figure(name, value)}" for name, value in fields.items() if name != "tokens"]
     return "  ".join(parts)
 
 

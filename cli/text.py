@@ -48,6 +48,11 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}".replace(",", " ")
 
 
+def reach(done: int, total: int, unit: str) -> str:
+    """How far something has come: `17 of 48 steps`."""
+    return f"{done} of {count(total, plain(unit))}"
+
+
 def segment(name: str) -> str:
     """A name as one segment of a URL's path."""
     return quote(name, safe="")

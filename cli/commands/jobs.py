@@ -6,7 +6,7 @@ import typer
 
 from cli.command import command
 from cli.session import Session
-from cli.text import one_line, segment
+from cli.text import one_line, reach, segment
 
 PANEL = "Operations"
 
@@ -42,7 +42,7 @@ def jobs(
 
 def _reach(job: dict[str, Any]) -> str:
     progress = job.get("progress")
-    return f"{progress['done']} of {progress['total']} {progress['unit']}" if progress else ""
+    return reach(progress["done"], progress["total"], progress["unit"]) if progress else ""
 
 
 def _reason(job: dict[str, Any]) -> str:

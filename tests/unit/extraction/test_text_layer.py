@@ -176,3 +176,13 @@ def test_the_style_of_a_long_document_is_learned_from_pages_spread_over_it(tmp_p
     assert isinstance(opened, PdfFile)
     with opened:
         assert [page.number for page in read_pages(opened)] == list(range(1, 61))
+
+
+def test_a_page_that_cannot_be_read_keeps_its_number_and_says_why(tmp_path: Path) -> None:
+    text = b"BT /F 12 Tf 72 700 Td (The first page is sound.) Tj ET"
+
+    first, second = pages_of(by_hand(tmp_path / "half.pdf", text, kids="[3 0 R 9 0 R]/Count 2"))
+
+    assert (first.failure, first.blocks[0].text) == (None, "The first page is sound.")
+    assert (second.number, second.blocks) == (2, ())
+    assert second.failure

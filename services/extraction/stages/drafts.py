@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from services.extraction.stages.lines import Row
+from services.extraction.stages.lines import Row, Table
 
 DraftKind = Literal["text", "list", "table", "code"]
 
@@ -25,6 +25,7 @@ class Draft:
 
     kind: DraftKind
     rows: tuple[Row, ...]
+    table: Table | None = None
 
     @property
     def size(self) -> float:
@@ -50,7 +51,9 @@ def drafts(column: Sequence[Row]) -> list[Draft]:
     usual = _usual(column)
     result: list[Draft] = []
     for kind, run in _kinds(column):
-        if kind in ("table", "code"):
+        if (table := run[0].cells[0].table) is not None:
+            result.append(Draft("table", table.rows, table))
+        elif kind in ("table", "code"):
             result.append(Draft(kind, tuple(run)))
         else:
             result += _paragraphs(run, usual)
@@ -77,8 +80,13 @@ def _kinds(column: Sequence[Row]) -> Iterator[tuple[DraftKind, list[Row]]]:
     while start < len(column):
         kind: DraftKind = "table" if tabular[start] else "code" if column[start].mono else "text"
         end = start + 1
+        if column[start].cells[0].table is not None:
+            yield "table", [column[start]]
+            start = end
+            continue
         while (
             end < len(column)
+            and column[end].cells[0].table is None
             and tabular[end] == (kind == "table")
             and (kind == "table" or column[end].mono == (kind == "code"))
         ):

@@ -1,7 +1,7 @@
 """Words torn by a hyphen at the end of a line, made whole again; compounds keep their hyphen."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_WORD = 64
 
@@ -38,6 +38,14 @@ def joined(above: str, below: str, words: frozenset[str]) -> str:
     if above[-1] != "\u00ad" and _keeps_hyphen(torn.group(1).lower(), rest.group().lower(), words):
         return above[:-1] + "-" + below
     return above[:-1] + below
+
+
+def joined_lines(lines: Sequence[str], words: frozenset[str]) -> str:
+    """Lines of a cell as one text, torn words mended."""
+    text = lines[0]
+    for line in lines[1:]:
+        text = joined(text, line, words)
+    return text
 
 
 def _keeps_hyphen(left: str, right: str, words: frozenset[str]) -> bool:

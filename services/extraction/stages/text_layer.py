@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from services.extraction.stages.columns import reading_order
-from services.extraction.stages.drafts import Draft, drafts
+from services.extraction.stages.drafts import Draft
 from services.extraction.stages.glyphs import RawPage
+from services.extraction.stages.grid import table_markup
 from services.extraction.stages.headings import front_matter, level_of, may_be_heading, style_of
-from services.extraction.stages.lines import Row, Segment, segments
-from services.extraction.stages.running import part_running
+from services.extraction.stages.hyphens import joined_lines
+from services.extraction.stages.layout import laid_out
+from services.extraction.stages.lines import Row, Segment
 from services.extraction.stages.style import DocumentStyle, draft_text
-from services.extraction.stages.tables import is_table, markdown_table
 from shared.contracts.documents import Block, BlockKind, Box, Page
 
 ENGINE = "text-layer"
@@ -23,10 +24,10 @@ _NOTE_MARK = re.compile(r"(?:\d{1,2}|[*†‡§¶])\s*[^\W\d_]")
 
 def read_page(raw: RawPage, style: DocumentStyle) -> Page:
     """A page's blocks in reading order; spans are zero until the page is rendered as MMD."""
-    margins, body = part_running(segments(raw.words), raw.height, style.running)
+    margins, found = laid_out(raw, style.running)
     above = [_running_block(kind, piece) for kind, piece in margins if piece.top < raw.height / 2]
     below = [_running_block(kind, piece) for kind, piece in margins if piece.top >= raw.height / 2]
-    blocks = (*above, *_body_blocks(raw, body, style), *below)
+    blocks = (*above, *_body_blocks(raw, found, style), *below)
     return Page(number=raw.number, width=round(raw.width, 1), height=round(raw.height, 1), engine=ENGINE, blocks=blocks)
 
 
@@ -35,8 +36,7 @@ def _running_block(kind: BlockKind, piece: Segment) -> Block:
     return Block(kind=kind, text=piece.text, box=line.box, start=0, end=0, lines=(line,))
 
 
-def _body_blocks(raw: RawPage, body: list[Segment], style: DocumentStyle) -> Iterator[Block]:
-    found = [draft for column in reading_order(body) for draft in drafts(column)]
+def _body_blocks(raw: RawPage, found: Sequence[Draft], style: DocumentStyle) -> Iterator[Block]:
     front = _front_drafts(found, style) if raw.number == 1 else frozenset()
     for index, draft in enumerate(found):
         yield _block(draft, raw, style, heading=index not in front)
@@ -52,14 +52,19 @@ def _front_drafts(found: Sequence[Draft], style: DocumentStyle) -> frozenset[int
 
 def _block(draft: Draft, raw: RawPage, style: DocumentStyle, heading: bool) -> Block:
     if draft.kind == "table":
-        table = is_table(draft.rows)
-        return _made("table" if table else "formula", markdown_table(draft.rows) if table else _lines(draft), draft)
+        return _table(draft, style)
     if draft.kind == "code":
         return _made("code", _code(draft), draft)
     text = draft_text(draft, style.words)
     if heading and may_be_heading(draft, text, style.body_size) and not _CAPTION.match(text):
         return _made("heading", text, draft, level_of(style_of(draft), text, style.headings, style.first_numbered))
     return _made(_prose_kind(draft, text, raw, style), text, draft)
+
+
+def _table(draft: Draft, style: DocumentStyle) -> Block:
+    if draft.table is None:
+        return _made("formula", _lines(draft), draft)
+    return _made("table", table_markup(draft.table.grid, partial(joined_lines, words=style.words)), draft)
 
 
 def _prose_kind(draft: Draft, text: str, raw: RawPage, style: DocumentStyle) -> BlockKind:

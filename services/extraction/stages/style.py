@@ -68,10 +68,6 @@ def _body_size(pieces: Sequence[Sequence[Segment]]) -> float:
 def draft_text(draft: Draft, words: frozenset[str]) -> str:
     """A draft's rows as one run of text, torn words mended."""
     text = draft.rows[0].text
-    for above, below in zip(draft.rows, draft.rows[1:], strict=False):
-        text = joined(text, below.text, words) if _torn(above) else f"{text} {below.text}"
+    for below in draft.rows[1:]:
+        text = joined(text, below.text, words)
     return text
-
-
-def _torn(row: Row) -> bool:
-    return row.hyphenated or row.text.endswith(("-", "\u00ad", "\u2010"))

@@ -99,7 +99,12 @@ def runs_of(line: Sequence[Word], walls: Sequence[float] = ()) -> list[Run]:
 
 
 def corridors(lines: Sequence[Sequence[Run]], narrowest: float = NARROWEST_EM) -> list[float]:
-    """Where columns part: x positions inside stretches of white, each left open by at least two lines."""
+    """Where columns part. A line of one run says nothing of columns, where others say more.
+
+    The answer is x positions inside stretches of white, each left open by two lines at least (by one, where there is only one).
+    """
+    several = [line for line in lines if len(line) > 1]
+    lines = several if len(several) > 1 else lines
     spread = [(min(run.left for run in line), max(run.right for run in line)) for line in lines if line]
     if not spread:
         return []
@@ -110,7 +115,7 @@ def corridors(lines: Sequence[Sequence[Run]], narrowest: float = NARROWEST_EM) -
     covering = _count([(run.left, run.right) for line in lines for run in line], origin, width)
     spanning = _count(spread, origin, width)
     em = sorted(run.size for line in lines for run in line)[sum(map(len, lines)) // 2]
-    return [origin + x for x in _open(covering, spanning, em, narrowest)]
+    return [origin + x for x in _open(covering, spanning, em, narrowest, min(2, len(spread)))]
 
 
 def _count(intervals: Sequence[tuple[float, float]], origin: int, width: int) -> list[int]:
@@ -121,11 +126,11 @@ def _count(intervals: Sequence[tuple[float, float]], origin: int, width: int) ->
     return list(accumulate(change))[:width]
 
 
-def _open(covering: Sequence[int], spanning: Sequence[int], em: float, narrowest: float) -> list[float]:
+def _open(covering: Sequence[int], spanning: Sequence[int], em: float, narrowest: float, least_lines: int) -> list[float]:
     found: list[float] = []
     start: int | None = None
     for x in range(len(covering) + 1):
-        open_here = x < len(covering) and _is_open(covering[x], spanning[x])
+        open_here = x < len(covering) and _is_open(covering[x], spanning[x], least_lines)
         if open_here and start is None:
             start = x
         elif not open_here and start is not None:
@@ -139,6 +144,6 @@ def _open(covering: Sequence[int], spanning: Sequence[int], em: float, narrowest
     return found
 
 
-def _is_open(covering: int, spanning: int) -> bool:
+def _is_open(covering: int, spanning: int, least_lines: int) -> bool:
     support = spanning - covering
-    return support >= 2 and covering <= CROSSED_SHARE * support
+    return support >= least_lines and covering <= CROSSED_SHARE * support

@@ -25,12 +25,10 @@ def spread_heads(
     edges = _edges(rows, columns)
     for index in range(min(heads, len(rows) - 1)):
         here = [cell for cell in cells if cell.top == index]
-        texts = {run.first: run for line in rows[index] for run in line.runs}
+        texts = {run.first: run for line in rows[index] for run in line.runs if len(rows[index]) == 1 or run.first == run.last}
         under = {run.first for run in rows[index + 1][0].runs if run.first == run.last}
         between = _rules_between(rules, rows[index][-1].middle, rows[index + 1][0].middle)
-        wide = {
-            head: _over_rule(run, between, edges, columns) for head, run in texts.items() if run.first == run.last
-        }
+        wide = {head: _over_rule(run, between, edges, columns) for head, run in texts.items()}
         ruled = {head: span for head, span in wide.items() if span}
         spans = ruled or _fitted(texts, under, edges, columns)
         for head, (first, last) in spans.items():
@@ -69,12 +67,11 @@ def _fitted(
     texts: dict[int, Placed], under: set[int], edges: Sequence[Edges | None], columns: int
 ) -> dict[int, tuple[int, int]]:
     """Heads without lines: each run of columns that have text below and none here goes to the heads centred above it."""
-    taken = {column for run in texts.values() for column in range(run.first, run.last + 1) if run.first < run.last}
-    free = [column for column in range(columns) if column in under and column not in taken and edges[column]]
+    free = [column for column in range(columns) if column in under and edges[column]]
     spans: dict[int, tuple[int, int]] = {}
     for group in _contiguous(free):
         heads = [column for column in group if column in texts]
-        if heads and len(heads) < len(group) <= MAX_COLUMNS:
+        if heads and len(group) <= MAX_COLUMNS and all(texts[head].last in group for head in heads):
             spans |= _parted(group, heads, texts, edges)
     return spans
 
@@ -105,12 +102,12 @@ def _parted(
         if at == len(group):
             return (0.0, ()) if head == len(heads) else (float("inf"), ())
         options = []
-        if group[at] not in heads:
+        if not any(texts[one].first <= group[at] <= texts[one].last for one in heads):
             cost, rest = best(at + 1, head)
             options.append((cost + SKIP_EM, rest))
         if head < len(heads):
             for end in range(at, len(group)):
-                if group[at] <= heads[head] <= group[end] and (head + 1 == len(heads) or group[end] < heads[head + 1]):
+                if group[at] <= heads[head] and texts[heads[head]].last <= group[end] and (head + 1 == len(heads) or group[end] < heads[head + 1]):
                     cost, rest = best(end + 1, head + 1)
                     options.append((cost + off(heads[head], group[at], group[end]), ((group[at], group[end]), *rest)))
         return min(options, default=(float("inf"), ()))
@@ -120,10 +117,25 @@ def _parted(
     return {head: span for head, span in fitting if span[1] > span[0] and off(head, *span) <= FIT_EM}
 
 
+def spread_sections(cells: list[Cell], rows: Sequence[Sequence[Line]], columns: int) -> None:
+    """A row of one text, centred over all columns or all but the first, spans them."""
+    edges = _edges(rows, columns)
+    for index, row in enumerate(rows):
+        runs = [run for line in row for run in line.runs]
+        if len(runs) != 1 or runs[0].first == 0:
+            continue
+        run, middle = runs[0], (runs[0].left + runs[0].right) / 2
+        for first in (1, 0):
+            left, right = edges[first], edges[-1]
+            if left and right and abs((left[0] + right[1]) / 2 - middle) <= FIT_EM * run.run.size and run.last > first:
+                _widen(cells, [cell for cell in cells if cell.top == index], run.first, first, columns - 1)
+                break
+
+
 def _widen(cells: list[Cell], here: Sequence[Cell], head: int, first: int, last: int) -> None:
     owner = next((cell for cell in here if cell.left <= head <= cell.right and cell.lines), None)
     covered = [cell for cell in here if first <= cell.left and cell.right <= last]
-    if owner is None or any(cell.lines for cell in covered if cell is not owner):
+    if owner is None or owner.right > last or any(cell.lines for cell in covered if cell is not owner):
         return
     for cell in covered:
         if cell is not owner and cell in cells:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from services.extraction.stages.grid import Cell, Grid
 from services.extraction.stages.rulings import Region
 from services.extraction.stages.table_columns import Run, corridors, runs_of, text_lines
-from services.extraction.stages.table_heads import spread_heads
+from services.extraction.stages.table_heads import spread_heads, spread_sections
 from services.extraction.stages.table_rows import Line, is_figure, row_groups
 from services.extraction.stages.words import Rule, Word
 
@@ -87,11 +87,11 @@ class _Builder:
         self._cells: list[Cell] = []
 
     def _banded(self) -> list[list[list[Line]]]:
-        """Lines between horizontal lines that cross half of the columns at least, parted into rows."""
+        """Lines between horizontal lines that run under the first and the last column, parted into rows."""
         bands: list[list[Line]] = []
         last: Line | None = None
         for line in self._lines:
-            if last is None or self._ruled(last.middle, line.middle, 0, len(self._columns) - 1, 0.5):
+            if last is None or self._parts_rows(last.middle, line.middle):
                 bands.append([])
             bands[-1].append(line)
             last = line
@@ -108,6 +108,7 @@ class _Builder:
             self._join_down(range(len(self._rows) - 1))
         else:
             spread_heads(self._cells, self._rows, len(self._columns), heads, self._horizontals)
+            spread_sections(self._cells, self._rows, len(self._columns))
             self._join_down(range(heads - 1), heads_only=True)
         return _compact([cell for cell in self._cells if cell.lines], len(self._columns))
 
@@ -121,6 +122,12 @@ class _Builder:
             if texts and sum(map(is_figure, texts)) >= 0.5 * len(texts):
                 return max(1, index)
         return 1
+
+    def _parts_rows(self, above: float, below: float) -> bool:
+        last = len(self._columns) - 1
+        if self._walls:
+            return self._ruled(above, below, 0, last, 0.5)
+        return self._ruled(above, below, 0, 0) and self._ruled(above, below, last, last)
 
     def _ruled(self, above: float, below: float, first: int, last: int, share: float = WALL_SHARE) -> bool:
         """Whether horizontal lines between two heights run along columns `first` to `last`."""

@@ -112,4 +112,8 @@ def _visible(word: Word, width: float, height: float) -> bool:
     """Whether some of a word lies on the page; what is nowhere (NaN, infinite) does not."""
     if not (word.right > 0 and word.bottom > 0 and word.left < width and word.top < height):
         return False
-    return isfinite(word.baseline + word.size) and -FARTHEST_POINTS < word.left + word.top and word.right + word.bottom < FARTHEST_POINTS
+    return (
+        isfinite(word.baseline + word.size)
+        and word.left + word.top > -FARTHEST_POINTS
+        and word.right + word.bottom < FARTHEST_POINTS
+    )

@@ -2,9 +2,12 @@
 
 import ctypes
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pypdfium2.raw as pdfium
+
+from services.extraction.adapters.tex_fonts import code_table
 
 FIXED_PITCH, ITALIC, FORCE_BOLD = 1 << 0, 1 << 6, 1 << 18
 BOLD_NAMES = ("bold", "black", "heavy", "demi", "-medi", "cmbx", "sfbx", "cmssbx", "lmbx")
@@ -17,13 +20,14 @@ _MATH = re.compile(
 
 
 class FontTraits(NamedTuple):
-    """A font as its text is seen; `key` tells fonts apart."""
+    """A font as its text is seen; `key` tells fonts apart, `codes` gives Unicode where its PDF has none."""
 
     key: str = ""
     bold: bool = False
     mono: bool = False
     italic: bool = False
     math: bool = False
+    codes: Mapping[int, str] = {}
 
 
 def font_traits(font: object) -> FontTraits:
@@ -38,4 +42,5 @@ def font_traits(font: object) -> FontTraits:
         mono=any(part in name for part in MONO_NAMES) or bool(flags & FIXED_PITCH),
         italic=any(part in name for part in ITALIC_NAMES) or bool(flags & ITALIC),
         math=_MATH.search(name) is not None,
+        codes=code_table(name),
     )

@@ -23,6 +23,7 @@ UPRIGHT_DEGREES = 10
 _WORD = re.compile(rf"[^\s{TORN}]+[{TORN}]?|[{TORN}]")
 _LINE_END = re.compile(r"[\r\n]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]+")
+_SIGNS = re.compile(r"[A-Za-z]+|\d+|[\ud800-\udbff][\udc00-\udfff]|.", re.DOTALL)
 _CLEANED = str.maketrans({"\0": None, "\x02": "-", "\ufffe": "-"})
 
 
@@ -73,7 +74,10 @@ class TextReader:
         spelled = [text[piece.first : piece.last + 1] for piece in pieces]
         for index, better in self._ligatures(pieces, spelled):
             spelled[index] = better
-        words = (self._word(piece, _clean(one)) for piece, one in zip(pieces, spelled, strict=True))
+        words = (
+            self._word(piece, _clean(one.translate(codes) if (codes := piece.look.font.codes) else one))
+            for piece, one in zip(pieces, spelled, strict=True)
+        )
         return [word for word in words if word.text]
 
     def text(self) -> str:
@@ -98,12 +102,21 @@ class TextReader:
             starts_line = torn or (start > end and _LINE_END.search(text, end, start) is not None)
             end = found.end()
             torn = text[end - 1] in TORN
-            for first, last, look in self._looks_of(start, end - 1):
+            for first, last, look in self._looks_of(text, start, end - 1):
                 yield _Piece(first, last, look, spaced, starts_line, torn and last == end - 1)
                 spaced = starts_line = False
 
-    def _looks_of(self, first: int, last: int) -> Iterator[tuple[int, int, _Look]]:
-        """Where looks change inside a word. A word whose ends are of one text object is taken to be of it throughout."""
+    def _looks_of(self, text: str, first: int, last: int) -> Iterator[tuple[int, int, _Look]]:
+        """Where looks change inside a word. Each sign of a formula stands alone, since its place matters."""
+        look = self._look(first)
+        if look.font.math or (last > first and self._look(last).font.math):
+            for sign in _SIGNS.finditer(text, first, last + 1):
+                yield from self._parted(sign.start(), sign.end() - 1)
+        else:
+            yield from self._parted(first, last)
+
+    def _parted(self, first: int, last: int) -> Iterator[tuple[int, int, _Look]]:
+        """Characters parted where looks change; those whose ends are of one text object are taken to be of it throughout."""
         look = self._look(first)
         if first == last or _object_at(self._address, first) == _object_at(self._address, last):
             yield first, last, look
@@ -169,9 +182,7 @@ class TextReader:
             if may_lack_ligatures(spelled[index] for index in indexes):
                 yield from self._respelled(pieces, spelled, indexes)
 
-    def _respelled(
-        self, pieces: Sequence[_Piece], spelled: Sequence[str], indexes: Sequence[int]
-    ) -> Iterator[tuple[int, str]]:
+    def _respelled(self, pieces: Sequence[_Piece], spelled: Sequence[str], indexes: Sequence[int]) -> Iterator[tuple[int, str]]:
         widths: dict[str, float] = {}
         glyphs: list[tuple[int, int, str, float]] = []
         for index in indexes:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from services.extraction.stages.lines import Row, Table
 
-DraftKind = Literal["text", "list", "table", "code"]
+DraftKind = Literal["text", "list", "table", "code", "formula"]
 
 _BULLET = re.compile(r"(?:[•‣◦▪●○■–−∙·*-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S")
 _CAPTION = re.compile(r"(?:Figure|Fig\.?|Table|Listing|Algorithm)\s*[A-Z]?\d+", re.IGNORECASE)
@@ -53,7 +53,7 @@ def drafts(column: Sequence[Row]) -> list[Draft]:
     for kind, run in _kinds(column):
         if (table := run[0].cells[0].table) is not None:
             result.append(Draft("table", table.rows, table))
-        elif kind in ("table", "code"):
+        elif kind in ("table", "code", "formula"):
             result.append(Draft(kind, tuple(run)))
         else:
             result += _paragraphs(run, usual)
@@ -78,17 +78,13 @@ def _kinds(column: Sequence[Row]) -> Iterator[tuple[DraftKind, list[Row]]]:
     tabular = _tabular(column)
     start = 0
     while start < len(column):
-        kind: DraftKind = "table" if tabular[start] else "code" if column[start].mono else "text"
+        kind = _kind(column[start], tabular[start])
         end = start + 1
-        if column[start].cells[0].table is not None:
-            yield "table", [column[start]]
-            start = end
-            continue
         while (
-            end < len(column)
-            and column[end].cells[0].table is None
-            and tabular[end] == (kind == "table")
-            and (kind == "table" or column[end].mono == (kind == "code"))
+            not _alone(column[start])
+            and end < len(column)
+            and _kind(column[end], tabular[end]) == kind
+            and not _alone(column[end])
         ):
             end += 1
         lone = kind == "code" and end - start == 1 and len(column[start].text.split()) > 12
@@ -96,9 +92,25 @@ def _kinds(column: Sequence[Row]) -> Iterator[tuple[DraftKind, list[Row]]]:
         start = end
 
 
+def _kind(row: Row, tabular: bool) -> DraftKind:
+    if is_display(row.cells[0].text):
+        return "formula"
+    return "table" if tabular or row.cells[0].table is not None else "code" if row.mono else "text"
+
+
+def _alone(row: Row) -> bool:
+    """Whether a row is a block of its own: a whole table, or a formula."""
+    return row.cells[0].table is not None or is_display(row.cells[0].text)
+
+
+def is_display(text: str) -> bool:
+    """Whether a line is a formula set on its own."""
+    return text.startswith("$$") and text.endswith("$$") and text.count("$$") == 2
+
+
 def _tabular(column: Sequence[Row]) -> list[bool]:
     """Which rows stand in a run of rows with several cells each; short rows between such rows are the table's too."""
-    flags = _bridged([len(row.cells) >= 2 for row in column], column)
+    flags = _bridged([len(row.cells) >= 2 and not is_display(row.cells[0].text) for row in column], column)
     start = 0
     while start < len(flags):
         end = start

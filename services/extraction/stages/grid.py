@@ -63,9 +63,7 @@ def _html(grid: Grid, join: Join) -> str:
     }
     lines = ["<table>"]
     for row in range(grid.rows):
-        marks = [
-            _element(places.get((row, column)), join) for column in range(grid.columns) if (row, column) not in covered
-        ]
+        marks = [_element(places.get((row, column)), join) for column in range(grid.columns) if (row, column) not in covered]
         lines.append("<tr>" + "".join(marks) + "</tr>")
     return "\n".join([*lines, "</table>"])
 

@@ -48,6 +48,4 @@ def _read_table(draft: Draft, rules: Sequence[Rule]) -> Draft:
 def _rules_of(rows: Sequence[Row], rules: Sequence[Rule]) -> list[Rule]:
     top, bottom = rows[0].top, rows[-1].bottom
     left, right = min(row.left for row in rows), max(row.right for row in rows)
-    return [
-        rule for rule in rules if rule.horizontal and top < rule.top < bottom and rule.left < right and rule.right > left
-    ]
+    return [rule for rule in rules if rule.horizontal and top < rule.top < bottom and rule.left < right and rule.right > left]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.extraction.stages.formulas import with_formulas
 from services.extraction.stages.glyphs import RawPage, Word
 from services.extraction.stages.grid import Grid
 from services.extraction.stages.spelling import spelled
@@ -120,7 +121,7 @@ def page_segments(page: RawPage) -> list[Segment]:
     """The segments of a page, found once."""
     found: list[Segment] | None = page.memo.get("segments")
     if found is None:
-        found = page.memo["segments"] = segments(page.words)
+        found = page.memo["segments"] = segments(with_formulas(page.words, page.rules))
     return found
 
 
@@ -218,7 +219,7 @@ def _joined(one: Segment, other: Segment) -> Segment:
     longer = one if len(one.text) >= len(other.text) else other
     space = " " if other.left - one.right > 0.15 * longer.size else ""
     return Segment(
-        text=one.text + space + other.text,
+        text=f"{one.text}{space}{other.text}".replace("$$", "$"),
         left=min(one.left, other.left),
         top=min(one.top, other.top),
         right=max(one.right, other.right),

@@ -1,9 +1,9 @@
 """Tables that lines rule: grids, and rows between lines of one width. Each is taken out of the text as one piece."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from services.extraction.stages.grid import Grid
-from services.extraction.stages.lines import Row, Segment, Table, rows
+from services.extraction.stages.lines import Segment, Table, rows
 from services.extraction.stages.rulings import Region, bands, grids, merged
 from services.extraction.stages.table_columns import runs_of, text_lines
 from services.extraction.stages.tables import read_grid
@@ -38,7 +38,8 @@ def _inside(rule: Rule, region: Region) -> bool:
 
 
 def _taken(pieces: Sequence[Segment], region: Region) -> list[Segment]:
-    inside, outside = [], []
+    inside: list[Segment] = []
+    outside: list[Segment] = []
     for piece in pieces:
         (inside if piece.table is None and _stands_in(piece, region) else outside).append(piece)
     words = [word for piece in inside for word in piece.run]
@@ -58,7 +59,7 @@ def _banded(stack: Sequence[Rule], pieces: Sequence[Segment], across: Sequence[R
     beside = [piece for piece in pieces if piece.table is None and left - 6 <= (piece.left + piece.right) / 2 <= right + 6]
     found: list[list[float]] = []
     open_region = False
-    for above, below in zip(stack, stack[1:], strict=False):
+    for above, below in pairwise(stack):
         lines = _lines(beside, above.top, below.top)
         if _is_tabular(lines) or (open_region and len(lines) <= 1):
             if open_region:
@@ -68,11 +69,7 @@ def _banded(stack: Sequence[Rule], pieces: Sequence[Segment], across: Sequence[R
             open_region = True
         else:
             open_region = False
-    return [
-        region
-        for heights in found
-        if (region := _region(heights, left, right, beside, across)) is not None
-    ]
+    return [region for heights in found if (region := _region(heights, left, right, beside, across)) is not None]
 
 
 def _lines(pieces: Sequence[Segment], top: float, bottom: float) -> list[list[Word]]:
@@ -85,7 +82,7 @@ def _is_tabular(lines: Sequence[list[Word]]) -> bool:
 
 def _is_row(line: Sequence[Word]) -> bool:
     runs = runs_of(line)
-    return any(other.left - one.right >= WIDE_GAP_EM * one.size for one, other in zip(runs, runs[1:], strict=False))
+    return any(other.left - one.right >= WIDE_GAP_EM * one.size for one, other in pairwise(runs))
 
 
 def _region(

@@ -10,9 +10,12 @@ TORN_GAP_EM = 0.15
 
 
 def spelled(run: Sequence[Word]) -> str:
-    """The text of words that stand from left to right."""
+    """The text of words that stand from left to right. A formula among other words is set as one of the text."""
+    if len(run) == 1:
+        return run[0].text
     parts = [run[0].text]
     for last, word in pairwise(run):
         torn = word.starts_line and word.left - last.right > TORN_GAP_EM * word.size
         parts.append(" " + word.text if (word.spaced and not word.starts_line) or torn else word.text)
-    return "".join(parts)
+    text = "".join(parts)
+    return text.replace("$$", "$") if "$$" in text else text

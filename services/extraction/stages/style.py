@@ -16,8 +16,8 @@ from services.extraction.stages.headings import (
     style_of,
 )
 from services.extraction.stages.hyphens import joined, vocabulary
-from services.extraction.stages.lines import Row, Segment, page_segments
 from services.extraction.stages.layout import laid_out
+from services.extraction.stages.lines import Segment, page_segments
 from services.extraction.stages.running import recurring
 
 

@@ -72,14 +72,14 @@ def _are_marks(line: Sequence[Word], other: Sequence[Word]) -> bool:
     size = max(word.size for word in other)
     if max(word.size for word in line) > 0.85 * size or len(line) >= len(other) + 2:
         return False
-    return all(
-        any(
-            -0.2 * size <= word.left - near.right <= 0.25 * size and near.top - 0.2 * size <= word.bottom <= near.bottom + 0.6 * size
-            or -0.2 * size <= near.left - word.right <= 0.25 * size and near.top <= word.bottom <= near.bottom
-            for near in other
-        )
-        for word in line
-    )  # fmt: skip
+    return all(any(_is_mark_of(word, near, 0.25 * size) for near in other) for word in line)
+
+
+def _is_mark_of(word: Word, near: Word, reach: float) -> bool:
+    """Whether small print touches a word: raised behind it, or in front of it."""
+    behind = -reach <= word.left - near.right <= reach and near.top - reach <= word.bottom <= near.bottom + 2 * reach
+    before = -reach <= near.left - word.right <= reach and near.top <= word.bottom <= near.bottom
+    return behind or before
 
 
 def runs_of(line: Sequence[Word], walls: Sequence[float] = ()) -> list[Run]:

@@ -1,7 +1,7 @@
 """Heads of tables: a head that stands above several columns is spread over them."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 from services.extraction.stages.grid import Cell
 from services.extraction.stages.table_rows import Line, Placed
@@ -18,9 +18,7 @@ MAX_COLUMNS = 24
 Edges = tuple[float, float]
 
 
-def spread_heads(
-    cells: list[Cell], rows: Sequence[Sequence[Line]], columns: int, heads: int, rules: Sequence[Rule]
-) -> None:
+def spread_heads(cells: list[Cell], rows: Sequence[Sequence[Line]], columns: int, heads: int, rules: Sequence[Rule]) -> None:
     """Widens cells of the first `heads` rows, in place; the empty cells that they cover go."""
     edges = _edges(rows, columns)
     for index in range(min(heads, len(rows) - 1)):
@@ -50,7 +48,7 @@ def _rules_between(rules: Sequence[Rule], above: float, below: float) -> list[Ru
     return [rule for rule in rules if above < rule.top < below]
 
 
-def _over_rule(run: Placed, rules: Sequence[Rule], edges: Sequence[Edges | None], columns: int) -> Edges | None:
+def _over_rule(run: Placed, rules: Sequence[Rule], edges: Sequence[Edges | None], columns: int) -> tuple[int, int] | None:
     """The columns above which the line under a head runs, if they are several and not all."""
     middle = (run.left + run.right) / 2
     for rule in rules:
@@ -97,7 +95,7 @@ def _parted(
         run = texts[head]
         return abs((left[0] + right[1]) / 2 - (run.left + run.right) / 2) / max(1.0, run.run.size)
 
-    @lru_cache(maxsize=None)
+    @cache
     def best(at: int, head: int) -> tuple[float, tuple[tuple[int, int], ...]]:
         if at == len(group):
             return (0.0, ()) if head == len(heads) else (float("inf"), ())
@@ -107,7 +105,11 @@ def _parted(
             options.append((cost + SKIP_EM, rest))
         if head < len(heads):
             for end in range(at, len(group)):
-                if group[at] <= heads[head] and texts[heads[head]].last <= group[end] and (head + 1 == len(heads) or group[end] < heads[head + 1]):
+                if (
+                    group[at] <= heads[head]
+                    and texts[heads[head]].last <= group[end]
+                    and (head + 1 == len(heads) or group[end] < heads[head + 1])
+                ):
                     cost, rest = best(end + 1, head + 1)
                     options.append((cost + off(heads[head], group[at], group[end]), ((group[at], group[end]), *rest)))
         return min(options, default=(float("inf"), ()))

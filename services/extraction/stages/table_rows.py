@@ -85,7 +85,7 @@ def _place(run: Run, columns: Sequence[tuple[float, float]]) -> Placed:
     inside = [i for i, (left, right) in enumerate(columns) if run.right - slack > left and run.left + slack < right]
     first, last = (inside[0], inside[-1]) if inside else (0, 0)
     if first == last:
-        return Placed(run, first, last, ((first, spelled(run.words)),))
+        return Placed(run, first, last, ((first, spelled(run.words).replace("$$", "$")),))
     groups: dict[int, list[Word]] = {}
     for word in run.words:
         middle = (word.left + word.right) / 2

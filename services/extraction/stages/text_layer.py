@@ -19,6 +19,7 @@ ENGINE = "text-layer"
 _CAPTION = re.compile(
     r"(?:Figure|Fig\.?|Table|Tab\.|Listing|Algorithm|Scheme|Plate)\s*[A-Z]?\d+(?:\.\d+)*\s*[.:|–—]", re.IGNORECASE
 )
+_EQUATION = re.compile(r"\(([A-Z]?\.?\d{1,3}(?:\.\d{1,3})?[a-z]?)\)")
 _NOTE_MARK = re.compile(r"(?:\d{1,2}|[*†‡§¶])\s*[^\W\d_]")
 
 
@@ -53,6 +54,8 @@ def _front_drafts(found: Sequence[Draft], style: DocumentStyle) -> frozenset[int
 def _block(draft: Draft, raw: RawPage, style: DocumentStyle, heading: bool) -> Block:
     if draft.kind == "table":
         return _table(draft, style)
+    if draft.kind == "formula":
+        return _made("formula", _numbered(draft), draft)
     if draft.kind == "code":
         return _made("code", _code(draft), draft)
     text = draft_text(draft, style.words)
@@ -65,6 +68,15 @@ def _table(draft: Draft, style: DocumentStyle) -> Block:
     if draft.table is None:
         return _made("formula", _lines(draft), draft)
     return _made("table", table_markup(draft.table.grid, partial(joined_lines, words=style.words)), draft)
+
+
+def _numbered(draft: Draft) -> str:
+    """A formula on a line of its own, with the number that stands beside it."""
+    formula, *beside = (cell.text for row in draft.rows for cell in row.cells)
+    number = _EQUATION.fullmatch(" ".join(beside).strip())
+    if number is None:
+        return " ".join([formula, *beside])
+    return f"{formula[:-2]} \\tag{{{number[1]}}}$$"
 
 
 def _prose_kind(draft: Draft, text: str, raw: RawPage, style: DocumentStyle) -> BlockKind:

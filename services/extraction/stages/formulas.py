@@ -7,7 +7,7 @@ and may be part of one. Pages without such fonts pass unchanged.
 from collections import Counter
 from collections.abc import Sequence
 
-from services.extraction.stages.formula_displays import are_one, fragments, is_display, may_display
+from services.extraction.stages.formula_displays import Piece, are_one, fragments, is_display, may_display
 from services.extraction.stages.formula_roles import Place, promote, role_of
 from services.extraction.stages.formula_spans import NEAR_EM, TRAILING, spans_of
 from services.extraction.stages.formula_tree import formula_latex, hangs, real_baseline
@@ -99,18 +99,23 @@ class _Page:
 
     def _displays(self, lines: Sequence[Sequence[Place]]) -> None:
         """Formulas on lines of their own: the pieces of one that stand above each other are taken together."""
-        pieces = [piece for line in lines for piece in fragments(line, self._size) if may_display(piece)]
-        pieces += [[place] for place in self._loose if place.role != "text"]
-        pieces.sort(key=lambda piece: min(place.word.top for place in piece))
-        zones: list[list[Place]] = []
-        for piece in pieces:
-            near = [zone for zone in zones if are_one(zone, piece, self._size, self._rules)]
-            for zone in near:
-                zones.remove(zone)
-            zones.append([*(place for zone in near for place in zone), *piece])
-        for zone in zones:
-            if is_display(zone, self._rules):
-                self._replace(zone, "$$")
+        pieces = [Piece.of(piece) for line in lines for piece in fragments(line, self._size) if may_display(piece)]
+        pieces += [Piece.of([place]) for place in self._loose if place.role != "text"]
+        done: list[Piece] = []
+        zones: list[Piece] = []
+        for piece in sorted(pieces, key=lambda piece: piece.top):
+            whole, apart = piece, []
+            for zone in zones:
+                if zone.bottom < piece.top - self._size:
+                    done.append(zone)
+                elif are_one(zone, piece, self._size, self._rules):
+                    whole = whole.joined(zone)
+                else:
+                    apart.append(zone)
+            zones = [*apart, whole]
+        for zone in (*done, *zones):
+            if is_display(zone):
+                self._replace(zone.places, "$$")
 
     def _inline(self, line: Sequence[Place]) -> None:
         for span in spans_of(line, self._size):

@@ -1,8 +1,8 @@
 """Where the columns of a table part: at vertical lines, and along corridors of white that its lines leave open."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from services.extraction.stages.words import Word
 
@@ -20,23 +20,17 @@ CROSSED_SHARE = 0.3
 WIDEST_POINTS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Words of one line that stand as close as words of a sentence do."""
 
     words: tuple[Word, ...]
+    left: float
+    right: float
+    size: float
 
-    @property
-    def left(self) -> float:
-        return self.words[0].left
 
-    @property
-    def right(self) -> float:
-        return max(word.right for word in self.words)
-
-    @property
-    def size(self) -> float:
-        return max(word.size for word in self.words)
+def _run(words: Sequence[Word]) -> Run:
+    return Run(tuple(words), words[0].left, max([word.right for word in words]), max([word.size for word in words]))
 
 
 def text_lines(words: Sequence[Word]) -> list[list[Word]]:
@@ -95,7 +89,7 @@ def runs_of(line: Sequence[Word], walls: Sequence[float] = ()) -> list[Run]:
                 runs[-1].append(word)
                 continue
         runs.append([word])
-    return [Run(tuple(run)) for run in runs]
+    return [_run(run) for run in runs]
 
 
 def corridors(lines: Sequence[Sequence[Run]], narrowest: float = NARROWEST_EM) -> list[float]:

@@ -27,18 +27,12 @@ class Placed:
     first: int
     last: int
     pieces: tuple[tuple[int, str], ...]
+    left: float
+    right: float
 
     @property
     def text(self) -> str:
         return " ".join(text for _, text in self.pieces)
-
-    @property
-    def left(self) -> float:
-        return self.run.left
-
-    @property
-    def right(self) -> float:
-        return self.run.right
 
     def parts(self, covered: Mapping[int, tuple[int, int]]) -> Iterator[tuple[int, str]]:
         """Column and text: the whole where it spans columns with nothing else in them, else word by word."""
@@ -85,13 +79,13 @@ def _place(run: Run, columns: Sequence[tuple[float, float]]) -> Placed:
     inside = [i for i, (left, right) in enumerate(columns) if run.right - slack > left and run.left + slack < right]
     first, last = (inside[0], inside[-1]) if inside else (0, 0)
     if first == last:
-        return Placed(run, first, last, ((first, spelled(run.words).replace("$$", "$")),))
+        return Placed(run, first, last, ((first, spelled(run.words).replace("$$", "$")),), run.left, run.right)
     groups: dict[int, list[Word]] = {}
     for word in run.words:
         middle = (word.left + word.right) / 2
         at = next((i for i, (_, right) in enumerate(columns) if middle < right), len(columns) - 1)
         groups.setdefault(at, []).append(word)
-    return Placed(run, first, last, tuple((at, spelled(words)) for at, words in groups.items()))
+    return Placed(run, first, last, tuple((at, spelled(words)) for at, words in groups.items()), run.left, run.right)
 
 
 def row_groups(lines: Sequence[Line]) -> list[list[Line]]:

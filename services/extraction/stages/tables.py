@@ -82,6 +82,8 @@ class _Builder:
     ) -> None:
         self._columns, self._walls, self._lines = columns, walls, lines
         self._horizontals, self._verticals = horizontals, verticals
+        self._left = min(run.left for line in lines for run in line.runs)
+        self._right = max(run.right for line in lines for run in line.runs)
         self._bands = self._banded()
         self._rows = [row for band in self._bands for row in band]
         self._cells: list[Cell] = []
@@ -137,14 +139,6 @@ class _Builder:
             max(0.0, min(right, rule.right) - max(left, rule.left)) for rule in self._horizontals if above < rule.top < below
         )
         return covered >= share * (right - left) > 0
-
-    @property
-    def _left(self) -> float:
-        return min(run.left for line in self._lines for run in line.runs)
-
-    @property
-    def _right(self) -> float:
-        return max(run.right for line in self._lines for run in line.runs)
 
     def _walled(self, top: float, bottom: float, column: int) -> bool:
         """Whether a vertical line parts a column from the next between two heights; white corridors always do."""

@@ -19,8 +19,15 @@ _MATH = re.compile(
 )
 
 
+_DRAWING = re.compile(r"^l(?:circle|ine)w?10$")
+"""TeX's fonts of which pictures and round corners are made."""
+
+
 class FontTraits(NamedTuple):
-    """A font as its text is seen; `key` tells fonts apart, `codes` gives Unicode where its PDF has none."""
+    """A font as its text is seen; `key` tells fonts apart, `codes` gives Unicode where its PDF has none.
+
+    `drawing`: its glyphs are parts of pictures.
+    """
 
     key: str = ""
     bold: bool = False
@@ -28,6 +35,7 @@ class FontTraits(NamedTuple):
     italic: bool = False
     math: bool = False
     codes: Mapping[int, str] = {}
+    drawing: bool = False
 
 
 def font_traits(font: object) -> FontTraits:
@@ -43,4 +51,5 @@ def font_traits(font: object) -> FontTraits:
         italic=any(part in name for part in ITALIC_NAMES) or bool(flags & ITALIC),
         math=_MATH.search(name) is not None,
         codes=code_table(name),
+        drawing=_DRAWING.search(name) is not None,
     )

@@ -66,6 +66,7 @@ class TextReader:
         self._looks: dict[int | None, _Look] = {}
         self._box, self._matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._upright = frame.rotation == 0
         self._at_box, self._at_x, self._at_y = map(ctypes.addressof, (self._box, self._x, self._y))
 
     def words(self) -> list[Word]:
@@ -78,7 +79,7 @@ class TextReader:
             self._word(piece, _clean(one.translate(codes) if (codes := piece.look.font.codes) else one))
             for piece, one in zip(pieces, spelled, strict=True)
         )
-        return [word for word in words if word.text]
+        return [word for piece, word in zip(pieces, words, strict=True) if word.text and not piece.look.font.drawing]
 
     def text(self) -> str:
         """All characters of the page, one for each of PDFium's indexes; NUL where it knows none."""
@@ -169,9 +170,11 @@ class TextReader:
         )  # fmt: skip
 
     def _around(self, index: int) -> tuple[float, float, float, float]:
-        box = self._box
+        box, frame = self._box, self._frame
         _box_at(self._address, index, self._at_box)
-        return self._frame.box(box.left, box.bottom, box.right, box.top)
+        if self._upright:
+            return box.left - frame.left, frame.top - box.top, box.right - frame.left, frame.top - box.bottom
+        return frame.box(box.left, box.bottom, box.right, box.top)
 
     def _ligatures(self, pieces: Sequence[_Piece], spelled: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Words whose fonts say only the last letter of a ligature, told by the width of the glyph: place and spelling."""

@@ -76,16 +76,12 @@ def _usual(column: Sequence[Row]) -> _Column:
 def _kinds(column: Sequence[Row]) -> Iterator[tuple[DraftKind, list[Row]]]:
     """Runs of rows that are a table's, code, or text."""
     tabular = _tabular(column)
+    kinds = _code_bridged([_kind(row, flag) for row, flag in zip(column, tabular, strict=True)], column)
     start = 0
     while start < len(column):
-        kind = _kind(column[start], tabular[start])
+        kind = kinds[start]
         end = start + 1
-        while (
-            not _alone(column[start])
-            and end < len(column)
-            and _kind(column[end], tabular[end]) == kind
-            and not _alone(column[end])
-        ):
+        while not _alone(column[start]) and end < len(column) and kinds[end] == kind and not _alone(column[end]):
             end += 1
         lone = kind == "code" and end - start == 1 and len(column[start].text.split()) > 12
         yield "text" if lone else kind, list(column[start:end])
@@ -95,7 +91,26 @@ def _kinds(column: Sequence[Row]) -> Iterator[tuple[DraftKind, list[Row]]]:
 def _kind(row: Row, tabular: bool) -> DraftKind:
     if is_display(row.cells[0].text):
         return "formula"
-    return "table" if tabular or row.cells[0].table is not None else "code" if row.mono else "text"
+    if row.cells[0].table is not None:
+        return "table"
+    return "code" if row.mono else "table" if tabular else "text"
+
+
+def _code_bridged(kinds: list[DraftKind], column: Sequence[Row]) -> list[DraftKind]:
+    """Lines of text in small print between lines of code of the same size are code whose font does not tell."""
+    bridged = list(kinds)
+    last = -1
+    usual = median(row.size for row in column)
+    for index, kind in enumerate(kinds):
+        if kind != "code":
+            continue
+        size = column[index].size
+        between = range(last + 1, index)
+        if last >= 0 and len(between) <= MAX_BRIDGED_ROWS and size < 0.95 * usual:
+            same = all(kinds[i] == "text" and abs(column[i].size - size) <= 0.1 for i in between)
+            bridged[last + 1 : index] = ["code"] * len(between) if same else kinds[last + 1 : index]
+        last = index
+    return bridged
 
 
 def _alone(row: Row) -> bool:
@@ -110,7 +125,7 @@ def is_display(text: str) -> bool:
 
 def _tabular(column: Sequence[Row]) -> list[bool]:
     """Which rows stand in a run of rows with several cells each; short rows between such rows are the table's too."""
-    flags = _bridged([len(row.cells) >= 2 and not is_display(row.cells[0].text) for row in column], column)
+    flags = _bridged([len(row.cells) >= 2 and not row.mono and not is_display(row.cells[0].text) for row in column], column)
     start = 0
     while start < len(flags):
         end = start

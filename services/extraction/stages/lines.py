@@ -1,16 +1,21 @@
 """Words → segments (runs of words along one line) → rows (what stands side by side)."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.extraction.stages.formulas import with_formulas
 from services.extraction.stages.glyphs import RawPage, Word
 from services.extraction.stages.grid import Grid
+from services.extraction.stages.letterspacing import with_letters_joined
 from services.extraction.stages.spelling import spelled
 from shared.contracts.documents import Box, Line
 
 WIDE_GAP_EM = 1.8
 """A gap wider than this is no space between words: it parts columns or cells."""
+
+MOSTLY = 0.7
+_PLAIN = re.compile(r"[\"'(]?[A-Za-z]+(?:[-'][A-Za-z]+)*[.,;:!?)\"']{0,2}|[\d.,]+")
 
 JOIN_GAP_EM = 0.8
 """Segments nearer than this on one line belong together (superscripts, changes of font)."""
@@ -121,8 +126,17 @@ def page_segments(page: RawPage) -> list[Segment]:
     """The segments of a page, found once."""
     found: list[Segment] | None = page.memo.get("segments")
     if found is None:
-        found = page.memo["segments"] = segments(with_formulas(page.words, page.rules))
+        found = page.memo["segments"] = segments(with_formulas(_prepared(page.words), page.rules))
     return found
+
+
+def _prepared(words: Sequence[Word]) -> Sequence[Word]:
+    """Letters set apart joined; where a page's prose is typewritten, its font says nothing of code."""
+    words = with_letters_joined(words)
+    mono = [word for word in words if word.mono]
+    if len(mono) > MOSTLY * len(words) and sum(_PLAIN.fullmatch(word.text) is not None for word in mono) > MOSTLY * len(mono):
+        return [word._replace(mono=False) for word in words]
+    return words
 
 
 def segments(words: Sequence[Word]) -> list[Segment]:

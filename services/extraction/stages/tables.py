@@ -213,7 +213,7 @@ def _row_cells(index: int, row: Sequence[Line], columns: int) -> list[Cell]:
 def _compact(cells: Sequence[Cell], columns: int) -> Grid:
     """Rows and columns in which no cell begins are taken out; columns of currency signs join their figures."""
     tops = sorted({cell.top for cell in cells})
-    lefts = sorted({cell.left for cell in cells} & {cell.left for cell in cells if not _only_signs(cells, cell.left)})
+    lefts = sorted({cell.left for cell in cells} - _sign_columns(cells))
     lefts = lefts or [0]
     places: dict[tuple[int, int], Cell] = {}
     for cell in sorted(cells, key=lambda cell: (cell.top, cell.left)):
@@ -229,9 +229,13 @@ def _compact(cells: Sequence[Cell], columns: int) -> Grid:
     return Grid(len(tops), len(lefts), tuple(places[key] for key in sorted(places)))
 
 
-def _only_signs(cells: Sequence[Cell], column: int) -> bool:
-    texts = [text for cell in cells if cell.left == cell.right == column for text in cell.lines]
-    return bool(texts) and all(_SIGN.fullmatch(text) for text in texts)
+def _sign_columns(cells: Sequence[Cell]) -> set[int]:
+    """Columns that hold currency signs and nothing else."""
+    texts: dict[int, list[str]] = {}
+    for cell in cells:
+        if cell.left == cell.right:
+            texts.setdefault(cell.left, []).extend(cell.lines)
+    return {column for column, found in texts.items() if found and all(_SIGN.fullmatch(text) for text in found)}
 
 
 def _is_table(grid: Grid, region: Region | None) -> bool:

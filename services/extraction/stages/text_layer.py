@@ -15,6 +15,7 @@ from services.extraction.stages.style import DocumentStyle, draft_text
 from shared.contracts.documents import Block, BlockKind, Box, Page
 
 ENGINE = "text-layer"
+MAX_CODE_COLUMNS = 160
 
 _CAPTION = re.compile(
     r"(?:Figure|Fig\.?|Table|Tab\.|Listing|Algorithm|Scheme|Plate)\s*[A-Z]?\d+(?:\.\d+)*\s*[.:|–—]", re.IGNORECASE
@@ -93,10 +94,21 @@ def _lines(draft: Draft) -> str:
 
 
 def _code(draft: Draft) -> str:
-    """Code keeps its lines, and its indents as far as they can be told from where lines begin."""
+    """Code keeps its lines, and its spaces as far as they can be told from where words begin."""
+    words = [word for row in draft.rows for cell in row.cells for word in cell.run]
+    widths = sorted((word.right - word.left) / len(word.text) for word in words)
+    width = widths[len(widths) // 2] or 0.6 * draft.size
     left = min(row.left for row in draft.rows)
-    width = 0.6 * draft.size
-    return "\n".join(" " * min(40, max(0, round((row.left - left) / width))) + row.text for row in draft.rows)
+    return "\n".join(_code_line(row, left, width) for row in draft.rows)
+
+
+def _code_line(row: Row, left: float, width: float) -> str:
+    text = ""
+    for index, word in enumerate(word for cell in row.cells for word in sorted(cell.run, key=lambda word: word.left)):
+        column = min(MAX_CODE_COLUMNS, round((word.left - left) / width))
+        least = 0 if not index or not (word.spaced or word.starts_line) else 1
+        text += " " * max(least, column - len(text) if word.spaced or word.starts_line or not index else 0) + word.text
+    return text
 
 
 def _made(kind: BlockKind, text: str, draft: Draft, level: int = 0) -> Block:

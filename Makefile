@@ -37,8 +37,17 @@ setup: $(VENV)/.installed  ## The environment of the services, the command and t
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
 
+bench-extraction: setup $(VENV)-peers/.installed  ## Extraction beside other tools (CORPUS=DIR with pdf/ and gt/; default: the examples)
+	@$(VENV)-peers/bin/python benchmarks/extraction.py $(CORPUS) --python $(CURDIR)/$(BIN)/python
+
+$(VENV)-peers/.installed: benchmarks/extraction-peers.txt
+	@echo "Making $(VENV)-peers (about three minutes) ..."
+	@$(PYTHON) -m venv --clear $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VLLM) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VLLM) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -51,4 +60,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup engine clean
+.PHONY: help demo test lint fix setup engine bench-extraction clean

@@ -25,7 +25,6 @@ _TORN_LINE = re.compile(rf"[{TORN}]\s*")
 _LINE_END = re.compile(r"[\r\n]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]+")
 _SIGNS = re.compile(r"[A-Za-z]+|\d+|[\ud800-\udbff][\udc00-\udfff]|.", re.DOTALL)
-_CLEANED = str.maketrans({"\0": None, "\x02": "-", "\ufffe": "-"})
 
 
 def _fast(function: object, *arguments: type) -> "ctypes._CFunctionType":
@@ -227,7 +226,8 @@ class TextReader:
 
 def _clean(text: str) -> str:
     """Marks replaced, and pairs of UTF-16 halves joined; a half without its other is a replacement character."""
-    text = text.translate(_CLEANED)
-    if _SURROGATES.search(text):
+    if not text.isascii() or "\0" in text or "\x02" in text:
+        text = text.replace("\0", "").replace("\x02", "-").replace("\ufffe", "-")
+    if not text.isascii() and _SURROGATES.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text

@@ -61,7 +61,7 @@ def _walls(verticals: Sequence[Rule], region: Region) -> list[float]:
 
 
 def _columns(runs: Sequence[Sequence[Run]], walls: Sequence[float]) -> list[tuple[float, float]]:
-    """Left and right edge of each column that has text."""
+    """Left and right edge of each column that has text. A line parts columns rather than the white around it."""
     white = corridors(runs, 1.0) if walls else corridors(runs)
     cuts = sorted([*walls, *white])
     middles = sorted((run.left + run.right) / 2 for line in runs for run in line)
@@ -69,6 +69,8 @@ def _columns(runs: Sequence[Sequence[Run]], walls: Sequence[float]) -> list[tupl
     for cut in cuts:
         if any(edges[-1] < middle < cut for middle in middles):
             edges.append(cut)
+        elif cut in walls and len(edges) > 1 and edges[-1] not in walls:
+            edges[-1] = cut
     while len(edges) > 1 and not any(middle > edges[-1] for middle in middles):
         edges.pop()
     return list(pairwise([*edges, float("inf")]))

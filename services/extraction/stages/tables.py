@@ -12,10 +12,12 @@ from services.extraction.stages.table_rows import Line, is_figure, row_groups
 from services.extraction.stages.words import Rule, Word
 
 _LEADER = re.compile(r"[.·…_]{3,}|[.·…]")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?%?")
 _SIGN = re.compile(r"[$€£¥%‰]")
 
 MIN_FILLED = 0.3
 MAX_COLUMNS = 60
+LEAST_TICKS = 4
 WALL_SHARE = 0.6
 """A line parts cells where it runs along at least this share of their edge."""
 
@@ -256,4 +258,21 @@ def _is_table(grid: Grid, region: Region | None) -> bool:
     long = sum(len(text.split()) > 40 for text in texts)
     if long > 0.34 * len(texts) and not (region and region.lattice):
         return False
-    return area >= MIN_FILLED * grid.rows * grid.columns and max(wordy, figures) >= 0.5 * len(texts)
+    filled = area >= MIN_FILLED * grid.rows * grid.columns and max(wordy, figures) >= 0.5 * len(texts)
+    return filled and not (figures >= 0.55 * len(texts) and _is_axis(grid))
+
+
+def _is_axis(grid: Grid) -> bool:
+    """Whether all columns of figures run in even steps (other than one): the scales of a chart, and no table."""
+    columns: dict[int, list[float]] = {}
+    for cell in grid.cells:
+        if cell.left == cell.right and _NUMBER.fullmatch(text := "".join(cell.lines).replace(",", "").replace("−", "-")):
+            columns.setdefault(cell.left, []).append(float(text.rstrip("%")))
+    scales = [values for values in columns.values() if len(values) >= LEAST_TICKS]
+    return bool(scales) and all(_runs_evenly(values) for values in scales)
+
+
+def _runs_evenly(values: Sequence[float]) -> bool:
+    steps = [below - above for above, below in pairwise(values)]
+    first = steps[0]
+    return abs(first) not in (0.0, 1.0) and all(abs(step - first) <= 0.02 * abs(first) for step in steps)

@@ -13,6 +13,9 @@ MAX_OBJECTS = 20_000
 MAX_SEGMENTS = 400
 """A path with more segments is a drawing."""
 
+MOST_BENT = 24
+"""A path with more curved segments is a drawing too: a rounded box has no more."""
+
 BOX_SEGMENTS = 5
 """A filled path of so few is the ground behind something, and rules nothing."""
 
@@ -87,7 +90,10 @@ class _RuleReader:
         """Takes each straight segment of a path along an axis. Whether that is most of the path."""
         points: list[tuple[float, float] | None] = []
         first: tuple[float, float] | None = None
+        bent = 0
         for index in range(pdfium.FPDFPath_CountSegments(path)):
+            if bent > MOST_BENT:
+                return False
             segment = pdfium.FPDFPath_GetPathSegment(path, index)
             pdfium.FPDFPathSegment_GetPoint(segment, self._x, self._y)
             point = _at(matrix, self._x.value, self._y.value)
@@ -97,6 +103,7 @@ class _RuleReader:
                 first = point
             elif kind == pdfium.FPDF_SEGMENT_BEZIERTO:
                 points.append(None)
+                bent += 1
             points.append(point)
             if pdfium.FPDFPathSegment_GetClose(segment):
                 points += [first, None]

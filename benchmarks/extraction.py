@@ -124,9 +124,9 @@ def _head() -> str:
 
 def _line(tool: str, row: Mapping[str, float]) -> str:
     shares = [f"{row[name]:.3f}" if name in row else "–" for name in (*COLUMNS, "quality")]
-    return (
-        f"| {tool} | " + " | ".join([*shares, f"{row['pages/s']:.1f}", f"{row['peak MiB']:.0f}", f"{row['failed']:.0f}"]) + " |"
-    )
+    speeds = [f"{row[name]:.1f}" for name in ("pages/s", "pages/CPU s")]
+    counts = [f"{row[name]:.0f}" for name in ("peak MiB", "failed")]
+    return "| " + " | ".join([tool, *shares, *speeds, *counts]) + " |"
 
 
 def _pages(path: Path) -> int:

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 
 
 def draw(points: Mapping[str, tuple[float, float]], where: str, out: Path) -> None:
-    """`points`: tool → pages a second of processor time, quality. Writes the picture in the format that the name of `out` tells."""
+    """`points`: tool → pages a second of processor time, quality. The name of `out` tells the format."""
     mpl.rcParams["svg.hashsalt"] = "lectern"
     figure, axes = plt.subplots(figsize=(7.2, 4.4))
     for tool, (speed, quality) in points.items():

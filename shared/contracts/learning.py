@@ -15,7 +15,7 @@ class DatasetParameters(Contract):
     template: Literal["alpaca"] = "alpaca"
     max_answer_tokens: int = Field(96, ge=8, description="An answer is cut at the last whole sentence within it.")
     max_example_tokens: int = Field(384, ge=64, description="Prompt, answer and EOS together.")
-    heldout_share: float = Field(0.15, gt=0, lt=0.9, description="Share of documents kept out of training.")
+    heldout_share: float = Field(0.2, gt=0, lt=0.9, description="Share of documents kept out of training.")
     seed: int = 17
 
 
@@ -146,7 +146,7 @@ class Score(Contract):
 class EvaluationParameters(Contract):
     """What is measured of a tuned model."""
 
-    max_examples: int = Field(128, ge=1, description="Held-out examples scored, drawn by seed.")
+    max_examples: int = Field(64, ge=1, description="Held-out examples scored, drawn by seed.")
     seed: int = 17
 
 

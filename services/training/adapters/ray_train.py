@@ -69,7 +69,7 @@ def _ray(job: Job, table: ExampleTable) -> Iterator[None]:
     # Ray's sockets lie below this directory, and a socket's path may have 107 bytes: the job's own is too deep.
     directory = Path(tempfile.mkdtemp(prefix="lectern-ray-"))
     local: dict[str, Any] = {
-        "num_cpus": max(job.recipe.workers, job.threads), "include_dashboard": False,
+        "num_cpus": job.recipe.workers, "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE_BYTES + 2 * (table.ids.nbytes + table.labels.nbytes),
         "_temp_dir": str(directory),
     }  # fmt: skip

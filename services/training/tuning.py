@@ -93,9 +93,11 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> 
 
 
 def _write_config(source: Path, target: Path, base_name: str) -> None:
-    """PEFT notes the directory that the base was read from, which means nothing elsewhere: the base's name takes its place."""
+    """PEFT notes the directory that the base was read from, which means nothing elsewhere, and the adapted layers in an
+    order that changes from process to process. The base's name and a sorted list take their place."""
     config = json.loads(source.read_bytes())
     config["base_model_name_or_path"] = base_name
+    config["target_modules"] = sorted(config["target_modules"])
     target.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ Everything that a reading process knows lies in its scratch directory, so that a
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -14,9 +15,11 @@ from services.extraction.adapters.page_images import PageImages
 from services.extraction.adapters.pdfium import PdfFile, open_pdf
 from services.extraction.adapters.sheets import Pictured, Sheet, Sheets, Unread
 from services.extraction.adapters.tesseract import INSTALL, Tesseract, find_tesseract
+from services.extraction.stages.glyphs import RawPage
 from services.extraction.stages.mmd import render_page, title_of
 from services.extraction.stages.posture import placed_on_page
 from services.extraction.stages.routing import NOUGAT, TEXT_LAYER
+from services.extraction.stages.scanned import in_few_sizes, sizes_of
 from services.extraction.stages.style import DocumentStyle, survey
 from services.extraction.stages.text_layer import read_page
 from shared.contracts.base import Contract
@@ -58,10 +61,22 @@ class PageRange(Contract):
 
 
 class Survey(Contract):
-    """What every range of a document needs to know of it."""
+    """What every range of a document needs to know of it. `sizes`: of the print on its scanned pages, in points."""
 
     pages: int
     style: dict[str, object]
+    sizes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The survey as the stages take it."""
+
+    style: DocumentStyle
+    sizes: tuple[float, ...]
+
+    def settled(self, sheet: Sheet) -> RawPage:
+        return in_few_sizes(sheet.raw, self.sizes) if sheet.posture is not None else sheet.raw
 
 
 def range_file(scratch: Path, first: int) -> Path:
@@ -100,19 +115,19 @@ def read_range(work: PageRange, tesseract: Tesseract | None, at: At) -> Rejected
     scratch = Path(work.scratch)
     with opened as pdf, PageImages(Path(work.source)) as images:
         sheets = Sheets(pdf, images, work.parameters, scratch, tesseract, work.nougat)
-        style, seen = _style(pdf, sheets, work, at)
+        known, seen = _surveyed(pdf, sheets, work, at)
         done = count_pages(work.file)
         with work.file.open("a", encoding="utf-8") as file:
             for number in range(work.first + done, min(work.last, pdf.pages) + 1):
                 at(number, number - work.first, pdf.pages)
-                page = _page(sheets, style, number, seen.pop(number, None), work.deadly.get(number))
+                page = _page(sheets, known, number, seen.pop(number, None), work.deadly.get(number))
                 file.write(page.model_dump_json() + "\n")
                 file.flush()
         at(0, max(0, min(work.last, pdf.pages) - work.first + 1), pdf.pages)
     return None
 
 
-def _page(sheets: Sheets, style: DocumentStyle, number: int, seen: Sheet | None, killed: str | None) -> Page:
+def _page(sheets: Sheets, known: Known, number: int, seen: Sheet | None, killed: str | None) -> Page:
     if killed is not None:
         return Page(number=number, engine=TEXT_LAYER, failure=killed)
     sheet = seen or sheets.sheet(number)
@@ -121,22 +136,25 @@ def _page(sheets: Sheets, style: DocumentStyle, number: int, seen: Sheet | None,
     if isinstance(sheet, Pictured):
         size = {"width": round(sheet.width, 1), "height": round(sheet.height, 1)}
         return Page(number=number, engine=NOUGAT, why=sheet.why, failure=PENDING, **size)
-    page = read_page(sheet.raw, style)
+    page = read_page(known.settled(sheet), known.style)
     page = placed_on_page(page, sheet.posture) if sheet.posture is not None else page
     return page.model_copy(update={"engine": sheet.engine, "confidence": sheet.confidence, "why": sheet.why})
 
 
-def _style(pdf: PdfFile, sheets: Sheets, work: PageRange, at: At) -> tuple[DocumentStyle, dict[int, Sheet]]:
-    """The document's style, and the pages that were read for it, where they are few enough to be kept."""
+def _surveyed(pdf: PdfFile, sheets: Sheets, work: PageRange, at: At) -> tuple[Known, dict[int, Sheet]]:
+    """What is known of the document, and the pages that were read for it, where they are few enough to be kept."""
     path = Path(work.scratch) / SURVEY
     if path.exists():
-        return _STYLE.validate_python(load_survey(Path(work.scratch)).style), {}
+        told = load_survey(Path(work.scratch))
+        return Known(_STYLE.validate_python(told.style), told.sizes), {}
     sampled = dict(_sampled(pdf, sheets, work, at))
-    style = survey([sheet.raw for sheet in sampled.values()])
-    made = Survey(pages=pdf.pages, style=_STYLE.dump_python(style, mode="json"))
+    sizes = sizes_of(sheet.raw for sheet in sampled.values() if sheet.posture is not None)
+    known = Known(DocumentStyle(), sizes)
+    known = Known(survey([known.settled(sheet) for sheet in sampled.values()]), sizes)
+    made = Survey(pages=pdf.pages, style=_STYLE.dump_python(known.style, mode="json"), sizes=sizes)
     path.with_suffix(".new").write_text(made.model_dump_json())
     path.with_suffix(".new").replace(path)
-    return style, sampled if pdf.pages <= SAMPLE_PAGES else {}
+    return known, sampled if pdf.pages <= SAMPLE_PAGES else {}
 
 
 def _sampled(pdf: PdfFile, sheets: Sheets, work: PageRange, at: At) -> Iterator[tuple[int, Sheet]]:

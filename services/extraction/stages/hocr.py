@@ -25,13 +25,17 @@ class OcrWord:
 
 @dataclass(frozen=True, slots=True)
 class OcrLine:
-    """Words along one line. `size`: from the top of ascenders to the bottom of descenders, as the engine estimates it."""
+    """Words along one line. `size`: from the top of ascenders to the bottom of descenders, as the engine estimates it.
+
+    `paragraph` is the same for lines that the engine takes for one paragraph.
+    """
 
     words: tuple[OcrWord, ...]
     box: PixelBox
     slope: float
     offset: float
     size: float
+    paragraph: int = 0
 
     def baseline_at(self, x: float) -> float:
         """The y of the baseline at an x; `offset` is measured from the box's lower left corner."""
@@ -51,16 +55,18 @@ class _HocrReader(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self._lines: list[tuple[str, list[tuple[str, list[str]]]]] = []
+        self._lines: list[tuple[int, str, list[tuple[str, list[str]]]]] = []
+        self._paragraph = 0
         self._in_word = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
         kind, title = given.get("class"), given.get("title") or ""
+        self._paragraph += kind == "ocr_par"
         if kind in LINES:
-            self._lines.append((title, []))
+            self._lines.append((self._paragraph, title, []))
         elif kind == "ocrx_word" and self._lines:
-            self._lines[-1][1].append((title, []))
+            self._lines[-1][2].append((title, []))
             self._in_word = True
 
     def handle_endtag(self, tag: str) -> None:
@@ -69,20 +75,21 @@ class _HocrReader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._in_word:
-            self._lines[-1][1][-1][1].append(data)
+            self._lines[-1][2][-1][1].append(data)
 
     def lines(self) -> list[OcrLine]:
-        made = [_line(title, words) for title, words in self._lines]
+        made = [_line(*one) for one in self._lines]
         return [line for line in made if line is not None]
 
 
-def _line(title: str, words: list[tuple[str, list[str]]]) -> OcrLine | None:
+def _line(paragraph: int, title: str, words: list[tuple[str, list[str]]]) -> OcrLine | None:
     made = [word for word in (_word(given, "".join(parts).strip()) for given, parts in words) if word is not None]
     box, baseline, size = _box(title), _BASELINE.search(title), _SIZE.search(title)
     if not made or box is None:
         return None
     slope, offset = (float(baseline.group(1)), float(baseline.group(2))) if baseline else (0.0, 0.0)
-    return OcrLine(tuple(made), box, slope, offset, float(size.group(1)) if size else float(box[3] - box[1]))
+    height = float(size.group(1)) if size else float(box[3] - box[1])
+    return OcrLine(tuple(made), box, slope, offset, height, paragraph)
 
 
 def _word(title: str, text: str) -> OcrWord | None:

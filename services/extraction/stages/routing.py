@@ -20,11 +20,13 @@ SCAN_SHARE = 0.5
 """A scan covers at least so much of its page; a cover's photograph may too, and OCR then finds what is written on it."""
 
 MAX_UNDECODABLE = 0.1
-MAX_VOWELLESS, FEWEST_WORDS = 0.45, 40
+LEAST_VOWELS, FEWEST_LETTERS = 0.22, 200
+"""Languages in Latin letters have 35 to 48 % vowels; letters shifted along the alphabet, as bad fonts give them, about 14 %."""
+
 MANY_PATHS = 40
 MANY_FORMULAS = 0.06
 
-_VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœ")
+_VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœāăąēĕėęěĩīĭįıōŏőũūŭůűųŷ")
 _WRONG = ("Co", "Cn", "Cs", "Cc")
 _ALWAYS_MATHS = frozenset("∑∏∫∂∇√∞∈∉⊂⊆∪∩∀∃≤≥≠≈≡∝±×÷→⇒↦⟨⟩‖")
 
@@ -94,9 +96,8 @@ def _undecodable(text: str) -> int:
 
 def _is_no_language(texts: Iterable[str]) -> bool:
     """Fonts with codes of their own give Latin letters that spell nothing: `7KLV LV` for `This is`. Words need vowels."""
-    words = [text for text in texts if len(text) >= 3 and text.isascii() and any(char.isalpha() for char in text)]
-    without = sum(not any(char in _VOWELS for char in word.lower()) for word in words)
-    return len(words) >= FEWEST_WORDS and without > MAX_VOWELLESS * len(words)
+    letters = [char for text in texts for char in text.lower() if "a" <= char <= "z" or "\u00df" <= char <= "\u017f"]
+    return len(letters) >= FEWEST_LETTERS and sum(char in _VOWELS for char in letters) < LEAST_VOWELS * len(letters)
 
 
 def _maths(text: str) -> int:

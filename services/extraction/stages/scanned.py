@@ -12,7 +12,7 @@ POINTS_PER_INCH = 72
 SAME_SIZE = 0.075
 """Estimates of one font's size differ by up to so much from their mean, with the letters that happen to be in a line."""
 
-SAME_PARAGRAPH = 0.17
+SAME_PARAGRAPH = 0.13
 """Within a paragraph, short lines' estimates may be so far off."""
 
 ASCENT, DESCENT = 0.75, 0.25

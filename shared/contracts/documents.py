@@ -135,7 +135,7 @@ class ExtractionParameters(Contract):
         40_000_000, ge=1_000_000, description="Larger pictures of pages are made at a lower resolution, down to 72 dpi."
     )
     max_characters_per_page: int = Field(500_000, ge=1_000, description="A page with more text is not read.")
-    pages_per_range: int = Field(100, ge=1, description="Pages that one process reads, and that a killed worker loses at most.")
+    pages_per_range: int = Field(50, ge=1, description="Pages that one process reads, and that a killed worker loses at most.")
     seconds_per_page: int = Field(60, ge=1, description="A page that takes longer is given up.")
     seconds_per_document: int = Field(3_600, ge=1, description="A document that takes longer is refused.")
     memory_bytes: int = Field(2 << 30, ge=1 << 28, description="Address space of the process that parses it.")

@@ -23,6 +23,8 @@ from pebble.concurrent import process
 
 from services.extraction.adapters.confinement import deny_network, end_with, limit
 from services.extraction.adapters.reader import (
+    PENDING,
+    SURVEY,
     PageRange,
     Progress,
     assemble,
@@ -33,7 +35,9 @@ from services.extraction.adapters.reader import (
     range_file,
     read_range,
 )
-from shared.contracts.documents import ExtractionParameters, ExtractionResult
+from services.extraction.adapters.transcription import Transcriber, leave, transcribe, with_transcripts
+from services.extraction.stages.routing import NOUGAT
+from shared.contracts.documents import ExtractionParameters, ExtractionResult, Page
 from shared.contracts.work import Rejected
 
 POLL_SECONDS = 0.1
@@ -98,8 +102,9 @@ class RangeKeeper:
 class IsolatedExtractor:
     """Reads each range of pages in a process of its own, forked from one that has loaded the parsers and nothing else."""
 
-    def __init__(self, processes: int = 1) -> None:
+    def __init__(self, processes: int = 1, model: Transcriber | None = None) -> None:
         self._processes = processes
+        self._model = model
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
 
@@ -109,20 +114,44 @@ class IsolatedExtractor:
         """Like `extract_to`, with a refusal where the document passes a limit. Threads may share an extractor.
 
         What `progress` raises ends the children and is raised here. It is called ten times a second, whether or not
-        another page is done, so that work that was called off does not wait for a slow page.
+        another page is done, so that work that was called off does not wait for a slow page. Raises Unsupported.
         """
-        engine_for(parameters, nougat=False)
+        engine_for(parameters, nougat=self._model is not None)
         with tempfile.TemporaryDirectory(prefix="lectern-extract-") as scratch:
             deadline = time.monotonic() + parameters.seconds_per_document
-            reading = Reading(source, Path(scratch), parameters, nougat=False, deadline=deadline)
+            reading = Reading(source, Path(scratch), parameters, self._model is not None, deadline)
             progress(0, 1)
             refused = self._read(reading, progress, keeper or RangeKeeper())
             if refused is not None:
                 return refused
             files = [range_file(reading.scratch, first) for first in _firsts(reading)]
-            result = assemble(kept_pages(files), reading.total, out)
+            if self._model is not None:
+                self._transcribe(self._model, reading, files, progress)
+            result = assemble(with_transcripts(kept_pages(files), reading.scratch), reading.total, out)
             progress(reading.total, reading.total)
-            return _refusal(reading) if isinstance(result, Rejected) and reading.deaths else result
+            return reading.deaths[-1].refusal if isinstance(result, Rejected) and reading.deaths else result
+
+    def _transcribe(self, model: Transcriber, reading: Reading, files: list[Path], progress: Progress) -> None:
+        """The second reading, by the model; and a third by the other engines of the pages that it fails at."""
+
+        def check() -> None:
+            progress(max(0, reading.total - 1), reading.total)
+
+        failed = transcribe(model, kept_pages(files), reading.scratch, check)
+        for number, fault in failed.items():
+            leave(reading.scratch, self._page_without_model(reading, number, fault, check))
+
+    def _page_without_model(self, reading: Reading, number: int, fault: str, check: Callable[[], None]) -> Page:
+        again = reading.scratch / f"again-{number}"
+        again.mkdir()
+        (again / SURVEY).write_bytes((reading.scratch / SURVEY).read_bytes())
+        parameters = reading.parameters.model_copy(update={"engine": "auto", "pages_per_range": 1})
+        alone = Reading(reading.source, again, parameters, nougat=False, deadline=reading.deadline)
+        refused = self._read_range(alone, number, check, RangeKeeper())
+        pages = [] if refused is not None else list(kept_pages([range_file(again, number)]))
+        if refused is not None or not pages:
+            return Page(number=number, engine=NOUGAT, failure=fault if refused is None else refused.detail)
+        return pages[0].model_copy(update={"why": f"{fault}; {pages[0].why}"})
 
     def _read(self, reading: Reading, progress: Progress, keeper: RangeKeeper) -> Rejected | None:
         """Every range: the first one alone, since it surveys the document, the others side by side."""
@@ -130,13 +159,16 @@ class IsolatedExtractor:
         def tell() -> None:
             progress(min(reading.total, sum(reading.done.values())), reading.total)
 
-        keeper.recall(reading.scratch / "survey.json")
+        keeper.recall(reading.scratch / SURVEY)
         refused = self._read_range(reading, 1, tell, keeper)
         if refused is not None:
             return refused
-        keeper.keep(reading.scratch / "survey.json")
         rest = _firsts(reading)[1:]
-        return self._read_rest(reading, rest, tell, keeper) if rest else None
+        if not rest:
+            return None
+        keeper.keep(reading.scratch / SURVEY)
+        _keep(keeper, range_file(reading.scratch, 1))
+        return self._read_rest(reading, rest, tell, keeper)
 
     def _read_rest(self, reading: Reading, rest: list[int], tell: Callable[[], None], keeper: RangeKeeper) -> Rejected | None:
         def check() -> None:
@@ -157,7 +189,7 @@ class IsolatedExtractor:
 
     def _read_range(self, reading: Reading, first: int, check: Callable[[], None], keeper: RangeKeeper) -> Rejected | None:
         work = reading.range(first, {})
-        if keeper.recall(work.file) and (reading.scratch / "survey.json").exists():
+        if keeper.recall(work.file) and (reading.scratch / SURVEY).exists():
             reading.total = load_survey(reading.scratch).pages
             reading.done[first] = count_pages(work.file)
             return None
@@ -165,8 +197,8 @@ class IsolatedExtractor:
             check()
             ended = self._run(reading, work, check)
             if not isinstance(ended, Death):
-                if ended is None:
-                    keeper.keep(work.file)
+                if ended is None and first > 1:
+                    _keep(keeper, work.file)
                 return ended
             reading.deaths.append(ended)
             if ended.page == 0 or len(reading.deaths) >= MAX_DEATHS or time.monotonic() > reading.deadline:
@@ -192,13 +224,14 @@ class IsolatedExtractor:
         return _outcome(future, page, reading.parameters)
 
 
+def _keep(keeper: RangeKeeper, file: Path) -> None:
+    """A range with pages that wait for a model is not done: their pictures are here only."""
+    if all(page.failure != PENDING for page in kept_pages([file])):
+        keeper.keep(file)
+
+
 def _firsts(reading: Reading) -> list[int]:
     return list(range(1, reading.total + 1, reading.parameters.pages_per_range))
-
-
-def _refusal(reading: Reading) -> Rejected:
-    """Where nothing could be read and children died of it: as the last of them did."""
-    return reading.deaths[-1].refusal
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from services.extraction.stages.lines import Row
+from services.extraction.stages.lines import Row, Table
 
-DraftKind = Literal["text", "list", "table", "code"]
+DraftKind = Literal["text", "list", "table", "code", "formula"]
 
 _BULLET = re.compile(r"(?:[•‣◦▪●○■–−∙·*-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S")
 _CAPTION = re.compile(r"(?:Figure|Fig\.?|Table|Listing|Algorithm)\s*[A-Z]?\d+", re.IGNORECASE)
@@ -25,6 +25,7 @@ class Draft:
 
     kind: DraftKind
     rows: tuple[Row, ...]
+    table: Table | None = None
 
     @property
     def size(self) -> float:
@@ -50,7 +51,9 @@ def drafts(column: Sequence[Row]) -> list[Draft]:
     usual = _usual(column)
     result: list[Draft] = []
     for kind, run in _kinds(column):
-        if kind in ("table", "code"):
+        if (table := run[0].cells[0].table) is not None:
+            result.append(Draft("table", table.rows, table))
+        elif kind in ("table", "code", "formula"):
             result.append(Draft(kind, tuple(run)))
         else:
             result += _paragraphs(run, usual)
@@ -73,24 +76,56 @@ def _usual(column: Sequence[Row]) -> _Column:
 def _kinds(column: Sequence[Row]) -> Iterator[tuple[DraftKind, list[Row]]]:
     """Runs of rows that are a table's, code, or text."""
     tabular = _tabular(column)
+    kinds = _code_bridged([_kind(row, flag) for row, flag in zip(column, tabular, strict=True)], column)
     start = 0
     while start < len(column):
-        kind: DraftKind = "table" if tabular[start] else "code" if column[start].mono else "text"
+        kind = kinds[start]
         end = start + 1
-        while (
-            end < len(column)
-            and tabular[end] == (kind == "table")
-            and (kind == "table" or column[end].mono == (kind == "code"))
-        ):
+        while not _alone(column[start]) and end < len(column) and kinds[end] == kind and not _alone(column[end]):
             end += 1
         lone = kind == "code" and end - start == 1 and len(column[start].text.split()) > 12
         yield "text" if lone else kind, list(column[start:end])
         start = end
 
 
+def _kind(row: Row, tabular: bool) -> DraftKind:
+    if is_display(row.cells[0].text):
+        return "formula"
+    if row.cells[0].table is not None:
+        return "table"
+    return "code" if row.mono else "table" if tabular else "text"
+
+
+def _code_bridged(kinds: list[DraftKind], column: Sequence[Row]) -> list[DraftKind]:
+    """Lines of text in small print between lines of code of the same size are code whose font does not tell."""
+    bridged = list(kinds)
+    last = -1
+    usual = median(row.size for row in column)
+    for index, kind in enumerate(kinds):
+        if kind != "code":
+            continue
+        size = column[index].size
+        between = range(last + 1, index)
+        if last >= 0 and len(between) <= MAX_BRIDGED_ROWS and size < 0.95 * usual:
+            same = all(kinds[i] == "text" and abs(column[i].size - size) <= 0.1 for i in between)
+            bridged[last + 1 : index] = ["code"] * len(between) if same else kinds[last + 1 : index]
+        last = index
+    return bridged
+
+
+def _alone(row: Row) -> bool:
+    """Whether a row is a block of its own: a whole table, or a formula."""
+    return row.cells[0].table is not None or is_display(row.cells[0].text)
+
+
+def is_display(text: str) -> bool:
+    """Whether a line is a formula set on its own."""
+    return text.startswith("$$") and text.endswith("$$") and text.count("$$") == 2
+
+
 def _tabular(column: Sequence[Row]) -> list[bool]:
     """Which rows stand in a run of rows with several cells each; short rows between such rows are the table's too."""
-    flags = _bridged([len(row.cells) >= 2 for row in column], column)
+    flags = _bridged([len(row.cells) >= 2 and not row.mono and not is_display(row.cells[0].text) for row in column], column)
     start = 0
     while start < len(flags):
         end = start

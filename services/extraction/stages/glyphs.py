@@ -1,35 +1,23 @@
-"""What a parser says of a page, before anything is made of it: words with their boxes and fonts."""
+"""What a parser says of a page, before anything is made of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from services.extraction.stages.words import Rule, Word
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """Characters without a space between them. Points, origin at the page's top left.
-
-    `spaced`: a space stands before it. `starts_line`: the parser began a new line with it.
-    `hyphenated`: it ends in a hyphen that breaks a word at the end of a line.
-    """
-
-    text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-    baseline: float
-    size: float
-    bold: bool = False
-    mono: bool = False
-    spaced: bool = True
-    starts_line: bool = False
-    hyphenated: bool = False
+__all__ = ["RawPage", "Rule", "Word"]
 
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """A page as the parser gives it, words in the order of its content stream."""
+    """A page as the parser gives it: words in the order of its content stream, and the lines drawn on it.
+
+    `memo` holds what was worked out of the page once, so that the survey of a document and its reading do not both pay.
+    """
 
     number: int
     width: float
     height: float
     words: tuple[Word, ...]
+    rules: tuple[Rule, ...] = ()
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)

@@ -35,12 +35,13 @@ def style_of(draft: Draft) -> HeadingStyle:
 
 def may_be_heading(draft: Draft, text: str, body_size: float) -> bool:
     """Short, wordy, and set apart from the body: larger, bold, numbered in capitals, or known by name."""
-    words = text.split()
-    letters = sum(c.isalpha() for c in text)
-    visible = sum(not c.isspace() for c in text)
-    if not words or len(words) > MAX_WORDS or letters < 3 or letters < 0.5 * visible or _ENDS_OPEN.search(text):
-        return False
     if draft.kind not in ("text", "list") or len(draft.rows) > MAX_ROWS:
+        return False
+    words = text.split()
+    if not words or len(words) > MAX_WORDS or _ENDS_OPEN.search(text):
+        return False
+    letters = sum(map(str.isalpha, text))
+    if letters < 3 or letters < 0.5 * sum(map(len, words)):
         return False
     if draft.kind == "list" and not _NUMBERED.match(text):
         return False

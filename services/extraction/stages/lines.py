@@ -1,15 +1,21 @@
 """Words → segments (runs of words along one line) → rows (what stands side by side)."""
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from services.extraction.stages.glyphs import Word
+from services.extraction.stages.formulas import with_formulas
+from services.extraction.stages.glyphs import RawPage, Word
+from services.extraction.stages.grid import Grid
+from services.extraction.stages.letterspacing import with_letters_joined
+from services.extraction.stages.spelling import spelled
 from shared.contracts.documents import Box, Line
 
 WIDE_GAP_EM = 1.8
 """A gap wider than this is no space between words: it parts columns or cells."""
+
+MOSTLY = 0.7
+_PLAIN = re.compile(r"[\"'(]?[A-Za-z]+(?:[-'][A-Za-z]+)*[.,;:!?)\"']{0,2}|[\d.,]+")
 
 JOIN_GAP_EM = 0.8
 """Segments nearer than this on one line belong together (superscripts, changes of font)."""
@@ -30,6 +36,9 @@ class Segment:
     mono: bool
     words: int
     hyphenated: bool
+    run: tuple[Word, ...] = ()
+    table: "Table | None" = None
+    """Set where the segment stands for a whole table."""
 
     @property
     def box(self) -> Box:
@@ -87,6 +96,49 @@ class Row:
         return Line(text=self.text, box=box, font_size=round(self.size, 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A grid, and the rows of text that it was made of."""
+
+    grid: Grid
+    rows: tuple[Row, ...]
+
+    def segment(self) -> Segment:
+        """The table as one piece of its page."""
+        cells = [cell for row in self.rows for cell in row.cells]
+        return Segment(
+            text=self.rows[0].text,
+            left=min(cell.left for cell in cells),
+            top=min(cell.top for cell in cells),
+            right=max(cell.right for cell in cells),
+            bottom=max(cell.bottom for cell in cells),
+            baseline=self.rows[0].baseline,
+            size=self.rows[0].size,
+            bold=False,
+            mono=False,
+            words=sum(cell.words for cell in cells),
+            hyphenated=False,
+            table=self,
+        )
+
+
+def page_segments(page: RawPage) -> list[Segment]:
+    """The segments of a page, found once."""
+    found: list[Segment] | None = page.memo.get("segments")
+    if found is None:
+        found = page.memo["segments"] = segments(with_formulas(_prepared(page.words), page.rules))
+    return found
+
+
+def _prepared(words: Sequence[Word]) -> Sequence[Word]:
+    """Letters set apart joined; where a page's prose is typewritten, its font says nothing of code."""
+    words = with_letters_joined(words)
+    mono = [word for word in words if word.mono]
+    if len(mono) > MOSTLY * len(words) and sum(_PLAIN.fullmatch(word.text) is not None for word in mono) > MOSTLY * len(mono):
+        return [word._replace(mono=False) for word in words]
+    return words
+
+
 def segments(words: Sequence[Word]) -> list[Segment]:
     """Runs of words, in the order of the content stream; pieces of one line that the parser tore apart are joined."""
     runs: list[list[Word]] = []
@@ -115,47 +167,54 @@ def _beside(one: Word, other: Word) -> bool:
 
 
 def _segment(run: Sequence[Word]) -> Segment:
-    weights: Counter[tuple[float, float]] = Counter()
-    bold = mono = total = 0
+    if len(run) == 1:
+        word = run[0]
+        return Segment(
+            word.text, word.left, word.top, word.right, word.bottom, word.baseline, word.size, word.bold, word.mono,
+            1, word.hyphenated, (word,),
+        )  # fmt: skip
+    weights: dict[tuple[float, float], int] = {}
+    bold = mono = total = spaced = 0
     for word in run:
         count = len(word.text)
-        weights[word.size, word.baseline] += count
+        key = (word.size, word.baseline)
+        weights[key] = weights.get(key, 0) + count
         total += count
         bold += count * word.bold
         mono += count * word.mono
-    (size, baseline), _ = max(weights.items(), key=lambda item: (item[1], item[0]))
+        spaced += word.spaced
+    size, baseline = max(weights, key=lambda key: (weights[key], key))
     return Segment(
-        text=_spelled(run),
-        left=min(word.left for word in run),
-        top=min(word.top for word in run),
-        right=max(word.right for word in run),
-        bottom=max(word.bottom for word in run),
+        text=spelled(run),
+        left=min([word.left for word in run]),
+        top=min([word.top for word in run]),
+        right=max([word.right for word in run]),
+        bottom=max([word.bottom for word in run]),
         baseline=baseline,
         size=size,
         bold=bold >= 0.7 * total,
         mono=mono >= 0.7 * total,
-        words=sum(word.spaced or index == 0 for index, word in enumerate(run)),
+        words=spaced + (not run[0].spaced),
         hyphenated=run[-1].hyphenated,
+        run=tuple(run),
     )
-
-
-def _spelled(run: Sequence[Word]) -> str:
-    parts = [run[0].text]
-    for last, word in pairwise(run):
-        torn = word.starts_line and word.left - last.right > 0.15 * word.size
-        parts.append(" " + word.text if (word.spaced and not word.starts_line) or torn else word.text)
-    return "".join(parts)
 
 
 def rows(pieces: Iterable[Segment]) -> list[Row]:
     """Segments from top to bottom, those on one baseline side by side."""
     grouped: list[list[Segment]] = []
     for piece in sorted(pieces, key=lambda piece: (piece.baseline, piece.left)):
-        if grouped and abs(piece.baseline - grouped[-1][0].baseline) <= 0.35 * max(piece.size, grouped[-1][0].size):
+        if grouped and _on_one_line(grouped[-1][0], piece):
             grouped[-1].append(piece)
         else:
             grouped.append([piece])
     return [Row(tuple(_mended(sorted(group, key=lambda piece: piece.left)))) for group in grouped]
+
+
+def _on_one_line(one: Segment, other: Segment) -> bool:
+    if one.table or other.table:
+        return False
+    return abs(one.baseline - other.baseline) <= 0.35 * max(one.size, other.size)
 
 
 def _mended(group: list[Segment]) -> list[Segment]:
@@ -174,7 +233,7 @@ def _joined(one: Segment, other: Segment) -> Segment:
     longer = one if len(one.text) >= len(other.text) else other
     space = " " if other.left - one.right > 0.15 * longer.size else ""
     return Segment(
-        text=one.text + space + other.text,
+        text=f"{one.text}{space}{other.text}".replace("$$", "$"),
         left=min(one.left, other.left),
         top=min(one.top, other.top),
         right=max(one.right, other.right),
@@ -185,4 +244,5 @@ def _joined(one: Segment, other: Segment) -> Segment:
         mono=one.mono and other.mono,
         words=one.words + other.words,
         hyphenated=other.hyphenated,
+        run=(*one.run, *other.run),
     )

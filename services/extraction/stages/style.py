@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.extraction.stages.columns import reading_order
-from services.extraction.stages.drafts import Draft, drafts
+from services.extraction.stages.drafts import Draft
 from services.extraction.stages.glyphs import RawPage
 from services.extraction.stages.headings import (
     HeadingStyle,
@@ -17,8 +16,9 @@ from services.extraction.stages.headings import (
     style_of,
 )
 from services.extraction.stages.hyphens import joined, vocabulary
-from services.extraction.stages.lines import Row, Segment, segments
-from services.extraction.stages.running import part_running, recurring
+from services.extraction.stages.layout import laid_out
+from services.extraction.stages.lines import Segment, page_segments
+from services.extraction.stages.running import recurring
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +34,23 @@ class DocumentStyle:
 
 def survey(pages: Sequence[RawPage]) -> DocumentStyle:
     """Learns the style of a document from some of its pages."""
-    pieces = [segments(page.words) for page in pages]
+    pieces = [page_segments(page) for page in pages]
     style = DocumentStyle(
         body_size=_body_size(pieces),
         running=recurring((page.height, found) for page, found in zip(pages, pieces, strict=True)),
         words=vocabulary(piece.text for found in pieces for piece in found),
     )
-    headings = [heading for page, found in zip(pages, pieces, strict=True) for heading in _page_headings(page, found, style)]
+    headings = [heading for page in pages for heading in _page_headings(page, style)]
     ranked = rank_styles(headings)
     numbered = Counter(level_of(one, text, ranked, None) for one, text in headings if depth_of(text) == 1)
     first = numbered.most_common(1)[0] if numbered else None
     return replace(style, headings=ranked, first_numbered=first[0] if first and first[1] >= 2 else None)
 
 
-def _page_headings(page: RawPage, found: Sequence[Segment], style: DocumentStyle) -> list[tuple[HeadingStyle, str]]:
+def _page_headings(page: RawPage, style: DocumentStyle) -> list[tuple[HeadingStyle, str]]:
     headings = [
         (style_of(draft), text)
-        for column in reading_order(part_running(found, page.height, style.running)[1])
-        for draft in drafts(column)
+        for draft in laid_out(page, style.running).drafts
         if may_be_heading(draft, text := draft_text(draft, style.words), style.body_size)
     ]
     front = front_matter(headings) if page.number == 1 else range(0)
@@ -69,10 +68,6 @@ def _body_size(pieces: Sequence[Sequence[Segment]]) -> float:
 def draft_text(draft: Draft, words: frozenset[str]) -> str:
     """A draft's rows as one run of text, torn words mended."""
     text = draft.rows[0].text
-    for above, below in zip(draft.rows, draft.rows[1:], strict=False):
-        text = joined(text, below.text, words) if _torn(above) else f"{text} {below.text}"
+    for below in draft.rows[1:]:
+        text = joined(text, below.text, words)
     return text
-
-
-def _torn(row: Row) -> bool:
-    return row.hyphenated or row.text.endswith(("-", "\u00ad", "\u2010"))

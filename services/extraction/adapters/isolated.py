@@ -127,7 +127,7 @@ class IsolatedExtractor:
             files = [range_file(reading.scratch, first) for first in _firsts(reading)]
             if self._model is not None:
                 self._transcribe(self._model, reading, files, progress)
-            result = assemble(with_transcripts(kept_pages(files), reading.scratch), reading.total, out)
+            result = assemble(with_transcripts(kept_pages(files), reading.scratch), load_survey(reading.scratch), out)
             progress(reading.total, reading.total)
             return reading.deaths[-1].refusal if isinstance(result, Rejected) and reading.deaths else result
 

@@ -50,8 +50,9 @@ def salvage(data: bytes) -> bytes | None:
 def _rescued(data: bytes) -> Iterator[Rescued]:
     budget = MAX_UNPACKED_BYTES
     starts = list(_OBJECT.finditer(data))
-    for found, following in zip(starts, [*starts[1:], None], strict=True):
-        body = _body(data[found.end() : following.start() if following is not None else len(data)])
+    ends = [*(found.start() for found in starts[1:]), len(data)]
+    for found, end in zip(starts, ends, strict=False):
+        body = _body(data[found.end() : end])
         if _PACKED.search(body[:1024]):
             unpacked = _unpacked(body)
             budget -= sum(len(one.body) for one in unpacked)

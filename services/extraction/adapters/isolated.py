@@ -227,7 +227,9 @@ class IsolatedExtractor:
 
 def _keep(keeper: RangeKeeper, file: Path) -> None:
     """A range with pages that wait for a model is not done: their pictures are here only."""
-    if all(page.failure != PENDING for page in kept_pages([file])):
+    with file.open("rb") as lines:
+        waiting = any(PENDING.encode() in line for line in lines)
+    if not waiting:
         keeper.keep(file)
 
 

@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PDFS ?= examples/pdf
 DEMO_HOME ?= .lectern/demo
 TESTS ?= tests
+FUZZ_SECONDS ?= 600
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -21,6 +22,9 @@ demo: setup engine  ## The main job: PDFs in, a tuned model that answers (PDFS=D
 
 test: setup engine  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
 	@$(BIN)/python -m pytest $(TESTS)
+
+fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
+	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
 lint: setup  ## ruff, types, import contracts
 	@$(BIN)/ruff check .
@@ -51,4 +55,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup engine clean
+.PHONY: help demo test fuzz-extraction lint fix setup engine clean

@@ -194,6 +194,7 @@ class ExtractionResult(Contract):
     blocks: int
     characters: int
     title: str | None = None
+    repaired: bool = Field(False, description="The file was damaged; this is what could be rescued of it.")
 
 
 class CleaningResult(Contract):

@@ -39,6 +39,7 @@ from services.extraction.adapters.transcription import Transcriber, leave, trans
 from services.extraction.stages.routing import NOUGAT
 from shared.contracts.documents import ExtractionParameters, ExtractionResult, Page
 from shared.contracts.work import Rejected
+from shared.errors import LecternError
 
 POLL_SECONDS = 0.1
 TICK_BYTES = 36
@@ -127,7 +128,7 @@ class IsolatedExtractor:
             files = [range_file(reading.scratch, first) for first in _firsts(reading)]
             if self._model is not None:
                 self._transcribe(self._model, reading, files, progress)
-            result = assemble(with_transcripts(kept_pages(files), reading.scratch), reading.total, out)
+            result = assemble(with_transcripts(kept_pages(files), reading.scratch), load_survey(reading.scratch), out)
             progress(reading.total, reading.total)
             return reading.deaths[-1].refusal if isinstance(result, Rejected) and reading.deaths else result
 
@@ -226,7 +227,9 @@ class IsolatedExtractor:
 
 def _keep(keeper: RangeKeeper, file: Path) -> None:
     """A range with pages that wait for a model is not done: their pictures are here only."""
-    if all(page.failure != PENDING for page in kept_pages([file])):
+    with file.open("rb") as lines:
+        waiting = any(PENDING.encode() in line for line in lines)
+    if not waiting:
         keeper.keep(file)
 
 
@@ -273,6 +276,10 @@ def _outcome(future: ProcessFuture[str], page: int, parameters: ExtractionParame
         return Death(page, _too_big(parameters.memory_bytes))
     except (ProcessExpired, CancelledError) as error:
         return Death(page, _crashed(getattr(error, "exitcode", 0), parameters))
+    except LecternError:
+        raise
+    except Exception as error:
+        return Death(page, _confused(error))
     return Rejected.model_validate_json(answer) if answer else None
 
 
@@ -298,6 +305,12 @@ def _crashed(code: int, parameters: ExtractionParameters) -> Rejected:
         return _too_slow(parameters.seconds_per_document)
     detail = f"The parser ended with code {code} while reading the PDF: it is damaged or hostile."
     return Rejected(reason="parser-crashed", detail=f"{detail} Export it again, or print it to a new PDF.")
+
+
+def _confused(error: Exception) -> Rejected:
+    """What a reader of ours makes of a document that it did not foresee: the name tells which part it was."""
+    detail = f"Reading the PDF failed ({type(error).__name__}): it is built in a way that is not understood."
+    return Rejected(reason="parser-crashed", detail=f"{detail} Print it to a new PDF, and please report it.")
 
 
 def _read_in_child(worker: int, work_json: str, ticks: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from services.extraction.adapters.page_images import PageImages
 from services.extraction.adapters.pdfium import PdfFile, open_pdf
+from services.extraction.adapters.repair import REPAIRED, repaired
 from services.extraction.adapters.sheets import Pictured, Sheet, Sheets, Unread
 from services.extraction.adapters.tesseract import INSTALL, Tesseract, find_tesseract
 from services.extraction.stages.glyphs import RawPage
@@ -66,6 +67,7 @@ class Survey(Contract):
     pages: int
     style: dict[str, object]
     sizes: tuple[float, ...] = ()
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +106,17 @@ def extract_to(source: Path, out: Path, parameters: ExtractionParameters, progre
             source=str(source), scratch=scratch, first=1, last=parameters.max_pages, parameters=parameters
         )  # fmt: skip
         refused = read_range(work, engine_for(parameters, nougat=False), lambda page, done, total: progress(done, total))
-        return refused or assemble(kept_pages([work.file]), load_survey(Path(scratch)).pages, out)
+        return refused or assemble(kept_pages([work.file]), load_survey(Path(scratch)), out)
 
 
 def read_range(work: PageRange, tesseract: Tesseract | None, at: At) -> Rejected | None:
     """Appends the pages of a range that are not there yet to its file, surveying the document first where nobody has."""
-    opened = open_pdf(Path(work.source), work.parameters.max_pages)
+    scratch = Path(work.scratch)
+    opened = _opened(Path(work.source), scratch, work.parameters.max_pages)
     if isinstance(opened, Rejected):
         return opened
-    scratch = Path(work.scratch)
-    with opened as pdf, PageImages(Path(work.source)) as images:
+    readable = scratch / REPAIRED if (scratch / REPAIRED).exists() else Path(work.source)
+    with opened as pdf, PageImages(readable) as images:
         sheets = Sheets(pdf, images, work.parameters, scratch, tesseract, work.nougat)
         known, seen = _surveyed(pdf, sheets, work, at)
         done = count_pages(work.file)
@@ -125,6 +128,16 @@ def read_range(work: PageRange, tesseract: Tesseract | None, at: At) -> Rejected
                 file.flush()
         at(0, max(0, min(work.last, pdf.pages) - work.first + 1), pdf.pages)
     return None
+
+
+def _opened(source: Path, scratch: Path, max_pages: int) -> PdfFile | Rejected:
+    """The document, or where it is damaged what can be rescued of it."""
+    opened = open_pdf(source, max_pages)
+    if not isinstance(opened, Rejected) or opened.reason != "damaged":
+        return opened
+    rescued = repaired(source, scratch)
+    again = open_pdf(rescued, max_pages) if rescued is not None else opened
+    return again if not isinstance(again, Rejected) or again.reason == "too-many-pages" else opened
 
 
 def _page(sheets: Sheets, known: Known, number: int, seen: Sheet | None, killed: str | None) -> Page:
@@ -151,7 +164,12 @@ def _surveyed(pdf: PdfFile, sheets: Sheets, work: PageRange, at: At) -> tuple[Kn
     sizes = sizes_of(sheet.raw for sheet in sampled.values() if sheet.posture is not None)
     known = Known(DocumentStyle(), sizes)
     known = Known(survey([known.settled(sheet) for sheet in sampled.values()]), sizes)
-    made = Survey(pages=pdf.pages, style=_STYLE.dump_python(known.style, mode="json"), sizes=sizes)
+    made = Survey(
+        pages=pdf.pages,
+        style=_STYLE.dump_python(known.style, mode="json"),
+        sizes=sizes,
+        repaired=(path.parent / REPAIRED).exists(),
+    )
     path.with_suffix(".new").write_text(made.model_dump_json())
     path.with_suffix(".new").replace(path)
     return known, sampled if pdf.pages <= SAMPLE_PAGES else {}
@@ -199,14 +217,14 @@ def kept_pages(files: Iterable[Path]) -> Iterator[Page]:
                 yield Page.model_validate_json(line)
 
 
-def assemble(pages: Iterable[Page], total: int, out: Path) -> ExtractionResult | Rejected:
+def assemble(pages: Iterable[Page], known: Survey, out: Path) -> ExtractionResult | Rejected:
     """Writes the document: its MMD, and its page map with the spans that blocks have in it."""
     with (out / MMD).open("w", encoding="utf-8") as mmd, (out / PAGES).open("w", encoding="utf-8") as page_map:
-        result, failures = _write(pages, total, mmd, page_map)
+        result, failures = _write(pages, known, mmd, page_map)
     return result if result.characters else _nothing(result, failures)
 
 
-def _write(pages: Iterable[Page], total: int, mmd: TextIO, page_map: TextIO) -> tuple[ExtractionResult, list[str]]:
+def _write(pages: Iterable[Page], known: Survey, mmd: TextIO, page_map: TextIO) -> tuple[ExtractionResult, list[str]]:
     characters = blocks = failed = 0
     first: list[Page] = []
     failures: list[str] = []
@@ -223,7 +241,10 @@ def _write(pages: Iterable[Page], total: int, mmd: TextIO, page_map: TextIO) -> 
             first.append(placed)
     mmd.write("\n" if characters else "")
     title = title_of(first)
-    return ExtractionResult(pages=total, pages_failed=failed, blocks=blocks, characters=characters, title=title), failures
+    result = ExtractionResult(
+        pages=known.pages, pages_failed=failed, blocks=blocks, characters=characters, title=title, repaired=known.repaired
+    )
+    return result, failures
 
 
 def _nothing(result: ExtractionResult, failures: list[str]) -> Rejected:

@@ -19,7 +19,7 @@ from transformers import (
 from transformers.models.nougat.image_processing_pil_nougat import NougatImageProcessorPil
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
-LENGTH = 320
+LENGTH = 128
 
 
 def tiny_processor(alphabet: str) -> NougatProcessor:
@@ -70,7 +70,7 @@ def taught(target: Path, lessons: Mapping[Path, str], steps: int = 260) -> Path:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if step > 60 and loss.item() < 0.002:
+        if step > 40 and loss.item() < 0.01:
             break
     model.save_pretrained(target)
     processor.save_pretrained(target)

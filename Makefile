@@ -15,16 +15,13 @@ TESTS ?= tests
 FUZZ_SECONDS ?= 600
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 demo: setup engine  ## The main job: PDFs in, a tuned model that answers (PDFS=DIR for your own)
 	@$(BIN)/lectern demo --pdfs "$(PDFS)" --home "$(DEMO_HOME)"
 
 test: setup engine  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
 	@$(BIN)/python -m pytest $(TESTS)
-
-fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
-	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
 lint: setup  ## ruff, types, import contracts
 	@$(BIN)/ruff check .
@@ -36,13 +33,28 @@ fix: setup  ## Let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-setup: $(VENV)/.installed  ## The environment of the services, the command and the tests
+setup: $(VENV)/.installed system  ## The environment of the services, the command and the tests
+
+system:  ## What pip cannot bring (Tesseract, for scans); says so where it cannot install it
+	@scripts/install_system.sh
 
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
 
+bench-extraction: setup $(VENV)-peers/.installed  ## Extraction beside other tools (CORPUS=DIR with pdf/ and gt/; default: the examples)
+	@$(VENV)-peers/bin/python benchmarks/extraction.py $(CORPUS) --python $(CURDIR)/$(BIN)/python
+
+$(VENV)-peers/.installed: benchmarks/extraction-peers.txt
+	@echo "Making $(VENV)-peers (about three minutes) ..."
+	@$(PYTHON) -m venv --clear $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
+	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
+
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VLLM) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VLLM) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -55,4 +67,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test fuzz-extraction lint fix setup engine clean
+.PHONY: help demo test lint fix setup system engine bench-extraction fuzz-extraction clean

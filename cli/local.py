@@ -58,16 +58,28 @@ def extract(source: Path) -> Extracted:
     return Extracted(found.mmd, pages, found.result.model_dump(mode="json", exclude={"schema_version"}))
 
 
-def extract_folder(source: Path, out: Path, jobs: int) -> Iterator[FileOutcome]:
-    """Every PDF of a folder, as they are done; writes `STEM.mmd` and `STEM.pages.jsonl` into `out`."""
+def extract_folder(source: Path, out: Path, jobs: int, plain: bool = False) -> Iterator[FileOutcome]:
+    """Every PDF of a folder, as they are done: `STEM.mmd` and `STEM.pages.jsonl` in `out`, or `STEM.txt` if `plain`."""
     from services.extraction.local import extract_folder as extract_all
+    from services.extraction.local import text_of_folder
 
     with _told():
-        for each in extract_all(source, out, jobs=jobs):
+        for each in (text_of_folder if plain else extract_all)(source, out, jobs=jobs):
             if isinstance(each.outcome, Rejected):
                 yield FileOutcome(each.source, reason=each.outcome.reason, detail=each.outcome.detail)
             else:
                 yield FileOutcome(each.source, pages=each.outcome.pages)
+
+
+def text(source: Path) -> str:
+    """The plain text of a PDF. Raises Failure where the document is refused."""
+    from services.extraction.local import text_of_file
+
+    with _told():
+        found = text_of_file(source)
+    if isinstance(found, Rejected):
+        raise Failure(f"{source.name} is refused ({found.reason}): {found.detail}", Exit.FAILED, found.reason)
+    return found
 
 
 def clean(source: Path | None, text: str = "") -> Cleaned:

@@ -28,6 +28,7 @@ def extract(
         Path | None, typer.Option("--out", "-o", help="Write here: a file for a PDF, a directory for a directory.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Documents at once, for a directory.")] = 1,
+    text: Annotated[bool, typer.Option("--text", help="Plain text only, several times as fast.")] = False,
 ) -> None:
     """Turn a PDF into MMD (markdown with LaTeX) on stdout, or a directory of PDFs into a directory of MMD.
 
@@ -38,9 +39,12 @@ def extract(
     if source.is_dir():
         if out is None:
             raise Failure("A directory needs --out DIR to write to.", Exit.USAGE, "usage")
-        _extract_folder(session, source, out, jobs)
+        _extract_folder(session, source, out, jobs, text)
         return
     _require_file(source)
+    if text:
+        _plain_text(session, source, out)
+        return
     found = local.extract(source)
     if session.as_json:
         session.emit({"file": str(source), "mmd": found.mmd, "pages": found.pages, "result": found.result})
@@ -50,7 +54,19 @@ def extract(
         _write(found.mmd)
 
 
-def _extract_folder(session: Session, source: Path, out: Path, jobs: int) -> None:
+def _plain_text(session: Session, source: Path, out: Path | None) -> None:
+    from cli import local
+
+    found = local.text(source)
+    if session.as_json:
+        session.emit({"file": str(source), "text": found})
+    elif out is not None:
+        out.write_text(found, encoding="utf-8")
+    else:
+        _write(found)
+
+
+def _extract_folder(session: Session, source: Path, out: Path, jobs: int, text: bool) -> None:
     from rich.progress import Progress
 
     from cli import local
@@ -61,7 +77,7 @@ def _extract_folder(session: Session, source: Path, out: Path, jobs: int) -> Non
         console=session.console, transient=True, disable=session.as_json or not session.console.is_terminal
     ) as progress:
         bar = progress.add_task("extracting", total=total)
-        for outcome in local.extract_folder(source, out, jobs):
+        for outcome in local.extract_folder(source, out, jobs, text):
             outcomes.append(outcome)
             progress.advance(bar)
             if not session.as_json:

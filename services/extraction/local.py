@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from services.extraction.adapters.isolated import IsolatedExtractor
+from services.extraction.adapters.plain_text import plain_texts, write_plain_text
 from services.extraction.adapters.reader import MMD, PAGES, extract_to
 from shared.contracts.documents import ExtractionParameters, ExtractionResult
 from shared.contracts.work import Rejected
@@ -75,3 +76,31 @@ def _one(reader: IsolatedExtractor, source: Path, out: Path, parameters: Extract
             (made / MMD).replace(out / f"{source.stem}.mmd")
             (made / PAGES).replace(out / f"{source.stem}.pages.jsonl")
         return FileOutcome(source=source, outcome=result)
+
+
+def text_of_file(path: Path, parameters: ExtractionParameters | None = None) -> str | Rejected:
+    """The plain text of one PDF, read in this very process, with form feeds between pages."""
+    with tempfile.TemporaryDirectory(prefix="lectern-extract-") as scratch:
+        target = Path(scratch) / "plain.txt"
+        outcome = write_plain_text(path, target, parameters or ExtractionParameters())
+        return outcome if isinstance(outcome, Rejected) else target.read_text(encoding="utf-8")
+
+
+def text_of_folder(
+    folder: Path, out: Path, parameters: ExtractionParameters | None = None, jobs: int = 1
+) -> Iterator[FileOutcome]:
+    """The plain text of every PDF of a folder as `STEM.txt` in `out`, by `jobs` children that each read file after file."""
+    sources = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf" and path.is_file())
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = parameters or ExtractionParameters()
+
+    def share(index: int) -> list[FileOutcome]:
+        return [FileOutcome(source, outcome) for source, outcome in plain_texts(sources[index::jobs], out, wanted)]
+
+    if jobs == 1:
+        for source, outcome in plain_texts(sources, out, wanted):
+            yield FileOutcome(source, outcome)
+        return
+    with ThreadPoolExecutor(jobs) as threads:
+        for found in threads.map(share, range(jobs)):
+            yield from found

@@ -1,6 +1,8 @@
 """The PDF parser: pypdfium2 (PDFium, Apache-2.0/BSD), from bytes to words with boxes and fonts."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +13,7 @@ import pypdfium2.raw as pdfium
 from services.extraction.adapters.frame import Frame
 from services.extraction.adapters.pdfium_fonts import FontTraits
 from services.extraction.adapters.pdfium_rules import page_rules
-from services.extraction.adapters.pdfium_text import TextReader
+from services.extraction.adapters.pdfium_text import TextReader, mended, page_characters
 from services.extraction.stages.glyphs import RawPage, Word
 from shared.contracts.work import Rejected
 
@@ -84,12 +86,7 @@ class PdfFile:
 
     def page(self, number: int) -> RawPage:
         """Page `number`, from 1. Raises PageUnreadable."""
-        try:
-            page = self._document[number - 1]
-            text = page.get_textpage()
-        except pypdfium2.PdfiumError as error:
-            raise PageUnreadable(str(error)) from error
-        try:
+        with self._opened(number) as (page, text):
             left, bottom, right, top = page.get_bbox()
             frame = Frame(left, bottom, right, top, page.get_rotation())
             width, height = frame.size
@@ -103,6 +100,21 @@ class PdfFile:
                 words=tuple(word for word in words if _visible(word, width, height)),
                 rules=page_rules(page.raw, frame),
             )
+
+    def plain_text(self, number: int) -> str:
+        """The characters of page `number`, from 1, in the order of its content, torn words mended. Raises PageUnreadable."""
+        with self._opened(number) as (_, text):
+            return mended(page_characters(text.raw))
+
+    @contextmanager
+    def _opened(self, number: int) -> Iterator[tuple[pypdfium2.PdfPage, pypdfium2.PdfTextPage]]:
+        try:
+            page = self._document[number - 1]
+            text = page.get_textpage()
+        except pypdfium2.PdfiumError as error:
+            raise PageUnreadable(str(error)) from error
+        try:
+            yield page, text
         finally:
             text.close()
             page.close()

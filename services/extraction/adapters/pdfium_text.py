@@ -21,10 +21,10 @@ UPRIGHT_DEGREES = 10
 """Text turned by no more than this off a right angle counts as turned by the right angle."""
 
 _WORD = re.compile(rf"[^\s{TORN}]+[{TORN}]?|[{TORN}]")
+_TORN_LINE = re.compile(rf"[{TORN}]\s*")
 _LINE_END = re.compile(r"[\r\n]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]+")
 _SIGNS = re.compile(r"[A-Za-z]+|\d+|[\ud800-\udbff][\udc00-\udfff]|.", re.DOTALL)
-_CLEANED = str.maketrans({"\0": None, "\x02": "-", "\ufffe": "-"})
 
 
 def _fast(function: object, *arguments: type) -> "ctypes._CFunctionType":
@@ -36,6 +36,25 @@ def _fast(function: object, *arguments: type) -> "ctypes._CFunctionType":
 _object_at = _fast(pdfium.FPDFText_GetTextObject)
 _box_at = _fast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p)
 _origin_at = _fast(pdfium.FPDFText_GetCharOrigin, ctypes.c_void_p, ctypes.c_void_p)
+
+
+def page_characters(text_page: object) -> str:
+    """All characters of a page, one for each of PDFium's indexes; NUL where it knows none."""
+    count = pdfium.FPDFText_CountChars(text_page)
+    if count <= 0:
+        return ""
+    buffer = (ctypes.c_ushort * (2 * count + 2))()
+    units = pdfium.FPDFText_GetText(text_page, 0, count, buffer)
+    text = bytes(buffer)[: 2 * max(0, units - 1)].decode("utf-16-le", "surrogatepass")
+    if len(text) == count:
+        return text
+    unicode_at = pdfium.FPDFText_GetUnicode
+    return "".join(chr(min(unicode_at(text_page, index), 0x10FFFF)) for index in range(count))
+
+
+def mended(characters: str) -> str:
+    """A page's characters as plain text: lines, with words torn at their ends made whole."""
+    return _clean(_TORN_LINE.sub("", characters.replace("\r\n", "\n")))
 
 
 class _Look(NamedTuple):
@@ -70,7 +89,7 @@ class TextReader:
         self._at_box, self._at_x, self._at_y = map(ctypes.addressof, (self._box, self._x, self._y))
 
     def words(self) -> list[Word]:
-        text = self.text()
+        text = page_characters(self._page)
         pieces = list(self._pieces(text))
         spelled = [text[piece.first : piece.last + 1] for piece in pieces]
         for index, better in self._ligatures(pieces, spelled):
@@ -80,19 +99,6 @@ class TextReader:
             for piece, one in zip(pieces, spelled, strict=True)
         )
         return [word for piece, word in zip(pieces, words, strict=True) if word.text and not piece.look.font.drawing]
-
-    def text(self) -> str:
-        """All characters of the page, one for each of PDFium's indexes; NUL where it knows none."""
-        count = pdfium.FPDFText_CountChars(self._page)
-        if count <= 0:
-            return ""
-        buffer = (ctypes.c_ushort * (2 * count + 2))()
-        units = pdfium.FPDFText_GetText(self._page, 0, count, buffer)
-        text = bytes(buffer)[: 2 * max(0, units - 1)].decode("utf-16-le", "surrogatepass")
-        if len(text) == count:
-            return text
-        unicode_at = pdfium.FPDFText_GetUnicode
-        return "".join(chr(min(unicode_at(self._page, index), 0x10FFFF)) for index in range(count))
 
     def _pieces(self, text: str) -> Iterator[_Piece]:
         """Words, parted where their look changes."""
@@ -220,7 +226,8 @@ class TextReader:
 
 def _clean(text: str) -> str:
     """Marks replaced, and pairs of UTF-16 halves joined; a half without its other is a replacement character."""
-    text = text.translate(_CLEANED)
-    if _SURROGATES.search(text):
+    if not text.isascii() or "\0" in text or "\x02" in text:
+        text = text.replace("\0", "").replace("\x02", "-").replace("\ufffe", "-")
+    if not text.isascii() and _SURROGATES.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text

@@ -20,4 +20,4 @@ class RawPage:
     height: float
     words: tuple[Word, ...]
     rules: tuple[Rule, ...] = ()
-    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)

@@ -67,6 +67,8 @@ def _runs_on(above: str, below: str) -> bool:
     """Whether no space is between two lines: after a hyphen next to a digit, and inside an address."""
     if above[-1:] in HYPHENS and above[-2:-1].isalnum():
         return below[:1].isalnum()
+    if above[-1:] == "–" and above[-2:-1].isdigit():
+        return below[:1].isdigit()
     return _ADDRESS.search(above[-LONGEST_ADDRESS:]) is not None and (above[-1] in "/_=?&#%~:" or below[:1] in "/_=?&#%~.")
 
 

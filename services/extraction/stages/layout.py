@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from services.extraction.stages.columns import reading_order
 from services.extraction.stages.drafts import Draft, drafts
+from services.extraction.stages.figure_tables import with_figure_tables
 from services.extraction.stages.glyphs import RawPage, Rule
 from services.extraction.stages.lines import Row, Segment, Table, page_segments
 from services.extraction.stages.ruled import with_ruled_tables
@@ -31,7 +32,7 @@ def laid_out(page: RawPage, running: frozenset[str]) -> Layout:
 
 def _lay_out(page: RawPage, running: frozenset[str]) -> Layout:
     margins, body = part_running(page_segments(page), page.height, running)
-    pieces = with_ruled_tables(body, page.rules)
+    pieces = with_figure_tables(with_ruled_tables(body, page.rules), page.rules)
     found = [draft for column in reading_order(pieces) for draft in drafts(column)]
     return Layout(margins, [_read_table(draft, page.rules) for draft in found])
 

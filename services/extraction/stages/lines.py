@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.extraction.stages.direction import is_right_to_left
 from services.extraction.stages.formulas import with_formulas
 from services.extraction.stages.glyphs import RawPage, Word
 from services.extraction.stages.grid import Grid
@@ -53,6 +54,8 @@ class Row:
 
     @property
     def text(self) -> str:
+        if any(is_right_to_left(cell.text) for cell in self.cells):
+            return " ".join(cell.text for cell in reversed(self.cells))
         return " ".join(cell.text for cell in self.cells)
 
     @property
@@ -150,15 +153,22 @@ def segments(words: Sequence[Word]) -> list[Segment]:
     return [_segment(run) for run in runs]
 
 
+def _gap(last: Word, word: Word) -> float:
+    """White between a word and the one before it, in the direction in which they are read."""
+    if word.right <= last.left and is_right_to_left(word.text) and is_right_to_left(last.text):
+        return last.left - word.right
+    return word.left - last.right
+
+
 def _breaks(last: Word, word: Word) -> bool:
     em = max(last.size, word.size)
-    gap = word.left - last.right
+    gap = _gap(last, word)
     return word.starts_line or gap > WIDE_GAP_EM * em or gap < -em or not _beside(last, word)
 
 
 def _continues(last: Word, word: Word) -> bool:
     em = max(last.size, word.size)
-    return -0.3 * em < word.left - last.right < JOIN_GAP_EM * em and _beside(last, word)
+    return -0.3 * em < _gap(last, word) < JOIN_GAP_EM * em and _beside(last, word)
 
 
 def _beside(one: Word, other: Word) -> bool:
@@ -232,8 +242,9 @@ def _mended(group: list[Segment]) -> list[Segment]:
 def _joined(one: Segment, other: Segment) -> Segment:
     longer = one if len(one.text) >= len(other.text) else other
     space = " " if other.left - one.right > 0.15 * longer.size else ""
+    backwards = is_right_to_left(one.text) and is_right_to_left(other.text)
     return Segment(
-        text=f"{one.text}{space}{other.text}".replace("$$", "$"),
+        text=(f"{other.text}{space}{one.text}" if backwards else f"{one.text}{space}{other.text}").replace("$$", "$"),
         left=min(one.left, other.left),
         top=min(one.top, other.top),
         right=max(one.right, other.right),

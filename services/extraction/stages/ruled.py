@@ -6,6 +6,7 @@ from itertools import pairwise
 from services.extraction.stages.lines import Segment, Table, rows
 from services.extraction.stages.rulings import Region, bands, grids, merged
 from services.extraction.stages.table_columns import runs_of, text_lines
+from services.extraction.stages.table_rows import is_figure
 from services.extraction.stages.tables import read_grid
 from services.extraction.stages.words import Rule, Word
 
@@ -15,7 +16,7 @@ WIDE_GAP_EM = 1.0
 NEAR_EM = 1.8
 """A row above the first line or below the last one of a table is no farther than this."""
 
-MAX_ROWS_BEYOND = 4
+MAX_ROWS_BEYOND, MAX_PENDING = 4, 2
 
 
 def with_ruled_tables(pieces: Sequence[Segment], rules: Sequence[Rule]) -> list[Segment]:
@@ -106,13 +107,27 @@ def _stretched(top: float, bottom: float, beside: Sequence[Segment]) -> tuple[fl
         if not row:
             break
         top = min(piece.top for piece in row) - 0.5
-    for _ in range(MAX_ROWS_BEYOND):
-        below = [piece for piece in beside if 0 <= piece.top - bottom <= NEAR_EM * piece.size]
-        row = _nearest_row(below, min((piece.baseline for piece in below), default=0.0))
-        if not row:
+    return top, _stretched_down(bottom, beside)
+
+
+def _stretched_down(bottom: float, beside: Sequence[Segment]) -> float:
+    """How far rows go on below the last line: a few of any kind, and those with figures to their end."""
+    edge, pending = bottom, 0
+    below = rows([piece for piece in beside if piece.top >= bottom - 1])
+    for index, row in enumerate(below):
+        if row.top - edge > NEAR_EM * row.size or pending > MAX_PENDING:
             break
-        bottom = max(piece.bottom for piece in row) + 0.5
-    return top, bottom
+        edge = row.bottom
+        figures = sum(is_figure(cell.text) for cell in row.cells)
+        if figures >= 2 or (index < MAX_ROWS_BEYOND and _is_row(sorted(_words(row.cells), key=lambda word: word.left))):
+            bottom, pending = row.bottom + 0.5, 0
+        else:
+            pending += 1
+    return bottom
+
+
+def _words(pieces: Sequence[Segment]) -> list[Word]:
+    return [word for piece in pieces for word in piece.run]
 
 
 def _nearest_row(pieces: Sequence[Segment], baseline: float) -> list[Segment]:

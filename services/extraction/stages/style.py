@@ -19,6 +19,7 @@ from services.extraction.stages.hyphens import joined, vocabulary
 from services.extraction.stages.layout import laid_out
 from services.extraction.stages.lines import Segment, page_segments
 from services.extraction.stages.running import recurring
+from services.extraction.stages.turned import level_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class DocumentStyle:
 
 def survey(pages: Sequence[RawPage]) -> DocumentStyle:
     """Learns the style of a document from some of its pages."""
+    pages = [level_parts(page)[0][1] for page in pages]
     pieces = [page_segments(page) for page in pages]
     style = DocumentStyle(
         body_size=_body_size(pieces),

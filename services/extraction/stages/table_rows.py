@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.extraction.stages.direction import in_reading_order
 from services.extraction.stages.spelling import spelled
 from services.extraction.stages.table_columns import Run
 from services.extraction.stages.words import Word
@@ -12,6 +13,9 @@ TIGHT_EM = 1.5
 """Baselines of one cell's lines are no farther apart than this."""
 
 _FIGURE = re.compile(r"(?=.*\d|[-–—†‡#*.]+\Z)(?:[\s\d.,%‰$€£+\-–—−()\[\]*/:†‡#<>≤≥~±^'’]|[a-z]{1,2}\b)+", re.IGNORECASE)
+
+
+_ANNOUNCES = re.compile(r":\s*\d{0,2}\Z")
 
 
 def is_figure(text: str) -> bool:
@@ -79,13 +83,17 @@ def _place(run: Run, columns: Sequence[tuple[float, float]]) -> Placed:
     inside = [i for i, (left, right) in enumerate(columns) if run.right - slack > left and run.left + slack < right]
     first, last = (inside[0], inside[-1]) if inside else (0, 0)
     if first == last:
-        return Placed(run, first, last, ((first, spelled(run.words).replace("$$", "$")),), run.left, run.right)
+        return Placed(
+            run, first, last, ((first, spelled(in_reading_order(run.words)).replace("$$", "$")),), run.left, run.right
+        )
     groups: dict[int, list[Word]] = {}
     for word in run.words:
         middle = (word.left + word.right) / 2
         at = next((i for i, (_, right) in enumerate(columns) if middle < right), len(columns) - 1)
         groups.setdefault(at, []).append(word)
-    return Placed(run, first, last, tuple((at, spelled(words)) for at, words in groups.items()), run.left, run.right)
+    return Placed(
+        run, first, last, tuple((at, spelled(in_reading_order(words))) for at, words in groups.items()), run.left, run.right
+    )
 
 
 def row_groups(lines: Sequence[Line]) -> list[list[Line]]:
@@ -128,6 +136,6 @@ def _wraps(above: Placed | None, below: Placed, edges: Mapping[int, float]) -> b
     if above is None or is_figure(below.text) or above.last != below.last:
         return False
     first = below.run.words[0]
-    if first.bold != above.run.words[-1].bold:
+    if first.bold != above.run.words[-1].bold or _ANNOUNCES.search(above.text):
         return False
     return above.right + 0.3 * first.size + (first.right - first.left) > edges[above.last] - 0.2 * first.size

@@ -24,7 +24,7 @@ MAX_HEAD_ROWS = 6
 
 def read_grid(words: Sequence[Word], region: Region | None, rules: Sequence[Rule] = ()) -> Grid | None:
     """The grid that words stand in, or None where they do not make a table."""
-    lines = text_lines([word for word in words if not _LEADER.fullmatch(word.text)])
+    lines = text_lines([word for word in words if not is_leader(word.text)])
     if not lines:
         return None
     verticals = region.verticals if region else ()
@@ -38,6 +38,11 @@ def read_grid(words: Sequence[Word], region: Region | None, rules: Sequence[Rule
     builder = _Builder(columns, walls, table, horizontals, verticals)
     grid = builder.grid()
     return grid if _is_table(grid, region) else None
+
+
+def is_leader(text: str) -> bool:
+    """Whether a word is dots that lead the eye to a figure."""
+    return _LEADER.fullmatch(text) is not None
 
 
 def _walls_beside(line: Sequence[Word], verticals: Sequence[Rule]) -> list[float]:

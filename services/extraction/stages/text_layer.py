@@ -12,6 +12,7 @@ from services.extraction.stages.hyphens import joined_lines
 from services.extraction.stages.layout import laid_out
 from services.extraction.stages.lines import Row, Segment
 from services.extraction.stages.style import DocumentStyle, draft_text
+from services.extraction.stages.turned import level_parts, turned_back
 from shared.contracts.documents import Block, BlockKind, Box, Page
 
 ENGINE = "text-layer"
@@ -25,12 +26,17 @@ _NOTE_MARK = re.compile(r"(?:\d{1,2}|[*†‡§¶])\s*[^\W\d_]")
 
 
 def read_page(raw: RawPage, style: DocumentStyle) -> Page:
-    """A page's blocks in reading order; spans are zero until the page is rendered as MMD."""
+    """A page's blocks in reading order; spans are zero until the page is rendered as MMD. Text turned sideways follows."""
+    blocks = [turned_back(block, raw, turn) for turn, level in level_parts(raw) for block in _blocks(level, style)]
+    width, height = round(raw.width, 1), round(raw.height, 1)
+    return Page(number=raw.number, width=width, height=height, engine=ENGINE, blocks=tuple(blocks))
+
+
+def _blocks(raw: RawPage, style: DocumentStyle) -> Iterator[Block]:
     margins, found = laid_out(raw, style.running)
-    above = [_running_block(kind, piece) for kind, piece in margins if piece.top < raw.height / 2]
-    below = [_running_block(kind, piece) for kind, piece in margins if piece.top >= raw.height / 2]
-    blocks = (*above, *_body_blocks(raw, found, style), *below)
-    return Page(number=raw.number, width=round(raw.width, 1), height=round(raw.height, 1), engine=ENGINE, blocks=blocks)
+    yield from (_running_block(kind, piece) for kind, piece in margins if piece.top < raw.height / 2)
+    yield from _body_blocks(raw, found, style)
+    yield from (_running_block(kind, piece) for kind, piece in margins if piece.top >= raw.height / 2)
 
 
 def _running_block(kind: BlockKind, piece: Segment) -> Block:

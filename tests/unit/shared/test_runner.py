@@ -110,7 +110,7 @@ def test_of_two_workers_at_the_same_work_one_commits_and_the_other_leaves_nothin
 
     assert world.runner.run(EXTRACTION, world.work, slow) == "done"
     key = EXTRACTION.key(world.work)
-    assert len([path for path in world.runner.store.list(layout.stage("extraction", key))]) == 2
+    assert len(list(world.runner.store.list(layout.stage("extraction", key)))) == 2
 
 
 def test_a_worker_that_finds_the_lease_held_leaves_it_alone(world: World) -> None:

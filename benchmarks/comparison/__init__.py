@@ -1,0 +1,1 @@
+"""How extraction is compared: the tools, the truths, the scores and their picture."""

@@ -1,0 +1,81 @@
+"""Runs one tool over documents in a process of its own, and says how long each took and how much memory it had.
+
+`python -m benchmarks.comparison.worker TOOL OUT.json REPEATS PDF...`: JSON after each document, so that a crash or a
+document that takes too long costs no more than itself.
+"""
+
+import json
+import os
+import resource
+import signal
+import statistics
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from benchmarks.comparison.tools import TOOLS, opendataloader_together
+
+SECONDS_PER_DOCUMENT = 120
+
+
+class TooSlow(Exception):
+    """A document took longer than its limit."""
+
+
+def _stop(_: int, __: FrameType | None) -> None:
+    raise TooSlow
+
+
+def main() -> None:
+    tool, out, repeats, *paths = sys.argv[1:]
+    files = [Path(path) for path in paths]
+    signal.signal(signal.SIGALRM, _stop)
+    found = _together(files, int(repeats)) if tool == "opendataloader" else {}
+    if not found:
+        read = TOOLS[tool]()
+        _timed(lambda: read(files[0]))
+        for path in files:
+            found[str(path)] = _best_of(lambda path=path: read(path), int(repeats))  # type: ignore[misc]
+            _write(Path(out), found)
+    _write(Path(out), found)
+    os._exit(0)
+
+
+def _together(files: list[Path], repeats: int) -> dict[str, dict[str, Any]]:
+    """A program that is started once for all documents: its seconds are shared out evenly."""
+    seconds, texts = [], {}
+    for _ in range(repeats):
+        start = time.perf_counter()
+        texts = opendataloader_together(files)
+        seconds.append(time.perf_counter() - start)
+    share = statistics.median(seconds) / len(files)
+    return {str(path): {"seconds": share, "text": texts.get(path, ""), "error": None} for path in files}
+
+
+def _best_of(call: Any, repeats: int) -> dict[str, Any]:
+    runs = [_timed(call) for _ in range(repeats)]
+    return {**runs[-1], "seconds": statistics.median(run["seconds"] for run in runs)}
+
+
+def _timed(call: Any) -> dict[str, Any]:
+    text, error = "", None
+    start = time.perf_counter()
+    try:
+        signal.alarm(SECONDS_PER_DOCUMENT)
+        text = call() or ""
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"[:200]
+    finally:
+        signal.alarm(0)
+    return {"seconds": time.perf_counter() - start, "text": text, "error": error}
+
+
+def _write(out: Path, found: dict[str, dict[str, Any]]) -> None:
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    out.write_text(json.dumps({"peak_mib": peak / 1024, "documents": found}))
+
+
+if __name__ == "__main__":
+    main()

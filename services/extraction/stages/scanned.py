@@ -110,7 +110,7 @@ def in_few_sizes(raw: RawPage, known: Sequence[float]) -> RawPage:
         weights[word.size] += len(word.text)
     centres = _centres(weights, known)
     nearest = {size: _halved(min(centres, key=lambda centre: abs(centre - size))) for size in weights}
-    return replace(raw, memo={}, words=tuple(_resized(word, nearest[word.size]) for word in raw.words))
+    return replace(raw, words=tuple(_resized(word, nearest[word.size]) for word in raw.words))
 
 
 def _resized(word: Word, size: float) -> Word:

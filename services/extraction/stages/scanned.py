@@ -114,8 +114,10 @@ def in_few_sizes(raw: RawPage, known: Sequence[float]) -> RawPage:
 
 
 def _resized(word: Word, size: float) -> Word:
-    top, bottom = word.baseline - ASCENT * size, word.baseline + DESCENT * size
-    return replace(word, size=size, top=top, bottom=bottom)
+    return Word(
+        text=word.text, left=word.left, right=word.right, top=word.baseline - ASCENT * size,
+        bottom=word.baseline + DESCENT * size, baseline=word.baseline, size=size, starts_line=word.starts_line,
+    )  # fmt: skip
 
 
 def _centres(weights: Mapping[float, int], known: Sequence[float]) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ import pypdfium2.raw as pdfium
 
 from services.extraction.adapters.frame import Frame
 from services.extraction.adapters.pdfium_fonts import FontTraits
-from services.extraction.adapters.pdfium_rules import page_rules
+from services.extraction.adapters.pdfium_rules import page_drawings
 from services.extraction.adapters.pdfium_text import TextReader, mended, page_characters
 from services.extraction.stages.glyphs import RawPage, Word
 from shared.contracts.work import Rejected
@@ -92,13 +92,15 @@ class PdfFile:
             width, height = frame.size
             if not (0 < width < FARTHEST_POINTS and 0 < height < FARTHEST_POINTS):
                 raise PageUnreadable("the page has no sensible size")
+            rules, curves = page_drawings(page.raw, frame)
             words = TextReader(text.raw, frame, self._fonts).words()
             return RawPage(
                 number=number,
                 width=width,
                 height=height,
                 words=tuple(word for word in words if _visible(word, width, height)),
-                rules=page_rules(page.raw, frame),
+                rules=rules,
+                curves=curves,
             )
 
     def plain_text(self, number: int) -> str:

@@ -13,6 +13,12 @@ MAX_OBJECTS = 20_000
 MAX_SEGMENTS = 400
 """A path with more segments is a drawing."""
 
+MOST_BENT = 24
+"""A path with more curved segments is a drawing too: a rounded box has no more."""
+
+BOX_SEGMENTS = 5
+"""A filled path of so few is the ground behind something, and rules nothing."""
+
 MAX_DEPTH = 3
 THIN_POINTS = 3.0
 SHORTEST_POINTS = 4.0
@@ -22,17 +28,21 @@ Matrix = tuple[float, float, float, float, float, float]
 _UNIT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
-def page_rules(page: object, frame: Frame) -> tuple[Rule, ...]:
-    """Lines and the edges of boxes, horizontal and vertical ones, as seen."""
+Box = tuple[float, float, float, float]
+
+
+def page_drawings(page: object, frame: Frame) -> tuple[tuple[Rule, ...], tuple[Box, ...]]:
+    """Lines and the edges of boxes, horizontal and vertical ones, as seen; and the boxes of curves and slanting lines."""
     reader = _RuleReader(frame)
     count = pdfium.FPDFPage_CountObjects(page)
     reader.read((pdfium.FPDFPage_GetObject(page, index) for index in range(count)), _UNIT, 0)
-    return tuple(dict.fromkeys(reader.rules))
+    return tuple(dict.fromkeys(reader.rules)), tuple(reader.curves)
 
 
 class _RuleReader:
     def __init__(self, frame: Frame) -> None:
         self.rules: list[Rule] = []
+        self.curves: list[Box] = []
         self._frame, self._left = frame, MAX_OBJECTS
         self._edges = tuple(ctypes.c_float() for _ in range(4))
         self._matrix, self._x, self._y = pdfium.FS_MATRIX(), ctypes.c_float(), ctypes.c_float()
@@ -57,8 +67,12 @@ class _RuleReader:
         left, bottom, right, top = (edge.value for edge in self._edges)
         if min(right - left, top - bottom) <= THIN_POINTS:
             self._add(*_box(outer, left, bottom, right, top))
-        elif 0 < pdfium.FPDFPath_CountSegments(path) <= MAX_SEGMENTS and self._stroke.value:
-            self._stroked(path, _times(self._matrix_of(path), outer))
+            return
+        segments = pdfium.FPDFPath_CountSegments(path)
+        if not self._stroke.value and segments <= BOX_SEGMENTS:
+            return
+        if not 0 < segments <= MAX_SEGMENTS or not self._outlined(path, _times(self._matrix_of(path), outer)):
+            self.curves.append(self._frame.box(*_box(outer, left, bottom, right, top)))
 
     def _drawn(self, path: object) -> bool:
         """Whether it is stroked or filled, and not in a colour that cannot be seen on white paper."""
@@ -72,11 +86,14 @@ class _RuleReader:
         *colour, alpha = (part.value for part in self._color)
         return alpha > FAINTEST_ALPHA and min(colour) < 250
 
-    def _stroked(self, path: object, matrix: Matrix) -> None:
-        """Each straight segment of a path along an axis."""
+    def _outlined(self, path: object, matrix: Matrix) -> bool:
+        """Takes each straight segment of a path along an axis. Whether that is most of the path."""
         points: list[tuple[float, float] | None] = []
         first: tuple[float, float] | None = None
+        bent = 0
         for index in range(pdfium.FPDFPath_CountSegments(path)):
+            if bent > MOST_BENT:
+                return False
             segment = pdfium.FPDFPath_GetPathSegment(path, index)
             pdfium.FPDFPathSegment_GetPoint(segment, self._x, self._y)
             point = _at(matrix, self._x.value, self._y.value)
@@ -86,12 +103,21 @@ class _RuleReader:
                 first = point
             elif kind == pdfium.FPDF_SEGMENT_BEZIERTO:
                 points.append(None)
+                bent += 1
             points.append(point)
             if pdfium.FPDFPathSegment_GetClose(segment):
                 points += [first, None]
+        slanting = straight = 0
         for one, other in pairwise(points):
             if one is not None and other is not None:
-                self._add(min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1]))
+                edges = (min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1]))
+                width, height = edges[2] - edges[0], edges[3] - edges[1]
+                level = min(width, height) <= (1.0 if max(width, height) >= SHORTEST_POINTS else 0.05)
+                straight += level
+                slanting += not level
+                if level:
+                    self._add(*edges)
+        return slanting <= straight
 
     def _add(self, left: float, bottom: float, right: float, top: float) -> None:
         left, top, right, bottom = self._frame.box(left, bottom, right, top)

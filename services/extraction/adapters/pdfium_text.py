@@ -85,62 +85,63 @@ class TextReader:
         self._looks: dict[int | None, _Look] = {}
         self._box, self._matrix = pdfium.FS_RECTF(), pdfium.FS_MATRIX()
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
-        self._upright = frame.rotation == 0
+        self._upright, self._left, self._top = frame.rotation == 0, frame.left, frame.top
         self._at_box, self._at_x, self._at_y = map(ctypes.addressof, (self._box, self._x, self._y))
 
     def words(self) -> list[Word]:
         text = page_characters(self._page)
-        pieces = list(self._pieces(text))
+        pieces = [piece for piece in self._pieces(text) if not piece.look.font.drawing]
         spelled = [text[piece.first : piece.last + 1] for piece in pieces]
         for index, better in self._ligatures(pieces, spelled):
             spelled[index] = better
-        words = (
-            self._word(piece, _clean(one.translate(codes) if (codes := piece.look.font.codes) else one))
-            for piece, one in zip(pieces, spelled, strict=True)
-        )
-        return [word for piece, word in zip(pieces, words, strict=True) if word.text and not piece.look.font.drawing]
+        words = [self._word(piece, _clean(one, piece.look.font)) for piece, one in zip(pieces, spelled, strict=True)]
+        return [word for word in words if word.text]
 
-    def _pieces(self, text: str) -> Iterator[_Piece]:
+    def _pieces(self, text: str) -> list[_Piece]:
         """Words, parted where their look changes."""
+        pieces: list[_Piece] = []
+        address, looks = self._address, self._looks
         end, torn = 0, True
         for found in _WORD.finditer(text):
-            start = found.start()
-            spaced = torn or start > end
-            starts_line = torn or (start > end and _LINE_END.search(text, end, start) is not None)
+            start, before = found.start(), end
+            spaced = torn or start > before
+            starts_line = torn or (start > before and _LINE_END.search(text, before, start) is not None)
             end = found.end()
             torn = text[end - 1] in TORN
-            for first, last, look in self._looks_of(text, start, end - 1):
-                yield _Piece(first, last, look, spaced, starts_line, torn and last == end - 1)
+            at = _object_at(address, start)
+            look = looks.get(at) or self._look(at, start)
+            if not look.font.math and (end - start == 1 or _object_at(address, end - 1) == at):
+                pieces.append(_Piece(start, end - 1, look, spaced, starts_line, torn))
+                continue
+            for first, last, part in self._looks_of(text, start, end - 1):
+                pieces.append(_Piece(first, last, part, spaced, starts_line, torn and last == end - 1))
                 spaced = starts_line = False
+        return pieces
 
     def _looks_of(self, text: str, first: int, last: int) -> Iterator[tuple[int, int, _Look]]:
         """Where looks change inside a word. Each sign of a formula stands alone, since its place matters."""
-        look = self._look(first)
-        if look.font.math or (last > first and self._look(last).font.math):
+        if self._look_at(first).font.math or self._look_at(last).font.math:
             for sign in _SIGNS.finditer(text, first, last + 1):
                 yield from self._parted(sign.start(), sign.end() - 1)
         else:
             yield from self._parted(first, last)
 
     def _parted(self, first: int, last: int) -> Iterator[tuple[int, int, _Look]]:
-        """Characters parted where looks change; those whose ends are of one text object are taken to be of it throughout."""
-        look = self._look(first)
-        if first == last or _object_at(self._address, first) == _object_at(self._address, last):
-            yield first, last, look
-            return
-        start = first
+        """Characters parted where looks change."""
+        start, look = first, self._look_at(first)
         for index in range(first + 1, last + 1):
-            other = self._look(index)
+            other = self._look_at(index)
             if other is not look and (other.font != look.font or abs(other.size - look.size) > 0.05 or other.turn != look.turn):
                 yield start, index - 1, look
                 start, look = index, other
         yield start, last, look
 
-    def _look(self, index: int) -> _Look:
-        address = _object_at(self._address, index)
-        look = self._looks.get(address)
-        if look is None:
-            look = self._looks[address] = _Look(self._font(address), *self._size_and_turn(index))
+    def _look_at(self, index: int) -> _Look:
+        at = _object_at(self._address, index)
+        return self._looks.get(at) or self._look(at, index)
+
+    def _look(self, text_object: int | None, index: int) -> _Look:
+        look = self._looks[text_object] = _Look(self._font(text_object), *self._size_and_turn(index))
         return look
 
     def _font(self, text_object: int | None) -> FontTraits:
@@ -166,24 +167,31 @@ class TextReader:
         left, top, right, bottom = self._around(first)
         if last != first:
             left2, top2, right2, bottom2 = self._around(last)
-            left, top = min(left, left2), min(top, top2)
-            right, bottom = max(right, right2), max(bottom, bottom2)
+            left = left if left < left2 else left2
+            top = top if top < top2 else top2
+            right = right if right > right2 else right2
+            bottom = bottom if bottom > bottom2 else bottom2
         _origin_at(self._address, first, self._at_x, self._at_y)
-        x, y = self._frame.point(self._x.value, self._y.value)
+        if self._upright:
+            x, y = self._x.value - self._left, self._top - self._y.value
+        else:
+            x, y = self._frame.point(self._x.value, self._y.value)
         return Word(
             text, left, top, right, bottom, y if look.turn in (0, 180) else x, look.size,
             font.bold, font.mono, spaced, starts_line, torn, font.italic, font.math, look.turn,
         )  # fmt: skip
 
     def _around(self, index: int) -> tuple[float, float, float, float]:
-        box, frame = self._box, self._frame
+        box = self._box
         _box_at(self._address, index, self._at_box)
         if self._upright:
-            return box.left - frame.left, frame.top - box.top, box.right - frame.left, frame.top - box.bottom
-        return frame.box(box.left, box.bottom, box.right, box.top)
+            return box.left - self._left, self._top - box.top, box.right - self._left, self._top - box.bottom
+        return self._frame.box(box.left, box.bottom, box.right, box.top)
 
     def _ligatures(self, pieces: Sequence[_Piece], spelled: Sequence[str]) -> Iterator[tuple[int, str]]:
         """Words whose fonts say only the last letter of a ligature, told by the width of the glyph: place and spelling."""
+        if not self._upright:
+            return
         by_font: dict[str, list[int]] = defaultdict(list)
         for index, piece in enumerate(pieces):
             by_font[piece.look.font.key].append(index)
@@ -224,10 +232,13 @@ class TextReader:
         return True
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, font: FontTraits | None = None) -> str:
     """Marks replaced, and pairs of UTF-16 halves joined; a half without its other is a replacement character."""
-    if not text.isascii() or "\0" in text or "\x02" in text:
-        text = text.replace("\0", "").replace("\x02", "-").replace("\ufffe", "-")
-    if not text.isascii() and _SURROGATES.search(text):
+    if font is not None and font.codes:
+        text = text.translate(font.codes)
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\0", "").replace("\x02", "-").replace("\ufffe", "-")
+    if _SURROGATES.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text

@@ -22,7 +22,8 @@ def write_plain_text(source: Path, target: Path, parameters: ExtractionParameter
     if isinstance(opened, Rejected):
         return opened
     characters = failed = 0
-    with opened as pdf, target.open("w", encoding="utf-8", errors="replace") as file:
+    partial = target.with_name(f".{target.name}.partial")
+    with opened as pdf, partial.open("w", encoding="utf-8", errors="replace") as file:
         for number in range(1, pdf.pages + 1):
             try:
                 text = pdf.plain_text(number)
@@ -30,9 +31,10 @@ def write_plain_text(source: Path, target: Path, parameters: ExtractionParameter
                 text, failed = "", failed + 1
             file.write(text + PAGE_BREAK if number < pdf.pages else text + "\n")
             characters += len(text)
-        if characters:
-            return ExtractionResult(pages=pdf.pages, pages_failed=failed, blocks=0, characters=characters)
-    target.unlink()
+    if characters:
+        partial.replace(target)
+        return ExtractionResult(pages=pdf.pages, pages_failed=failed, blocks=0, characters=characters)
+    partial.unlink()
     return Rejected(reason="no-text-layer", detail="No page has text: the PDF is a scan. Extract it without --text to use OCR.")
 
 
@@ -51,6 +53,7 @@ def plain_texts(
         try:
             for path, outcome in _answers(ours, left, parameters):
                 left.remove(path)
+                (out / f".{path.stem}.txt.partial").unlink(missing_ok=True)
                 yield path, outcome
         finally:
             child.kill()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from services.extraction.stages.lines import Row, Segment, Table, rows
+from services.extraction.stages.ruled import Edges, is_drawing
 from services.extraction.stages.table_rows import is_figure
 from services.extraction.stages.tables import is_leader, read_grid
 from services.extraction.stages.words import Rule
@@ -17,14 +18,14 @@ TIGHT_EM = 2.6
 LONGEST_STUB_WORDS = 12
 
 
-def with_figure_tables(pieces: Sequence[Segment], rules: Sequence[Rule]) -> list[Segment]:
+def with_figure_tables(pieces: Sequence[Segment], rules: Sequence[Rule], curves: Sequence[Edges] = ()) -> list[Segment]:
     """The segments of a page, with those of each table of figures replaced by one that stands for it."""
     lines = rows(pieces)
     found: list[Table] = []
     for start, end in _runs(lines):
         start = _with_head(lines, start)  # noqa: PLW2901
         part = lines[start:end]
-        if _is_prose_beside(part):
+        if _is_prose_beside(part) or is_drawing(around(part), curves):
             continue
         words = [word for row in part for cell in row.cells for word in cell.run]
         inside = [rule for rule in rules if rule.horizontal and part[0].top < rule.top < part[-1].bottom]
@@ -35,6 +36,15 @@ def with_figure_tables(pieces: Sequence[Segment], rules: Sequence[Rule]) -> list
     taken = {id(row) for table in found for row in table.rows}
     left = [cell for row in lines if id(row) not in taken for cell in row.cells]
     return [*left, *(table.segment() for table in found)]
+
+
+def around(part: Sequence[Row]) -> Edges:
+    return (
+        min(row.left for row in part),
+        min(row.top for row in part),
+        max(row.right for row in part),
+        max(row.bottom for row in part),
+    )
 
 
 def _runs(lines: Sequence[Row]) -> list[tuple[int, int]]:

@@ -7,10 +7,14 @@ from services.extraction.stages.words import Rule, Word
 
 __all__ = ["RawPage", "Rule", "Word"]
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
     """A page as the parser gives it: words in the order of its content stream, and the lines drawn on it.
+
+    `curves`: left, top, right and bottom of what is drawn in curves and slanting lines, as charts are.
 
     `memo` holds what was worked out of the page once, so that the survey of a document and its reading do not both pay.
     """
@@ -20,4 +24,5 @@ class RawPage:
     height: float
     words: tuple[Word, ...]
     rules: tuple[Rule, ...] = ()
+    curves: tuple[Box, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)

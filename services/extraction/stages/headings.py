@@ -18,7 +18,8 @@ HeadingStyle = tuple[float, bool]
 """Font size in points, rounded to halves, and whether it is bold."""
 
 _NUMBERED = re.compile(
-    r"(\d{1,2}(?:\.\d{1,2})*(?=\.?\s)|\d{1,3}/\d{1,3}(?=\s)|[A-Z](?:\.\d{1,2})*(?=\.\s)|[A-Z](?:\.\d{1,2})+(?=\s))\.?\s+[^\W\d_]"
+    r"(\d{1,2}(?:\.\d{1,2})*(?=\.?\s)|\d{1,3}/\d{1,3}(?=\s)|[A-H](?:\.\d{1,2})*(?=\.\s)|[A-Z](?:\.\d{1,2})+(?=\s))"
+    r"\.?\s+(?![A-Z]\.)[^\W\d_]"
 )
 _ROMAN = re.compile(r"[IVX]{1,5}\.\s+[A-Z]")
 _KNOWN = re.compile(

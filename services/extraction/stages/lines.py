@@ -15,6 +15,9 @@ from shared.contracts.documents import Box, Line
 WIDE_GAP_EM = 1.8
 """A gap wider than this is no space between words: it parts columns or cells."""
 
+SMALLEST = 0.1
+"""Text of no size (in points) is given this one, so that shares of it can be told."""
+
 MOSTLY = 0.7
 _PLAIN = re.compile(r"[\"'(]?[A-Za-z]+(?:[-'][A-Za-z]+)*[.,;:!?)\"']{0,2}|[\d.,]+")
 
@@ -135,6 +138,8 @@ def page_segments(page: RawPage) -> list[Segment]:
 
 def _prepared(words: Sequence[Word]) -> Sequence[Word]:
     """Letters set apart joined; where a page's prose is typewritten, its font says nothing of code."""
+    if any(word.size < SMALLEST for word in words):
+        words = [word._replace(size=max(word.size, SMALLEST)) for word in words]
     words = with_letters_joined(words)
     mono = [word for word in words if word.mono]
     if len(mono) > MOSTLY * len(words) and sum(_PLAIN.fullmatch(word.text) is not None for word in mono) > MOSTLY * len(mono):

@@ -16,22 +16,42 @@ WIDE_GAP_EM = 1.0
 NEAR_EM = 1.8
 """A row above the first line or below the last one of a table is no farther than this."""
 
+DRAWN_SHARE = 0.12
+"""A chart's curve covers at least this share of the box of its labels and grid lines."""
+
+Edges = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
 MAX_ROWS_BEYOND, MAX_PENDING = 4, 2
 
 
-def with_ruled_tables(pieces: Sequence[Segment], rules: Sequence[Rule]) -> list[Segment]:
-    """The segments of a page, with those of each ruled table replaced by one that stands for it."""
+def with_ruled_tables(pieces: Sequence[Segment], rules: Sequence[Rule], curves: Sequence[Edges] = ()) -> list[Segment]:
+    """The segments of a page, with those of each ruled table replaced by one that stands for it. Charts are none."""
     across, down = merged(rules)
     left = list(pieces)
     if len(across) < 2 or not left:
         return left
     lattices = [region for region in grids(across, down) if region.lattice]
     for region in sorted(lattices, key=lambda region: region.top):
-        left = _taken(left, region)
+        left = left if is_drawing((region.left, region.top, region.right, region.bottom), curves) else _taken(left, region)
     for stack in bands([rule for rule in across if not any(_inside(rule, region) for region in lattices)]):
         for region in _banded(stack, left, across):
-            left = _taken(left, region)
+            if not is_drawing((region.left, region.top, region.right, region.bottom), curves):
+                left = _taken(left, region)
     return left
+
+
+def is_drawing(box: Edges, curves: Sequence[Edges]) -> bool:
+    """Whether curves and slanting lines fill a good part of a box."""
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    drawn = max((_overlap(box, curve) for curve in curves), default=0.0)
+    return area > 0 and drawn >= DRAWN_SHARE * area
+
+
+def _overlap(one: Edges, other: Edges) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)
 
 
 def _inside(rule: Rule, region: Region) -> bool:

@@ -12,10 +12,12 @@ from services.extraction.stages.table_rows import Line, is_figure, row_groups
 from services.extraction.stages.words import Rule, Word
 
 _LEADER = re.compile(r"[.·…_]{3,}|[.·…]")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?%?")
 _SIGN = re.compile(r"[$€£¥%‰]")
 
 MIN_FILLED = 0.3
 MAX_COLUMNS = 60
+LEAST_TICKS = 4
 WALL_SHARE = 0.6
 """A line parts cells where it runs along at least this share of their edge."""
 
@@ -61,7 +63,7 @@ def _walls(verticals: Sequence[Rule], region: Region) -> list[float]:
 
 
 def _columns(runs: Sequence[Sequence[Run]], walls: Sequence[float]) -> list[tuple[float, float]]:
-    """Left and right edge of each column that has text."""
+    """Left and right edge of each column that has text. A line parts columns rather than the white around it."""
     white = corridors(runs, 1.0) if walls else corridors(runs)
     cuts = sorted([*walls, *white])
     middles = sorted((run.left + run.right) / 2 for line in runs for run in line)
@@ -69,6 +71,8 @@ def _columns(runs: Sequence[Sequence[Run]], walls: Sequence[float]) -> list[tupl
     for cut in cuts:
         if any(edges[-1] < middle < cut for middle in middles):
             edges.append(cut)
+        elif cut in walls and len(edges) > 1 and edges[-1] not in walls:
+            edges[-1] = cut
     while len(edges) > 1 and not any(middle > edges[-1] for middle in middles):
         edges.pop()
     return list(pairwise([*edges, float("inf")]))
@@ -254,4 +258,21 @@ def _is_table(grid: Grid, region: Region | None) -> bool:
     long = sum(len(text.split()) > 40 for text in texts)
     if long > 0.34 * len(texts) and not (region and region.lattice):
         return False
-    return area >= MIN_FILLED * grid.rows * grid.columns and max(wordy, figures) >= 0.5 * len(texts)
+    filled = area >= MIN_FILLED * grid.rows * grid.columns and max(wordy, figures) >= 0.5 * len(texts)
+    return filled and not (figures >= 0.55 * len(texts) and _is_axis(grid))
+
+
+def _is_axis(grid: Grid) -> bool:
+    """Whether all columns of figures run in even steps (other than one): the scales of a chart, and no table."""
+    columns: dict[int, list[float]] = {}
+    for cell in grid.cells:
+        if cell.left == cell.right and _NUMBER.fullmatch(text := "".join(cell.lines).replace(",", "").replace("−", "-")):
+            columns.setdefault(cell.left, []).append(float(text.rstrip("%")))
+    scales = [values for values in columns.values() if len(values) >= LEAST_TICKS]
+    return bool(scales) and all(_runs_evenly(values) for values in scales)
+
+
+def _runs_evenly(values: Sequence[float]) -> bool:
+    steps = [below - above for above, below in pairwise(values)]
+    first = steps[0]
+    return abs(first) not in (0.0, 1.0) and all(abs(step - first) <= 0.02 * abs(first) for step in steps)

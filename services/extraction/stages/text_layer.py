@@ -103,7 +103,7 @@ def _code(draft: Draft) -> str:
     """Code keeps its lines, and its spaces as far as they can be told from where words begin."""
     words = [word for row in draft.rows for cell in row.cells for word in cell.run]
     widths = sorted((word.right - word.left) / len(word.text) for word in words)
-    width = widths[len(widths) // 2] or 0.6 * draft.size
+    width = widths[len(widths) // 2] or 0.6 * max(1.0, draft.size)
     left = min(row.left for row in draft.rows)
     return "\n".join(_code_line(row, left, width) for row in draft.rows)
 

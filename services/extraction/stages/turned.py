@@ -32,7 +32,8 @@ def _levelled(page: RawPage, turn: int, rules: Sequence[Rule]) -> RawPage:
     width, height = (page.height, page.width) if sideways else (page.width, page.height)
     words = tuple(_level_word(word, page, turn) for word in page.words if word.turn == turn)
     level = tuple(Rule(*_levelled_edges((r.left, r.top, r.right, r.bottom), page.width, page.height, turn)) for r in rules)
-    return RawPage(page.number, width, height, words, level)
+    curves = tuple(_levelled_edges(box, page.width, page.height, turn) for box in page.curves) if rules else ()
+    return RawPage(page.number, width, height, words, level, curves)
 
 
 def _level_word(word: Word, page: RawPage, turn: int) -> Word:

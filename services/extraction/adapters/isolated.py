@@ -28,8 +28,8 @@ from services.extraction.adapters.reader import (
     PageRange,
     Progress,
     assemble,
+    check_engine,
     count_pages,
-    engine_for,
     kept_pages,
     load_survey,
     range_file,
@@ -117,7 +117,7 @@ class IsolatedExtractor:
         What `progress` raises ends the children and is raised here. It is called ten times a second, whether or not
         another page is done, so that work that was called off does not wait for a slow page. Raises Unsupported.
         """
-        engine_for(parameters, nougat=self._model is not None)
+        check_engine(parameters, nougat=self._model is not None)
         with tempfile.TemporaryDirectory(prefix="lectern-extract-") as scratch:
             deadline = time.monotonic() + parameters.seconds_per_document
             reading = Reading(source, Path(scratch), parameters, self._model is not None, deadline)
@@ -317,12 +317,11 @@ def _read_in_child(worker: int, work_json: str, ticks: str) -> str:
     """Runs in the child. Answers in JSON, so that nothing but text comes back: a refusal, or nothing."""
     end_with(worker)
     work = PageRange.model_validate_json(work_json)
-    tesseract = engine_for(work.parameters, work.nougat)
     deny_network()
     limit(work.parameters.memory_bytes, work.parameters.seconds_per_document)
     file = os.open(ticks, os.O_WRONLY)
     try:
-        refused = read_range(work, tesseract, lambda page, done, total: _write_tick(file, page, done, total))
+        refused = read_range(work, lambda page, done, total: _write_tick(file, page, done, total))
     finally:
         os.close(file)
     return refused.model_dump_json() if refused is not None else ""

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from services.extraction.adapters.page_images import PageImages
 from services.extraction.adapters.pdfium import PdfFile, open_pdf
 from services.extraction.adapters.repair import REPAIRED, repaired
-from services.extraction.adapters.sheets import Pictured, Sheet, Sheets, Unread
+from services.extraction.adapters.sheets import NO_OCR, Pictured, Sheet, Sheets, Unread
 from services.extraction.adapters.tesseract import INSTALL, Tesseract, find_tesseract
 from services.extraction.stages.glyphs import RawPage
 from services.extraction.stages.mmd import render_page, title_of
@@ -85,31 +85,37 @@ def range_file(scratch: Path, first: int) -> Path:
     return scratch / f"pages-{first:06d}.jsonl"
 
 
-def engine_for(parameters: ExtractionParameters, nougat: bool) -> Tesseract | None:
-    """The OCR engine, where it is installed and wanted. Raises Unsupported where an engine was asked for by name and is
-    not there."""
+def check_engine(parameters: ExtractionParameters, nougat: bool) -> None:
+    """Raises Unsupported where an engine was asked for by name and is not there."""
     if parameters.engine == "nougat" and not nougat:
         raise Unsupported("This worker has no Nougat: set LECTERN_NOUGAT_WEIGHTS, or the collection's engine to `auto`.")
+    if parameters.engine == "ocr":
+        tesseract = find_tesseract()
+        missing = INSTALL if tesseract is None else tesseract.missing(parameters.ocr_languages)
+        if missing is not None:
+            raise Unsupported(f"{missing}, or set the collection's engine to `auto`.")
+
+
+def _ocr(parameters: ExtractionParameters) -> Tesseract | str:
+    """Tesseract, where it is installed with the languages that are wanted, or what to do."""
     if parameters.engine in ("text-layer", "nougat"):
-        return None
+        return "Set the collection's engine to `auto`"
     tesseract = find_tesseract()
-    missing = INSTALL if tesseract is None else tesseract.missing(parameters.ocr_languages)
-    if parameters.engine == "ocr" and missing is not None:
-        raise Unsupported(f"{missing}, or set the collection's engine to `auto`.")
-    return tesseract if missing is None else None
+    return INSTALL if tesseract is None else tesseract.missing(parameters.ocr_languages) or tesseract
 
 
 def extract_to(source: Path, out: Path, parameters: ExtractionParameters, progress: Progress) -> ExtractionResult | Rejected:
     """Writes `document.mmd` and `pages.jsonl` into `out`, in this very process. Memory does not grow with the pages."""
+    check_engine(parameters, nougat=False)
     with tempfile.TemporaryDirectory(prefix="lectern-read-") as scratch:
         work = PageRange(
             source=str(source), scratch=scratch, first=1, last=parameters.max_pages, parameters=parameters
         )  # fmt: skip
-        refused = read_range(work, engine_for(parameters, nougat=False), lambda page, done, total: progress(done, total))
+        refused = read_range(work, lambda page, done, total: progress(done, total))
         return refused or assemble(kept_pages([work.file]), load_survey(Path(scratch)), out)
 
 
-def read_range(work: PageRange, tesseract: Tesseract | None, at: At) -> Rejected | None:
+def read_range(work: PageRange, at: At) -> Rejected | None:
     """Appends the pages of a range that are not there yet to its file, surveying the document first where nobody has."""
     scratch = Path(work.scratch)
     opened = _opened(Path(work.source), scratch, work.parameters.max_pages)
@@ -117,7 +123,7 @@ def read_range(work: PageRange, tesseract: Tesseract | None, at: At) -> Rejected
         return opened
     readable = scratch / REPAIRED if (scratch / REPAIRED).exists() else Path(work.source)
     with opened as pdf, PageImages(readable) as images:
-        sheets = Sheets(pdf, images, work.parameters, scratch, tesseract, work.nougat)
+        sheets = Sheets(pdf, images, work.parameters, scratch, lambda: _ocr(work.parameters), work.nougat)
         known, seen = _surveyed(pdf, sheets, work, at)
         done = count_pages(work.file)
         with work.file.open("a", encoding="utf-8") as file:
@@ -248,9 +254,11 @@ def _write(pages: Iterable[Page], known: Survey, mmd: TextIO, page_map: TextIO) 
 
 
 def _nothing(result: ExtractionResult, failures: list[str]) -> Rejected:
-    if any(INSTALL in failure for failure in failures):
-        detail = f"None of the {result.pages} pages has text: the PDF is a scan and no OCR engine is there. "
-        return Rejected(reason="no-text-layer", detail=f"{detail}{INSTALL} and upload the PDF again.")
+    unread = next((failure for failure in failures if failure.startswith(NO_OCR)), None)
+    if unread is not None:
+        what = unread.removeprefix(NO_OCR).strip()
+        detail = f"None of the {result.pages} pages has text: the PDF is a scan and no OCR engine reads it. {what}"
+        return Rejected(reason="no-text-layer", detail=detail)
     if result.pages_failed == result.pages:
         said = f" The first says: {failures[0]}." if failures else ""
         detail = f"None of the {result.pages} pages can be read.{said} Export or download the PDF again."

@@ -1,6 +1,8 @@
 """One page at a time, read by the engine that the router chose for it, or by the next where that one fails."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -8,7 +10,7 @@ from pydantic import TypeAdapter
 from services.extraction.adapters.ocr import read_picture
 from services.extraction.adapters.page_images import PageImages, PageUnseen
 from services.extraction.adapters.pdfium import PageUnreadable, PdfFile
-from services.extraction.adapters.tesseract import INSTALL, OcrFailed, Tesseract
+from services.extraction.adapters.tesseract import OcrFailed, Tesseract
 from services.extraction.stages.glyphs import RawPage
 from services.extraction.stages.posture import Posture
 from services.extraction.stages.routing import (
@@ -24,7 +26,7 @@ from services.extraction.stages.routing import (
 )
 from shared.contracts.documents import ExtractionParameters
 
-NO_OCR = f"the page is a scan and no OCR engine is there. {INSTALL} and upload the PDF again."
+NO_OCR = "the page is a scan and no OCR engine reads it."
 ENOUGH_OF_IT = 0.8
 """OCR must read so much of what a meagre text layer has to be preferred to it."""
 
@@ -68,14 +70,14 @@ class Sheets:
 
     def __init__(
         self, pdf: PdfFile, images: PageImages, parameters: ExtractionParameters, scratch: Path,
-        tesseract: Tesseract | None, nougat: bool,
+        ocr: Callable[[], Tesseract | str], nougat: bool,
     ) -> None:  # fmt: skip
         self._pdf = pdf
         self._images = images
         self._parameters = parameters
         self._scratch = scratch
-        self._tesseract = tesseract
-        self._there: tuple[EngineName, ...] = (*((NOUGAT,) if nougat else ()), *((TESSERACT,) if tesseract else ()))
+        self._ocr = ocr
+        self._nougat = nougat
         self.ocr_pages = 0
 
     def sheet(self, number: int) -> Sheet | Unread | Pictured:
@@ -87,12 +89,26 @@ class Sheets:
         if isinstance(raw, Unread):
             return raw
         verdict = judge(raw, self._marks(number) if has_little_text(raw) else None)
-        chosen = route(verdict, self._parameters.engine, self._there)
+        chosen = route(verdict, self._parameters.engine, () if self._is_plain(verdict) else self._there)
         if chosen.engines[0] == TEXT_LAYER:
             return self._text_layer(raw, verdict, chosen.why)
         if chosen.engines[0] == NOUGAT:
             return self._pictured(raw, chosen.why)
         return self._scan(raw, verdict, chosen.why, kept)
+
+    def _is_plain(self, verdict: Verdict) -> bool:
+        """Whether no engine need be looked for: most documents never ask for one."""
+        return self._parameters.engine == "auto" and verdict.sound and not (verdict.formulas and self._nougat)
+
+    @cached_property
+    def _tesseract(self) -> Tesseract | str:
+        """The OCR engine, or what to do where there is none."""
+        return self._ocr()
+
+    @property
+    def _there(self) -> tuple[EngineName, ...]:
+        """Engines that read pictures, the best first."""
+        return (*((NOUGAT,) if self._nougat else ()), *((TESSERACT,) if isinstance(self._tesseract, Tesseract) else ()))
 
     def _raw(self, number: int) -> RawPage | Unread:
         try:
@@ -113,11 +129,12 @@ class Sheets:
 
     def _text_layer(self, raw: RawPage, verdict: Verdict, why: str) -> Sheet | Unread:
         if not verdict.sound and not raw.words:
-            return Unread(raw.number, TEXT_LAYER, NO_OCR if self._tesseract is None else why)
+            missing = f"{NO_OCR} {self._tesseract} and upload the PDF again." if isinstance(self._tesseract, str) else why
+            return Unread(raw.number, TEXT_LAYER, missing)
         return Sheet(raw, TEXT_LAYER, round(verdict.confidence, 3), why)
 
     def _scan(self, raw: RawPage, verdict: Verdict, why: str, kept: Path) -> Sheet | Unread:
-        assert self._tesseract is not None, "the router chooses among the engines that are there"
+        assert isinstance(self._tesseract, Tesseract), "the router chooses among the engines that are there"
         wanted = self._parameters
         try:
             picture = self._images.render(raw.number, wanted.ocr_dpi, wanted.max_pixels_per_page)

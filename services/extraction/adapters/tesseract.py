@@ -33,7 +33,7 @@ class Tesseract:
         if not absent:
             return None
         packages = " ".join(f"tesseract-ocr-{name.replace('_', '-').lower()}" for name in absent)
-        return f"Tesseract has no data for {', '.join(absent)} (on Debian and Ubuntu: apt-get install {packages})"
+        return f"Install Tesseract's data for {', '.join(absent)} (on Debian and Ubuntu: apt-get install {packages})"
 
     def read(self, picture: Image.Image, dpi: float, languages: tuple[str, ...], seconds: float) -> tuple[OcrLine, ...]:
         """The lines of a picture of a page. Raises OcrFailed."""

@@ -19,7 +19,9 @@ FEW_CHARACTERS = 100
 SCAN_SHARE = 0.5
 """A scan covers at least so much of its page; a cover's photograph may too, and OCR then finds what is written on it."""
 
-MAX_UNDECODABLE = 0.1
+MAX_UNDECODABLE, MAX_UNDECODABLE_IN_FIGURES, ENOUGH_PROSE = 0.1, 0.4, 1_000
+"""Shares of a page's characters. A page with so much prose beside them has them in a figure, whose labels are no great loss."""
+
 LEAST_VOWELS, FEWEST_LETTERS = 0.22, 200
 """Languages in Latin letters have 35 to 48 % vowels; letters shifted along the alphabet, as bad fonts give them, about 14 %."""
 
@@ -71,7 +73,7 @@ def judge(raw: RawPage, marks: Marks | None) -> Verdict:
         return Verdict(False, scanned, 0.0)
     wrong = sum(map(_undecodable, texts))
     right = 1.0 - wrong / total if total else 1.0
-    if wrong > MAX_UNDECODABLE * total:
+    if wrong > (MAX_UNDECODABLE if total - wrong < ENOUGH_PROSE else MAX_UNDECODABLE_IN_FIGURES) * total:
         return Verdict(False, f"{wrong} of {total} characters of the text layer cannot be decoded", right)
     if total and _is_no_language(texts):
         return Verdict(False, "the text layer spells no words: its fonts do not say which letters they draw", 0.0)

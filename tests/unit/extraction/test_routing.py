@@ -52,6 +52,11 @@ def test_characters_that_cannot_be_decoded_condemn_a_text_layer(char: str) -> No
     assert not verdict.sound and verdict.confidence < 0.8 and "cannot be decoded" in verdict.why
 
 
+def test_a_figure_with_labels_that_cannot_be_decoded_does_not_condemn_a_page_of_prose() -> None:
+    assert judge(page(PROSE * 6 + " \x03\x04" * 120), None).sound
+    assert not judge(page(PROSE * 6 + " \x03\x04" * 900), None).sound
+
+
 def test_letters_that_spell_nothing_condemn_a_text_layer() -> None:
     shifted = "".join(chr(ord(char) - 29) if char.isalpha() else char for char in PROSE)
 

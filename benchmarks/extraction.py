@@ -4,8 +4,9 @@
 with `pdf/*.pdf` and truths in `gt/`: STEM.md (Markdown), STEM.txt, or STEM.tables.html (tables alone). Without one, our
 examples are read.
 
-Pages a second are those of one process, imports and a first document left out; the median of the repeats. A document that a
-tool cannot read scores nothing. Peak memory is that of the largest process.
+Pages a second are those of one process, imports and a first document left out; the median of the repeats. Pages a second of
+processor time say the same on a busy machine, and count all threads. A document that a tool cannot read scores nothing. Peak
+memory is that of the largest process. opendataloader is one Java program for all documents: its start is counted.
 """
 
 import argparse
@@ -36,6 +37,7 @@ class Run:
     tool: str
     texts: dict[Path, str]
     seconds: float
+    busy: float
     failed: int
     peak_mib: float
 
@@ -92,12 +94,13 @@ def _run(tool: str, python: Path, paths: Sequence[Path], repeats: int) -> Run:
             peak = max(peak, told["peak_mib"])
             left = [path for path in left if path not in found]
             if left:
-                found[left[0]] = {"seconds": 0.0, "text": "", "error": "crashed"}
+                found[left[0]] = {"seconds": 0.0, "busy": 0.0, "text": "", "error": "crashed"}
                 left = left[1:]
     return Run(
         tool=tool,
         texts={path: str(found[str(path)]["text"]) for path in paths},
         seconds=sum(float(str(one["seconds"])) for one in found.values()),
+        busy=sum(float(str(one["busy"])) for one in found.values()),
         failed=sum(one["error"] is not None for one in found.values()),
         peak_mib=peak,
     )
@@ -108,13 +111,14 @@ def _row(run: Run, truths: Mapping[Path, Truth | None], pages: Mapping[Path, int
     row = {name: mean(values) for name in COLUMNS if (values := [one[name] for one in scored if name in one])}
     row["quality"] = mean(map(quality, scored)) if scored else 0.0
     row["pages/s"] = sum(pages.values()) / run.seconds if run.seconds else 0.0
+    row["pages/CPU s"] = sum(pages.values()) / run.busy if run.busy else 0.0
     row["peak MiB"] = run.peak_mib
     row["failed"] = run.failed
     return row
 
 
 def _head() -> str:
-    names = (*COLUMNS, "quality", "pages/s", "peak MiB", "failed")
+    names = (*COLUMNS, "quality", "pages/s", "pages/CPU s", "peak MiB", "failed")
     return "| tool | " + " | ".join(names) + " |\n|" + " --- |" * (len(names) + 1)
 
 

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 
 
 def draw(points: Mapping[str, tuple[float, float]], where: str, out: Path) -> None:
-    """`points`: tool → pages a second, quality. Writes the picture in the format that the name of `out` tells."""
+    """`points`: tool → pages a second of processor time, quality. The name of `out` tells the format."""
     mpl.rcParams["svg.hashsalt"] = "lectern"
     figure, axes = plt.subplots(figsize=(7.2, 4.4))
     for tool, (speed, quality) in points.items():
@@ -20,7 +20,7 @@ def draw(points: Mapping[str, tuple[float, float]], where: str, out: Path) -> No
         axes.scatter(speed, quality, s=70 if ours else 40, color="#b3261e" if ours else "#3d5a80", zorder=3)
         axes.annotate(tool, (speed, quality), xytext=(6, 5), textcoords="offset points", fontsize=9)
     axes.set_xscale("log")
-    axes.set_xlabel("pages a second, one process (log)")
+    axes.set_xlabel("pages a second of processor time (log)")
     axes.set_ylabel("quality (mean of text, headings, tables, formulas)")
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)

@@ -30,6 +30,7 @@ def scores(found: str, truth: str, tables_only: bool) -> dict[str, float]:
     """The columns that a truth has something for; all zero where nothing was found."""
     if not found.strip():
         return dict.fromkeys(scores(truth, truth, tables_only), 0.0)
+    found = found.replace("\r\n", "\n").replace("\r", "\n")
     wanted = neighbours(tables_of(truth))
     if tables_only:
         return {"tables": _f1(wanted, neighbours(tables_of(found)))}

@@ -11,7 +11,11 @@ from services.extraction.stages.lines import Row, Table
 
 DraftKind = Literal["text", "list", "table", "code", "formula"]
 
-_BULLET = re.compile(r"(?:[•‣◦▪●○■–−∙·*-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+\S")
+BULLETS = "•‣⁃◦▪▫●○■□∙➢➤✓✔❖\u0080-\u009f\ue000-\uf8ff"
+"""Marks that begin an item, for a class of a regular expression; unnamed glyphs of symbol fonts are among them."""
+
+_SURE_BULLETS = re.compile(f"[{BULLETS}]")
+_BULLET = re.compile(rf"(?:[{BULLETS}–−·*-]|\(?\d{{1,2}}[.)]|\(?[a-z][.)])\s+\S")
 _CAPTION = re.compile(r"(?:Figure|Fig\.?|Table|Listing|Algorithm)\s*[A-Z]?\d+", re.IGNORECASE)
 _TERMINAL = re.compile(r"[.!?:][\"'”’)\]]*\Z")
 
@@ -195,7 +199,7 @@ def _starts_paragraph(group: Sequence[Row], row: Row, usual: _Column) -> bool:
 def _starts_item(group: Sequence[Row], row: Row) -> bool:
     """A marker begins an item after another item, after a line that announces a list, or where it is indented."""
     last = group[-1]
-    if row.text[0] in "•‣◦▪●○■∙":
+    if _SURE_BULLETS.match(row.text):
         return True
     if _BULLET.match(group[0].text):
         return abs(row.left - group[0].left) < row.size or row.left > last.left + 0.5 * row.size

@@ -57,7 +57,7 @@ def _is_set_apart(draft: Draft, text: str, body_size: float) -> bool:
     if draft.size >= LARGER * body_size:
         return True
     if draft.size < 0.95 * body_size:
-        return False
+        return draft.bold and _KNOWN.fullmatch(text.rstrip(":. ")) is not None
     return draft.bold or _numbered_capitals(text) or (_KNOWN.fullmatch(text.rstrip(":")) is not None)
 
 
@@ -73,7 +73,7 @@ def depth_of(text: str) -> int | None:
 
 def opens_text(text: str) -> bool:
     """Whether a heading is a section's rather than part of a title block."""
-    return _KNOWN.fullmatch(text.rstrip(":. ")) is not None or depth_of(text) == 1
+    return _KNOWN.fullmatch(text.rstrip(":. ")) is not None or (depth_of(text) == 1 and text[0].isdigit())
 
 
 def front_matter(headings: Sequence[tuple[HeadingStyle, str]]) -> range:

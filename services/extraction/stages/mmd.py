@@ -6,12 +6,13 @@ Running lines stand in comments: they stay in the file, and no renderer shows th
 import re
 from collections.abc import Sequence
 
+from services.extraction.stages.drafts import BULLETS
 from services.extraction.stages.headings import opens_text
 from shared.contracts.documents import Block, Page
 
 RUNNING = ("header", "footer", "page_number")
 
-_MARKER = re.compile(r"[•‣◦▪●○■–∙·*-]\s+")
+_MARKER = re.compile(rf"[{BULLETS}–·*-]\s+")
 _MARKUP = re.compile(r"(#{1,6}\s|>|```|~~~|\|)")
 
 

@@ -13,6 +13,8 @@ from services.extraction.stages.words import Rule, Word
 WIDE_GAP_EM = 1.0
 """A line with a gap this wide may be a row of a table."""
 
+SAME_EDGE_POINTS = 3.0
+
 NEAR_EM = 1.8
 """A row above the first line or below the last one of a table is no farther than this."""
 
@@ -98,7 +100,16 @@ def _lines(pieces: Sequence[Segment], top: float, bottom: float) -> list[list[Wo
 
 
 def _is_tabular(lines: Sequence[list[Word]]) -> bool:
-    return bool(lines) and sum(map(_is_row, lines)) >= 0.5 * len(lines)
+    """Whether most lines are rows, or go on below a cell of one that is not its first."""
+    edges: list[float] = []
+    count = 0
+    for line in lines:
+        if _is_row(line):
+            edges += [run.left for run in runs_of(line)[1:]]
+            count += 1
+        else:
+            count += any(abs(line[0].left - edge) <= SAME_EDGE_POINTS for edge in edges)
+    return bool(edges) and count >= 0.5 * len(lines)
 
 
 def _is_row(line: Sequence[Word]) -> bool:

@@ -12,6 +12,9 @@ from services.extraction.stages.words import Word
 TIGHT_EM = 1.5
 """Baselines of one cell's lines are no farther apart than this."""
 
+LEAST_WRAPPED_WORDS = 3
+"""Where all cells of a row seem to go on, each has so many words at least: rows of short words are rows."""
+
 _FIGURE = re.compile(r"(?=.*\d|[-–—†‡#*.]+\Z)(?:[\s\d.,%‰$€£+\-–—−()\[\]*/:†‡#<>≤≥~±^'’]|[a-z]{1,2}\b)+", re.IGNORECASE)
 
 
@@ -69,12 +72,31 @@ class Line:
         words = [word for run in runs for word in run.words]
         largest = max(words, key=lambda word: word.size)
         return Line(
-            runs=tuple(_place(run, columns) for run in runs),
+            runs=tuple(_joined([_place(run, columns) for run in runs])),
             top=min(word.top for word in words),
             bottom=max(word.bottom for word in words),
             baseline=largest.baseline,
             size=largest.size,
         )
+
+
+def _joined(placed: Sequence[Placed]) -> list[Placed]:
+    """Runs in one column are one: in justified text the spaces of a cell may be wide."""
+    joined: list[Placed] = []
+    for one in placed:
+        last = joined[-1] if joined else None
+        if last and last.first == last.last == one.first == one.last:
+            run = Run(
+                (*last.run.words, *one.run.words), last.left, max(last.right, one.right), max(last.run.size, one.run.size)
+            )
+            joined[-1] = Placed(run, one.first, one.last, ((one.first, _text(run.words)),), run.left, run.right)
+        else:
+            joined.append(one)
+    return joined
+
+
+def _text(words: Sequence[Word]) -> str:
+    return spelled(in_reading_order(words)).replace("$$", "$")
 
 
 def _place(run: Run, columns: Sequence[tuple[float, float]]) -> Placed:
@@ -83,17 +105,13 @@ def _place(run: Run, columns: Sequence[tuple[float, float]]) -> Placed:
     inside = [i for i, (left, right) in enumerate(columns) if run.right - slack > left and run.left + slack < right]
     first, last = (inside[0], inside[-1]) if inside else (0, 0)
     if first == last:
-        return Placed(
-            run, first, last, ((first, spelled(in_reading_order(run.words)).replace("$$", "$")),), run.left, run.right
-        )
+        return Placed(run, first, last, ((first, _text(run.words)),), run.left, run.right)
     groups: dict[int, list[Word]] = {}
     for word in run.words:
         middle = (word.left + word.right) / 2
         at = next((i for i, (_, right) in enumerate(columns) if middle < right), len(columns) - 1)
         groups.setdefault(at, []).append(word)
-    return Placed(
-        run, first, last, tuple((at, spelled(in_reading_order(words))) for at, words in groups.items()), run.left, run.right
-    )
+    return Placed(run, first, last, tuple((at, _text(words)) for at, words in groups.items()), run.left, run.right)
 
 
 def row_groups(lines: Sequence[Line]) -> list[list[Line]]:
@@ -125,10 +143,14 @@ def _goes_on(row: Sequence[Line], line: Line, edges: Mapping[int, float]) -> boo
     stub = next((run for run in line.runs if run.first == 0), None)
     if stub is None:
         return not fresh and len(line.runs) < len({run.first for one in row for run in one.runs})
-    hangs = stub.left > above[0].left + 0.4 * line.size if 0 in above else False
-    if not (stub.text[:1].islower() or hangs):
-        return False
-    return not fresh or len(row) == len(last.runs) == 1
+    hangs = 0 in above and stub.left > above[0].left + 0.4 * line.size
+    if fresh or not (stub.text[:1].islower() or hangs):
+        return bool(fresh) and len(row) == len(last.runs) == 1 and (stub.text[:1].islower() or hangs)
+    return len(shared) == 1 or all(_words(above[run.first].text) >= LEAST_WRAPPED_WORDS for run in shared)
+
+
+def _words(text: str) -> int:
+    return text.count(" ") + 1
 
 
 def _wraps(above: Placed | None, below: Placed, edges: Mapping[int, float]) -> bool:

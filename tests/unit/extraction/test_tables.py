@@ -141,3 +141,41 @@ def test_lines_that_meet_or_nearly_meet_make_a_grid(gap: float) -> None:
 
     assert region.lattice
     assert (region.left, region.top, region.right, region.bottom) == (10, 10, 110, 70)
+
+
+def test_a_cell_that_wraps_between_rules_goes_on_in_its_row(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        for y in (714, 697, 610):
+            canvas.line(60, y, 372, y)
+        lines = [
+            ("Model", "Loss", "Remarks"),
+            ("Baseline", "0.52", "The usual model that everybody knows"),
+            ("", "", "with words that wrap over two lines."),
+            ("Ours", "0.47", "Short remark."),
+            ("Others", "0.61", "Another remark that is long enough to"),
+            ("", "", "need a second line."),
+        ]
+        cells(canvas, lines, (62, 130, 195), 702, 13)
+
+    assert table_of(typeset(tmp_path / "t.pdf", draw)).splitlines()[2:] == [
+        "| Baseline | 0.52 | The usual model that everybody knows with words that wrap over two lines. |",
+        "| Ours | 0.47 | Short remark. |",
+        "| Others | 0.61 | Another remark that is long enough to need a second line. |",
+    ]
+
+
+def test_the_scales_of_a_chart_are_no_table(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 8)
+        for step in range(6):
+            y = 500 + 30 * step
+            canvas.line(80, y, 500, y)
+            canvas.drawString(60, y - 3, str(50 * step))
+            canvas.drawString(505, y - 3, str(20 * step))
+        path = canvas.beginPath()
+        path.moveTo(80, 500)
+        for step in range(1, 60):
+            path.lineTo(80 + 7 * step, 500 + (step * 37) % 140)
+        canvas.drawPath(path)
+
+    assert not [block for block in blocks_of(typeset(tmp_path / "t.pdf", draw)) if block.kind == "table"]

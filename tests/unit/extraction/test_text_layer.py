@@ -180,3 +180,28 @@ def test_a_page_that_cannot_be_read_keeps_its_number_and_says_why(tmp_path: Path
     assert (first.failure, first.blocks[0].text) == (None, "The first page is sound.")
     assert (second.number, second.blocks) == (2, ())
     assert second.failure
+
+
+@pytest.mark.parametrize("mark", ["\u2022", "\uf0b7", "\u0088"])
+def test_a_mark_of_a_symbol_font_begins_an_item(mark: str) -> None:
+    rows = [f"{mark} the float and its well", f"{mark} the drum with its paper"]
+    words = tuple(
+        Word(text, 60 + 30 * i, 100 + 14 * row, 85 + 30 * i, 110 + 14 * row, 108 + 14 * row, 10, starts_line=i == 0)
+        for row, line in enumerate(rows)
+        for i, text in enumerate(line.split(" "))
+    )
+    raw = RawPage(1, 612, 792, words)
+
+    assert [block.kind for block in read_page(raw, survey([raw])).blocks] == ["list", "list"]
+
+
+def test_initials_of_authors_are_no_section(tmp_path: Path) -> None:
+    def draw(canvas) -> None:  # type: ignore[no-untyped-def]
+        y = heading(canvas, "The Reading of Tides", 60, 760, 20)
+        y = heading(canvas, "S. K. Lindqvist and T. Achterberg", 60, y, 13)
+        y = heading(canvas, "Summary", 60, y, 15)
+        flow(canvas, PROSE, 60, y, 400)
+
+    found = [block.text for block in blocks_of(typeset(tmp_path / "front.pdf", draw)) if block.kind == "heading"]
+
+    assert found == ["The Reading of Tides", "Summary"]

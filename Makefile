@@ -12,9 +12,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PDFS ?= examples/pdf
 DEMO_HOME ?= .lectern/demo
 TESTS ?= tests
+FUZZ_SECONDS ?= 600
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 demo: setup engine  ## The main job: PDFs in, a tuned model that answers (PDFS=DIR for your own)
 	@$(BIN)/lectern demo --pdfs "$(PDFS)" --home "$(DEMO_HOME)"
@@ -32,7 +33,10 @@ fix: setup  ## Let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-setup: $(VENV)/.installed  ## The environment of the services, the command and the tests
+setup: $(VENV)/.installed system  ## The environment of the services, the command and the tests
+
+system:  ## What pip cannot bring (Tesseract, for scans); says so where it cannot install it
+	@scripts/install_system.sh
 
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
@@ -45,6 +49,9 @@ $(VENV)-peers/.installed: benchmarks/extraction-peers.txt
 	@$(PYTHON) -m venv --clear $(VENV)-peers
 	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
+	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
 clean:  ## Remove the environments and what the demo left
 	rm -rf $(VENV) $(VENV)-peers $(VLLM) .lectern build *.egg-info
@@ -60,4 +67,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup engine bench-extraction clean
+.PHONY: help demo test lint fix setup system engine bench-extraction fuzz-extraction clean

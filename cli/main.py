@@ -4,7 +4,21 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import chat, collections, datasets, demo, deployments, documents, jobs, keys, launch, models, runs, stages
+from cli.commands import (
+    chat,
+    collections,
+    datasets,
+    demo,
+    deployments,
+    documents,
+    jobs,
+    keys,
+    launch,
+    models,
+    runs,
+    stages,
+    upload,
+)
 from cli.outcome import MEANING
 
 _CODES = "  \n".join(f"[bold]{int(code)}[/bold]  {meaning}" for code, meaning in MEANING.items())
@@ -41,7 +55,7 @@ def root(
     """The options before any command."""
 
 
-for group in (launch, demo, documents, collections, datasets, runs, models, deployments, chat, jobs, keys, stages):
+for group in (launch, demo, upload, documents, collections, datasets, runs, models, deployments, chat, jobs, keys, stages):
     group.register(app)
 
 

@@ -15,7 +15,11 @@ RUN /opt/lectern/bin/pip install --constraint requirements/main.lock ".[extracti
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lectern-extraction" org.opencontainers.image.licenses="Apache-2.0"
-RUN groupadd --gid 10001 lectern \
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends tesseract-ocr \
+ && rm -rf /var/lib/apt/lists/* \
+ && groupadd --gid 10001 lectern \
  && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin lectern \
  && install -d -o lectern -g lectern /var/lib/lectern /var/cache/lectern
 COPY --from=build /opt/lectern /opt/lectern

@@ -37,6 +37,11 @@ def attempt_file(name: str, key: str, attempt: str, file: str) -> str:
     return f"stages/{name}/{key}/{attempt}/{file}"
 
 
+def kept(name: str, key: str) -> str:
+    """Unfinished work of a stage, gone once its manifest stands."""
+    return f"stages/{name}/{key}/kept"
+
+
 def job_events(job: str) -> str:
     return f"jobs/{job}"
 

@@ -14,7 +14,7 @@ from shared.records import index_collection, index_dataset, index_deployment, in
 
 def reindex(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
     """Index everything the store holds; returns how many of each noun. Unfinished work is left queued for the sweep."""
-    counts = {"collections": 0, "documents": 0, "datasets": 0, "runs": 0, "models": 0, "deployments": 0, "keys": 0}
+    counts = {"collections": 0, "documents": 0, "datasets": 0, "runs": 0, "models": 0, "deployments": 0}
     for name in _names(store, "collections", r"([^/]+)/settings/\d+\.json"):
         index_collection(store, catalog, name)
         counts["collections"] += 1
@@ -37,12 +37,19 @@ def reindex(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
     for name in _names(store, "deployments", r"([^/]+)/\d+\.json"):
         index_deployment(store, catalog, name)
         counts["deployments"] += 1
+    counts["keys"] = index_keys(store, catalog)
+    return counts
+
+
+def index_keys(store: ObjectStore, catalog: Catalog) -> int:
+    """Index the API keys alone, without which nobody could ask for the rest; returns how many."""
+    count = 0
     for key in _names(store, "keys", r"([^/]+)/\d+\.json"):
         latest = Series(store, layout.api_key(key)).latest(ApiKey)
         if latest is not None:
             catalog.put_key(latest[1])
-            counts["keys"] += 1
-    return counts
+            count += 1
+    return count
 
 
 def _names(store: ObjectStore, prefix: str, pattern: str) -> Iterator[str]:

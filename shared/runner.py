@@ -50,6 +50,28 @@ class Attempt:
         self.scratch.mkdir()
         self._told_at = 0.0
         self._fetched = 0
+        self._kept: set[str] = set()
+
+    def keep(self, file: Path) -> None:
+        self._kept.add(self._kept_path(file))
+        self._store.upload(self._kept_path(file), file)
+
+    def recall(self, target: Path) -> bool:
+        try:
+            self._store.download(self._kept_path(target), target)
+        except NotFound:
+            target.unlink(missing_ok=True)
+            return False
+        self._kept.add(self._kept_path(target))
+        return True
+
+    def forget_kept(self) -> None:
+        """The result stands: what was kept on the way to it is of no use any more."""
+        for path in sorted(self._kept):
+            self._store.delete(path)
+
+    def _kept_path(self, file: Path) -> str:
+        return f"{layout.kept(self._stage.name, self.key)}/{file.name}"
 
     def fetch_object(self, path: str) -> Path:
         self._fetched += 1
@@ -131,7 +153,9 @@ class Runner:
             files=files, result={} if rejected else result.model_dump(mode="json"), rejected=rejected,
             started_at=started_at, finished_at=now(), seconds=round(time.monotonic() - clock, 3),
         )  # fmt: skip
-        return self._commit(manifest)
+        standing = self._commit(manifest)
+        attempt.forget_kept()
+        return standing
 
     def _upload(self, stage: Stage, attempt: Attempt, token: str) -> dict[str, File]:
         paths = sorted(path for path in attempt.out.rglob("*") if path.is_file())

@@ -38,6 +38,12 @@ class StageContext(Protocol[W_co]):
     def result(self, stage: str, key: str) -> dict[str, object]:
         """What an earlier stage said of itself. Raises NotFound."""
 
+    def keep(self, file: Path) -> None:
+        """Keep a file, by its name, for later attempts at this same result, should this one be cut short."""
+
+    def recall(self, target: Path) -> bool:
+        """Fetch what an earlier attempt kept under the target's name. False where nothing was kept."""
+
     def progress(self, done: int, total: int, unit: str, **fields: float | int | str) -> None:
         """Tell those who watch how far it is (said at most twice a second, and at the end). Raises Cancelled where the
         user called the work off, so a long stage calls this often."""

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
@@ -14,6 +15,10 @@ from shared.catalog.sql import SqlCatalog
 from shared.objects import ObjectStore, open_store
 from shared.settings import SharedSettings, StoreSettings
 from tests.servers import Valkey, postgres_server, s3_server
+
+# A slow machine is no fault of the code: how long an example takes is measured in benchmarks, not here.
+hypothesis.settings.register_profile("lectern", deadline=None)
+hypothesis.settings.load_profile("lectern")
 
 
 @pytest.fixture(scope="session")

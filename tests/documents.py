@@ -7,10 +7,22 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
 
-SUBJECTS = ("The tide gauge", "A junior observer", "The northern pier", "Every logbook", "The chart room", "A brass sounding lead")
+SUBJECTS = (
+    "The tide gauge",
+    "A junior observer",
+    "The northern pier",
+    "Every logbook",
+    "The chart room",
+    "A brass sounding lead",
+)
 VERBS = ("records", "replaces", "follows", "explains", "outlasts", "depends on")
 OBJECTS = ("the evening reading", "an older instrument", "the harbour survey", "a careful correction", "the spring calibration")
-ENDS = ("before the ferry leaves", "whenever the wind turns north", "as the manual of 1931 requires", "without any further notice")
+ENDS = (
+    "before the ferry leaves",
+    "whenever the wind turns north",
+    "as the manual of 1931 requires",
+    "without any further notice",
+)
 
 
 def paragraph(chance: random.Random, sentences: int) -> str:

@@ -139,6 +139,7 @@ def _row(process: "Process") -> dict[str, Any]:
     family = descendants(process.pid) if process.pid else []
     return {
         "name": process.name,
+        "service": process.group,
         "state": process.state,
         "pid": process.pid,
         "uptime_seconds": round(time.time() - process.started_at, 1) if process.started_at else None,

@@ -18,7 +18,7 @@ def examples(api: Api, dataset: str, split: str) -> list[dict[str, Any]]:
 def choose_question(train: list[dict[str, Any]]) -> dict[str, Any]:
     """The example to show: a question where the dataset has one, with an answer of a sentence or more; else a continuation.
 
-    Of those that fit, the one whose answer says most in figures and names, since these show best what was learnt.
+    Of those that fit, the one whose answer says most in figures, since these show best what was learnt.
     """
     for recipe in ("question", "continuation"):
         fitting = [example for example in train if example["recipe"] == recipe]
@@ -28,10 +28,9 @@ def choose_question(train: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def telling(answer: str) -> float:
-    """The share of an answer's words that are figures or capitalised inside a sentence; short answers count for less."""
+    """The share of an answer's words that hold figures; short answers count for less."""
     words = answer.split()
-    marked = sum(any(char.isdigit() for char in word) or (at > 0 and word[:1].isupper()) for at, word in enumerate(words))
-    return marked / max(len(words), 12)
+    return sum(any(char.isdigit() for char in word) for word in words) / max(len(words), 12)
 
 
 def content(example: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from cli.demo.curve import loss_svg
 from cli.demo.facts import Facts
-from cli.text import duration, plain
+from cli.text import count, duration, plain
 
 
 def write_report(facts: Facts, file: Path, total_seconds: float) -> None:
@@ -24,7 +24,7 @@ def render(facts: Facts, total_seconds: float) -> str:
         loader=PackageLoader("cli.demo", "."), autoescape=True, finalize=_shown, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters.update(duration=duration, number=number)
+    environment.filters.update(count=count, duration=duration, number=number)
     curve = loss_svg([point["step"] for point in facts.curve], [point["loss"] for point in facts.curve])
     return environment.get_template("report.html").render(
         facts=facts,

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from cli.board import ShelfBoard, board
-from cli.commands.documents import send
 from cli.commands.models import evidence_items
 from cli.commands.runs import curve_points, stage_result
+from cli.commands.upload import send
 from cli.demo import show
 from cli.demo.clock import Stopwatch
 from cli.demo.facts import Facts, Reply, document_fact, work_seconds

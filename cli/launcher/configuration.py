@@ -88,7 +88,7 @@ def _section(program: Program, home: Home) -> str:
         name=program.name,
         command=_escaped(shlex.join(program.command)),
         directory=_escaped(working_directory(home)),
-        process=program.name if program.count == 1 else "%(program_name)s-%(process_num)d",
+        process=program.name if program.count == 1 else "%(program_name)s_%(process_num)d",
         count=program.count,
         stop_seconds=program.stop_seconds,
     )

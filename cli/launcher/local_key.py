@@ -8,15 +8,18 @@ from cli.launcher.plan import Launch
 
 if TYPE_CHECKING:
     from shared.catalog.protocol import Catalog
+    from shared.contracts.keys import ApiKey
 
 
 def ensure_key(launch: Launch) -> str:
-    """The home's key, in its file and in its store. A key file that the store does not know is made known again."""
+    """The home's key, in its file and in its store. A catalog that was lost learns of the store's keys again; a key file
+    that the store does not know is made known; a revoked key is replaced."""
     from shared.catalog.database import open_database
     from shared.catalog.sql import SqlCatalog
     from shared.objects import open_store
     from shared.queue import open_queue
     from shared.records import Records
+    from shared.reindex import index_keys
     from shared.settings import SharedSettings
 
     settings = SharedSettings(
@@ -26,15 +29,17 @@ def ensure_key(launch: Launch) -> str:
     try:
         records = Records(open_store(settings), SqlCatalog(engine), open_queue(settings))
         standing = launch.home.key()
-        if standing and _known(records.catalog, standing):
+        if standing and _found(records.catalog, standing) is None:
+            index_keys(records.store, records.catalog)
+        known = _found(records.catalog, standing) if standing else None
+        if standing and known is not None and known.revoked_at is None:
             return standing
-        _key, secret = records.create_key("local", ("read", "write", "admin"), secret=standing)
+        _key, secret = records.create_key("local", ("read", "write", "admin"), secret=None if known else standing)
     finally:
         engine.dispose()
     write_private(launch.home.key_file, secret + "\n")
     return secret
 
 
-def _known(catalog: "Catalog", secret: str) -> bool:
-    key = catalog.key_by_secret(hashlib.sha256(secret.encode()).hexdigest())
-    return key is not None and key.revoked_at is None
+def _found(catalog: "Catalog", secret: str) -> "ApiKey | None":
+    return catalog.key_by_secret(hashlib.sha256(secret.encode()).hexdigest())

@@ -13,7 +13,7 @@ def chosen(directory: Path, service: str | None) -> list[Path]:
     found = sorted(directory.glob("*.log"))
     if service is None:
         return found
-    return [path for path in found if path.stem == service or path.stem.rsplit("-", 1)[0] == service]
+    return [path for path in found if path.stem == service or path.stem.rsplit("_", 1)[0] == service]
 
 
 def last_lines(path: Path, count: int) -> list[str]:

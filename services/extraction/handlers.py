@@ -1,10 +1,25 @@
-"""The extraction stage, tied to where documents lie and to the child process that reads them."""
+"""The extraction stage, tied to where documents lie and to the child processes that read them."""
 
-from services.extraction.adapters.isolated import IsolatedExtractor
+from pathlib import Path
+
+from services.extraction.adapters.isolated import IsolatedExtractor, RangeKeeper
 from shared import layout
 from shared.contracts.base import Contract
 from shared.contracts.work import DocumentWork, Rejected
 from shared.stage import Handler, StageContext
+
+
+class StoredRanges(RangeKeeper):
+    """Ranges of pages that outlive their worker: in the object store, until the result stands."""
+
+    def __init__(self, context: StageContext[DocumentWork]) -> None:
+        self._context = context
+
+    def keep(self, file: Path) -> None:
+        self._context.keep(file)
+
+    def recall(self, file: Path) -> bool:
+        return self._context.recall(file)
 
 
 def handlers(extractor: IsolatedExtractor | None = None) -> dict[str, Handler]:
@@ -18,6 +33,6 @@ def handlers(extractor: IsolatedExtractor | None = None) -> dict[str, Handler]:
         def tell(done: int, total: int) -> None:
             context.progress(done, total, "page")
 
-        return reader.extract(source, context.out, work.parameters.extraction, tell)
+        return reader.extract(source, context.out, work.parameters.extraction, tell, StoredRanges(context))
 
     return {"extraction": extraction}

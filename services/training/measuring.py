@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from services.training.adapters import models
+from services.training.adapters import models, pretrained
 from services.training.answers import read_examples
 from services.training.spec import PROGRESS, EvaluationSpec, Scored
 from services.training.stages.examples import Encoded, encode, pad
@@ -22,10 +22,10 @@ _BATCH = 8
 
 def measure(spec: EvaluationSpec, threads: int) -> EvaluationResult | Rejected:
     """Score what is held out, or say why not."""
-    config = models.read_config(spec.base)
-    if refused := refuse_template(spec.template) or refuse_architecture(config, models.KNOWN_TYPES):
+    config = pretrained.read_config(spec.base)
+    if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
         return refused
-    tokenizer = models.load_tokenizer(spec.base)
+    tokenizer = pretrained.load_tokenizer(spec.base)
     if refused := refuse_tokenizer(tokenizer.eos_token_id):
         return refused
     examples = read_examples(spec.examples)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.training.adapters import models
+from services.training.adapters import machine, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import Diverged, ExampleTable, Job
+from services.training.adapters.jobs import CURVE, FACTS, Diverged, ExampleTable, Facts, Job
 from services.training.adapters.ray_train import run_on_ray
-from services.training.adapters.recorder import CURVE, FACTS, Facts
 from services.training.answers import read_examples
 from services.training.curves import read_curve
 from services.training.settings import TrainingSettings
@@ -49,7 +48,7 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
         run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
         threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
     )  # fmt: skip
-    use_gpu = models.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
+    use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
     try:
         run_on_ray(job, ExampleTable.of(prepared.examples), spec.work / LIVE_CURVE, use_gpu)
     except Diverged as error:
@@ -59,11 +58,11 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
 
 def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     """Everything that can be refused, before any model is loaded."""
-    config = models.read_config(spec.base)
-    if refused := refuse_template(spec.template) or refuse_architecture(config, models.KNOWN_TYPES):
+    config = pretrained.read_config(spec.base)
+    if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
         return refused
-    tokenizer = models.load_tokenizer(spec.base)
-    precision = choose_precision(spec.recipe.precision, models.capabilities())
+    tokenizer = pretrained.load_tokenizer(spec.base)
+    precision = choose_precision(spec.recipe.precision, machine.capabilities())
     if isinstance(precision, Rejected):
         return precision
     examples = read_examples(spec.examples)
@@ -94,9 +93,11 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> 
 
 
 def _write_config(source: Path, target: Path, base_name: str) -> None:
-    """PEFT notes the directory that the base was read from, which means nothing elsewhere: the base's name takes its place."""
+    """PEFT notes the directory that the base was read from, which means nothing elsewhere, and the adapted layers in an
+    order that changes from process to process. The base's name and a sorted list take their place."""
     config = json.loads(source.read_bytes())
     config["base_model_name_or_path"] = base_name
+    config["target_modules"] = sorted(config["target_modules"])
     target.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """What is known of a document, from its bytes to its chunks: the contracts of the per-document stages."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,9 @@ from shared.contracts.base import Contract
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in PDF points (1/72 inch), origin at the page's top left."""
+
+Engine = Literal["auto", "text-layer", "ocr", "nougat"]
+"""What reads pages: `ocr` and `nougat` read every page by its picture, `text-layer` none."""
 
 BlockKind = Literal[
     "heading", "paragraph", "list", "table", "code", "formula", "caption", "footnote",
@@ -54,12 +57,17 @@ class Block(Contract):
 
 
 class Page(Contract):
-    """One page of the page map. A page that could not be read keeps its number and says why in `failure`."""
+    """One page of the page map. A page that could not be read keeps its number and says why in `failure`.
+
+    `confidence` is from 0 to 1, as the engine judges its own work; `why` says why that engine read the page.
+    """
 
     number: int
     width: float = 0.0
     height: float = 0.0
     engine: str
+    confidence: float | None = None
+    why: str = ""
     blocks: tuple[Block, ...] = ()
     failure: str | None = None
 
@@ -117,9 +125,19 @@ class Chunk(Contract):
 class ExtractionParameters(Contract):
     """How PDF bytes become MMD."""
 
-    engine: Literal["text-layer"] = "text-layer"
+    engine: Engine = Field("auto", description="`auto` trusts a sound text layer and reads other pages by the best engine.")
+    ocr_languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z_]{1,31}$")], ...] = Field(
+        ("eng",), min_length=1, max_length=8, description="Tesseract's names of the languages of scans, the likeliest first."
+    )
+    ocr_dpi: int = Field(200, ge=72, le=600, description="Resolution at which scanned pages are read.")
     max_pages: int = Field(5_000, ge=1, description="A longer document is refused.")
-    seconds_per_document: int = Field(300, ge=1, description="A document that takes longer is refused.")
+    max_pixels_per_page: int = Field(
+        40_000_000, ge=1_000_000, description="Larger pictures of pages are made at a lower resolution, down to 72 dpi."
+    )
+    max_characters_per_page: int = Field(500_000, ge=1_000, description="A page with more text is not read.")
+    pages_per_range: int = Field(50, ge=1, description="Pages that one process reads, and that a killed worker loses at most.")
+    seconds_per_page: int = Field(60, ge=1, description="A page that takes longer is given up.")
+    seconds_per_document: int = Field(3_600, ge=1, description="A document that takes longer is refused.")
     memory_bytes: int = Field(2 << 30, ge=1 << 28, description="Address space of the process that parses it.")
 
 
@@ -176,6 +194,7 @@ class ExtractionResult(Contract):
     blocks: int
     characters: int
     title: str | None = None
+    repaired: bool = Field(False, description="The file was damaged; this is what could be rescued of it.")
 
 
 class CleaningResult(Contract):

@@ -15,7 +15,7 @@ class DatasetParameters(Contract):
     template: Literal["alpaca"] = "alpaca"
     max_answer_tokens: int = Field(96, ge=8, description="An answer is cut at the last whole sentence within it.")
     max_example_tokens: int = Field(384, ge=64, description="Prompt, answer and EOS together.")
-    heldout_share: float = Field(0.15, gt=0, lt=0.9, description="Share of documents kept out of training.")
+    heldout_share: float = Field(0.2, gt=0, lt=0.9, description="Share of documents kept out of training.")
     seed: int = 17
 
 
@@ -75,7 +75,7 @@ class TrainingRecipe(Contract):
     )
     lora_r: int = Field(16, ge=1, le=256)
     lora_alpha: int = Field(32, ge=1)
-    lora_dropout: float = Field(0.05, ge=0, lt=1)
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
     precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
         "auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32."
     )
@@ -146,7 +146,7 @@ class Score(Contract):
 class EvaluationParameters(Contract):
     """What is measured of a tuned model."""
 
-    max_examples: int = Field(128, ge=1, description="Held-out examples scored, drawn by seed.")
+    max_examples: int = Field(64, ge=1, description="Held-out examples scored, drawn by seed.")
     seed: int = 17
 
 

@@ -103,5 +103,3 @@ class Stack:
 
 def dataset_digest(dataset: dict[str, Any]) -> str:
     return str(next(stage["result"]["digest"] for stage in dataset["stages"] if stage["stage"] == "dataset"))
-
-

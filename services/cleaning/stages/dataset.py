@@ -198,12 +198,10 @@ def draw(seed: int, name: str) -> float:
 
 
 def heldout_documents(documents: Sequence[str], parameters: DatasetParameters) -> frozenset[str]:
-    """Each document's own draw decides, so that more documents move none. Of two or more, one at least is on either side."""
-    drawn = sorted((draw(parameters.seed, document), document) for document in documents)
-    chosen = [document for number, document in drawn if number < parameters.heldout_share]
-    if len(drawn) >= 2:
-        chosen = chosen[: len(drawn) - 1] or [drawn[0][1]]
-    return frozenset(chosen)
+    """The share with the lowest draws, at least one and not all: another document moves at most one to the other side."""
+    drawn = sorted(documents, key=lambda document: draw(parameters.seed, document))
+    wanted = max(1, min(len(drawn) - 1, round(parameters.heldout_share * len(drawn))))
+    return frozenset(drawn[:wanted])
 
 
 def heldout_chunks(document: str, chunks: Sequence[str], parameters: DatasetParameters) -> frozenset[str]:

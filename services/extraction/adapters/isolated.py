@@ -1,166 +1,197 @@
-"""Parses hostile PDFs in a child process with limits on time and memory, so that a document costs no more than itself."""
+"""Reads hostile PDFs in child processes with limits on time and memory: a page that ends its process costs that page.
+
+A document is parted into ranges of pages, each read by a child of its own. A child appends pages to its range's file; when
+it dies, the next one goes on after the page that it died at.
+"""
 
 import multiprocessing
-import os
-import resource
-import select
-import signal
-import sys
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import CancelledError, wait
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock, Thread
-from types import ModuleType
 
-from pebble import ProcessExpired, ProcessFuture
-from pebble.concurrent import process
-
-from services.extraction.adapters.reader import Progress, extract_to
-from shared.contracts.documents import ExtractionParameters, ExtractionResult
+from services.extraction.adapters.children import POLL_SECONDS, Death, run_child
+from services.extraction.adapters.reader import (
+    PENDING,
+    SURVEY,
+    PageRange,
+    Progress,
+    assemble,
+    check_engine,
+    count_pages,
+    kept_pages,
+    load_survey,
+    range_file,
+)
+from services.extraction.adapters.transcription import Transcriber, leave, transcribe, with_transcripts
+from services.extraction.stages.routing import NOUGAT
+from shared.contracts.documents import ExtractionParameters, ExtractionResult, Page
 from shared.contracts.work import Rejected
 
-POLL_SECONDS = 0.1
-PROGRESS_BYTES = 24
-_STARTING = Lock()
+MAX_DEATHS = 10
+"""A document that ended so many processes is given up."""
 
-OUT_OF_MEMORY_SIGNALS = (signal.SIGTRAP, signal.SIGILL, signal.SIGABRT)
-"""How PDFium ends a process that it can get no memory for."""
+
+class Called(Exception):
+    """The reading was given up by another of its threads."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """One document being read: what its threads share."""
+
+    source: Path
+    scratch: Path
+    parameters: ExtractionParameters
+    nougat: bool
+    deadline: float
+    total: int = 1
+    done: dict[int, int] = field(default_factory=dict)
+    deaths: list[Death] = field(default_factory=list)
+    stopped: bool = False
+
+    def range(self, first: int, deadly: dict[int, str]) -> PageRange:
+        return PageRange(
+            source=str(self.source), scratch=str(self.scratch), first=first, deadly=deadly, nougat=self.nougat,
+            last=first + self.parameters.pages_per_range - 1, parameters=self.parameters,
+        )  # fmt: skip
+
+
+class RangeKeeper:
+    """Where ranges that were read are kept beyond the life of a worker. This one keeps none."""
+
+    def keep(self, file: Path) -> None:
+        """Keep a file of the scratch directory by its name."""
+
+    def recall(self, file: Path) -> bool:
+        """Bring a file back that was kept by an earlier worker; False where there is none."""
+        return False
 
 
 class IsolatedExtractor:
-    """Reads each document in a process of its own, forked from one that has loaded the parser and nothing else."""
+    """Reads each range of pages in a process of its own, forked from one that has loaded the parsers and nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int = 1, model: Transcriber | None = None) -> None:
+        self._processes = processes
+        self._model = model
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
 
     def extract(
-        self, source: Path, out: Path, parameters: ExtractionParameters, progress: Progress
+        self, source: Path, out: Path, parameters: ExtractionParameters, progress: Progress, keeper: RangeKeeper | None = None
     ) -> ExtractionResult | Rejected:
-        """Like `extract_to`, with a refusal where the parser crashes or passes a limit. Threads may share an extractor.
+        """Like `extract_to`, with a refusal where the document passes a limit. Threads may share an extractor.
 
-        What `progress` raises ends the child and is raised here. It is called ten times a second, whether or not another
-        page is done, so that work that was called off does not wait for a slow page.
+        What `progress` raises ends the children and is raised here. It is called ten times a second, whether or not
+        another page is done, so that work that was called off does not wait for a slow page. Raises Unsupported.
         """
+        check_engine(parameters, nougat=self._model is not None)
         with tempfile.TemporaryDirectory(prefix="lectern-extract-") as scratch:
-            ticks = Path(scratch) / "progress"
-            ticks.write_bytes(_progress(0, 1))
-            start = process(context=self._context, timeout=float(parameters.seconds_per_document))(_extract_in_child)
-            with _nothing_of_ours():
-                future = start(os.getpid(), str(source), str(out), parameters.model_dump_json(), str(ticks))
+            deadline = time.monotonic() + parameters.seconds_per_document
+            reading = Reading(source, Path(scratch), parameters, self._model is not None, deadline)
+            progress(0, 1)
+            refused = self._read(reading, progress, keeper or RangeKeeper())
+            if refused is not None:
+                return refused
+            files = [range_file(reading.scratch, first) for first in _firsts(reading)]
+            if self._model is not None:
+                self._transcribe(self._model, reading, files, progress)
+            result = assemble(with_transcripts(kept_pages(files), reading.scratch), load_survey(reading.scratch), out)
+            progress(reading.total, reading.total)
+            return reading.deaths[-1].refusal if isinstance(result, Rejected) and reading.deaths else result
+
+    def _transcribe(self, model: Transcriber, reading: Reading, files: list[Path], progress: Progress) -> None:
+        """The second reading, by the model; and a third by the other engines of the pages that it fails at."""
+
+        def check() -> None:
+            progress(max(0, reading.total - 1), reading.total)
+
+        failed = transcribe(model, kept_pages(files), reading.scratch, check)
+        for number, fault in failed.items():
+            leave(reading.scratch, self._page_without_model(reading, number, fault, check))
+
+    def _page_without_model(self, reading: Reading, number: int, fault: str, check: Callable[[], None]) -> Page:
+        again = reading.scratch / f"again-{number}"
+        again.mkdir()
+        (again / SURVEY).write_bytes((reading.scratch / SURVEY).read_bytes())
+        parameters = reading.parameters.model_copy(update={"engine": "auto", "pages_per_range": 1})
+        alone = Reading(reading.source, again, parameters, nougat=False, deadline=reading.deadline)
+        refused = self._read_range(alone, number, check, RangeKeeper())
+        pages = [] if refused is not None else list(kept_pages([range_file(again, number)]))
+        if refused is not None or not pages:
+            return Page(number=number, engine=NOUGAT, failure=fault if refused is None else refused.detail)
+        return pages[0].model_copy(update={"why": f"{fault}; {pages[0].why}"})
+
+    def _read(self, reading: Reading, progress: Progress, keeper: RangeKeeper) -> Rejected | None:
+        """Every range: the first one alone, since it surveys the document, the others side by side."""
+
+        def tell() -> None:
+            progress(min(reading.total, sum(reading.done.values())), reading.total)
+
+        keeper.recall(reading.scratch / SURVEY)
+        refused = self._read_range(reading, 1, tell, keeper)
+        if refused is not None:
+            return refused
+        rest = _firsts(reading)[1:]
+        if not rest:
+            return None
+        keeper.keep(reading.scratch / SURVEY)
+        _keep(keeper, range_file(reading.scratch, 1))
+        return self._read_rest(reading, rest, tell, keeper)
+
+    def _read_rest(self, reading: Reading, rest: list[int], tell: Callable[[], None], keeper: RangeKeeper) -> Rejected | None:
+        def check() -> None:
+            if reading.stopped:
+                raise Called
+
+        with ThreadPoolExecutor(self._processes) as threads:
+            futures = [threads.submit(self._read_range, reading, first, check, keeper) for first in rest]
             try:
-                _watch(future, ticks, progress)
-            except BaseException:
-                future.cancel()
-                raise
-            return _outcome(future, parameters)
+                while waiting := wait(futures, timeout=POLL_SECONDS).not_done:
+                    tell()
+                    if any(one.done() and (one.exception() or one.result()) for one in set(futures) - waiting):
+                        break
+            finally:
+                reading.stopped = True
+        refusals = [one.result() for one in futures if not isinstance(one.exception(), Called)]
+        return next((refusal for refusal in refusals if refusal is not None), None)
+
+    def _read_range(self, reading: Reading, first: int, check: Callable[[], None], keeper: RangeKeeper) -> Rejected | None:
+        work = reading.range(first, {})
+        if keeper.recall(work.file) and (reading.scratch / SURVEY).exists():
+            reading.total = load_survey(reading.scratch).pages
+            reading.done[first] = count_pages(work.file)
+            return None
+        while True:
+            check()
+            ended = self._run(reading, work, check)
+            if not isinstance(ended, Death):
+                if ended is None and first > 1:
+                    _keep(keeper, work.file)
+                return ended
+            reading.deaths.append(ended)
+            if ended.page == 0 or len(reading.deaths) >= MAX_DEATHS or time.monotonic() > reading.deadline:
+                return ended.refusal
+            work = reading.range(first, {**work.deadly, ended.page: ended.failure})
+
+    def _run(self, reading: Reading, work: PageRange, check: Callable[[], None]) -> Rejected | Death | None:
+        def watcher(done: int, total: int) -> None:
+            reading.done[work.first] = max(done, reading.done.get(work.first, 0))
+            reading.total = max(reading.total, total)
+            check()
+
+        return run_child(self._context, work, reading.deadline, watcher)
 
 
-@contextmanager
-def _nothing_of_ours() -> Iterator[None]:
-    """Hides the program that runs: a child would load it for the names of `__main__`, and needs none of them."""
-    with _STARTING:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
+def _keep(keeper: RangeKeeper, file: Path) -> None:
+    """A range with pages that wait for a model is not done: their pictures are here only."""
+    with file.open("rb") as lines:
+        waiting = any(PENDING.encode() in line for line in lines)
+    if not waiting:
+        keeper.keep(file)
 
 
-def _watch(future: ProcessFuture[str], ticks: Path, progress: Progress) -> None:
-    progress(0, 1)
-    done = False
-    while not done:
-        done = future in wait([future], timeout=POLL_SECONDS).done
-        progress(*_read_progress(ticks))
-
-
-def _read_progress(ticks: Path) -> tuple[int, int]:
-    done, total = ticks.read_bytes().split()
-    return int(done), int(total)
-
-
-def _outcome(future: ProcessFuture[str], parameters: ExtractionParameters) -> ExtractionResult | Rejected:
-    try:
-        kind, _, text = future.result().partition(":")
-    except TimeoutError:
-        return _too_slow(parameters.seconds_per_document)
-    except MemoryError:
-        return _too_big(parameters.memory_bytes)
-    except (ProcessExpired, CancelledError) as error:
-        return _crashed(getattr(error, "exitcode", 0), parameters)
-    return Rejected.model_validate_json(text) if kind == "rejected" else ExtractionResult.model_validate_json(text)
-
-
-def _too_slow(seconds: int) -> Rejected:
-    detail = f"The PDF was not read within {seconds} s. Split it, or raise `seconds_per_document` of the collection."
-    return Rejected(reason="too-slow", detail=detail)
-
-
-def _too_big(memory_bytes: int) -> Rejected:
-    detail = f"Reading the PDF needs more than {memory_bytes >> 20} MiB. Split it, or raise `memory_bytes` of the collection."
-    return Rejected(reason="too-big", detail=detail)
-
-
-def _crashed(code: int, parameters: ExtractionParameters) -> Rejected:
-    if -code in OUT_OF_MEMORY_SIGNALS:
-        return _too_big(parameters.memory_bytes)
-    if -code == signal.SIGXCPU:
-        return _too_slow(parameters.seconds_per_document)
-    detail = f"The parser ended with code {code} while reading the PDF: it is damaged or hostile."
-    return Rejected(reason="parser-crashed", detail=f"{detail} Export it again, or print it to a new PDF.")
-
-
-def _end_with(worker: int) -> None:
-    """A killed worker leaves no parser behind (Linux; elsewhere the limit on processor time ends it)."""
-    if not hasattr(os, "pidfd_open"):
-        return
-    file = os.pidfd_open(worker)
-
-    def watch() -> None:
-        select.select([file], [], [])
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def _extract_in_child(worker: int, source: str, out: str, parameters_json: str, ticks: str) -> str:
-    """Runs in the child. Answers in JSON, so that nothing but text comes back."""
-    _end_with(worker)
-    parameters = ExtractionParameters.model_validate_json(parameters_json)
-    _limit(parameters)
-    file = os.open(ticks, os.O_WRONLY)
-    try:
-        result = extract_to(Path(source), Path(out), parameters, _teller(file))
-    finally:
-        os.close(file)
-    return f"{'rejected' if isinstance(result, Rejected) else 'result'}:{result.model_dump_json()}"
-
-
-def _teller(file: int) -> Progress:
-    def tell(done: int, total: int) -> None:
-        os.pwrite(file, _progress(done, total), 0)
-
-    return tell
-
-
-def _progress(done: int, total: int) -> bytes:
-    """Always as long, so that one write replaces all of what was said before."""
-    return f"{done} {total}".ljust(PROGRESS_BYTES).encode()
-
-
-def _limit(parameters: ExtractionParameters) -> None:
-    """Address space, and processor time as a backstop where the parent cannot keep the time."""
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (_within(parameters.memory_bytes, hard), hard))
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + parameters.seconds_per_document + 10
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (_within(seconds, hard), hard))
-
-
-def _within(soft: int, hard: int) -> int:
-    return soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+def _firsts(reading: Reading) -> list[int]:
+    return list(range(1, reading.total + 1, reading.parameters.pages_per_range))

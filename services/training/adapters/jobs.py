@@ -11,11 +11,27 @@ from services.training.curves import append_point
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import Encoded
 from services.training.stages.precision import Precision
+from shared.contracts.base import Contract
 from shared.contracts.learning import LossPoint, TrainingRecipe
+
+CURVE = "curve.jsonl"
+FACTS = "facts.json"
+"""Files of a checkpoint beside the trainer's own: the curve so far, and what else is known."""
 
 
 class Diverged(ArithmeticError):
     """The loss is no longer a number."""
+
+
+class Facts(Contract):
+    """What is known of a run besides its curve, kept in every checkpoint."""
+
+    trainable_parameters: int
+    total_parameters: int
+    precision: str
+    device: str
+    peak_memory_bytes: int
+    resumed_from_step: int
 
 
 @dataclass(frozen=True, slots=True)

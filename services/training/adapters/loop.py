@@ -9,10 +9,10 @@ from datasets import Dataset
 from peft.helpers import disable_input_dtype_casting
 from transformers import PrinterCallback
 
-from services.training.adapters import models
+from services.training.adapters import machine, models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import ExampleTable, Job
-from services.training.adapters.recorder import CURVE, Facts, RunRecorder
+from services.training.adapters.jobs import CURVE, ExampleTable, Facts, Job
+from services.training.adapters.recorder import RunRecorder
 from services.training.adapters.trainer import PadBatch, RunTrainer, trainer_settings
 from services.training.curves import read_curve
 from services.training.stages.schedule import plan_steps
@@ -39,7 +39,7 @@ def train(job: Job, table: ExampleTable, rank: int, device: torch.device, tell: 
         return
     base = fetch_base(store, job.base_name, job.settings.cache_dir)
     model = models.load_for_training(base, job.recipe, job.precision, device)
-    tokenizer = models.load_tokenizer(base)
+    tokenizer = pretrained.load_tokenizer(base)
     recorder = RunRecorder(checkpoints, curve, _facts(model, job, device, step), device, tell)
     trainer = RunTrainer(
         model=model, args=trainer_settings(job.recipe, plan, job.precision, directory, on_cpu=device.type == "cpu"),
@@ -62,5 +62,5 @@ def _facts(model: Any, job: Job, device: torch.device, step: int) -> Facts:
     trainable, total = model.get_nb_trainable_parameters()
     return Facts(
         trainable_parameters=trainable, total_parameters=total, precision=job.precision,
-        device=models.device_name(device), peak_memory_bytes=0, resumed_from_step=step,
+        device=machine.device_name(device), peak_memory_bytes=0, resumed_from_step=step,
     )  # fmt: skip

@@ -1,38 +1,17 @@
 """Base models in memory: as they are trained (NF4 or not, with LoRA) and as they are served (bf16, with an adapter)."""
 
-import json
-import resource
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from services.training.stages.examples import IGNORED
-from services.training.stages.precision import Capabilities, Precision
+from services.training.stages.precision import Precision
 from shared.contracts.learning import TrainingRecipe
 
 DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-KNOWN_TYPES: frozenset[str] = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
-
-
-def capabilities() -> Capabilities:
-    """What this machine computes in. A CPU's bf16 counts where it has instructions for it."""
-    if torch.cuda.is_available():
-        return Capabilities("cuda", bf16=torch.cuda.is_bf16_supported(including_emulation=False))
-    return Capabilities("cpu", bf16=torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def read_config(base: Path) -> dict[str, Any]:
-    """The base's config.json, before any model class is chosen by it."""
-    config = json.loads((base / "config.json").read_bytes())
-    return config if isinstance(config, dict) else {}
-
-
-def load_tokenizer(base: Path) -> Any:
-    return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
 
 
 def load_for_training(base: Path, recipe: TrainingRecipe, precision: Precision, device: torch.device) -> Any:
@@ -73,17 +52,6 @@ def response_nll(model: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torc
         logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="none"
     )
     return losses.view_as(wanted)
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory this process ever held: of the GPU where it has one, else of the machine."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def _load(base: Path, dtype: torch.dtype, device: torch.device, quantization: BitsAndBytesConfig | None) -> Any:

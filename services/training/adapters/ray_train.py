@@ -11,6 +11,7 @@ import ray
 import ray.train
 import ray.train.torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.backend import Backend
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -20,6 +21,14 @@ from shared.contracts.learning import LossPoint
 _OBJECT_STORE_BYTES = 128 << 20
 
 
+class OneWorker(ray.train.torch.TorchConfig):  # type: ignore[misc]
+    """No process group where there is nobody to talk to: torch's would listen on every interface of the machine."""
+
+    @property
+    def backend_cls(self) -> type[Backend]:
+        return Backend  # type: ignore[no-any-return]
+
+
 def run_on_ray(job: Job, table: ExampleTable, live_curve: Path, use_gpu: bool) -> None:
     """Train the job on `job.recipe.workers` workers. Raises Diverged, or Ray's TrainingFailedError."""
     with _ray(job, table):
@@ -27,6 +36,7 @@ def run_on_ray(job: Job, table: ExampleTable, live_curve: Path, use_gpu: bool) -
         trainer = ray.train.torch.TorchTrainer(
             _worker,
             train_loop_config={"job": job, "table": ray.put(table), "points": points},
+            torch_config=OneWorker() if job.recipe.workers == 1 else None,
             scaling_config=ScalingConfig(num_workers=job.recipe.workers, use_gpu=use_gpu),
             run_config=RunConfig(
                 name="run", storage_path=str(job.work / "ray"),
@@ -69,7 +79,7 @@ def _ray(job: Job, table: ExampleTable) -> Iterator[None]:
     # Ray's sockets lie below this directory, and a socket's path may have 107 bytes: the job's own is too deep.
     directory = Path(tempfile.mkdtemp(prefix="lectern-ray-"))
     local: dict[str, Any] = {
-        "num_cpus": max(job.recipe.workers, job.threads), "include_dashboard": False,
+        "num_cpus": job.recipe.workers, "include_dashboard": False,
         "object_store_memory": _OBJECT_STORE_BYTES + 2 * (table.ids.nbytes + table.labels.nbytes),
         "_temp_dir": str(directory),
     }  # fmt: skip

@@ -10,25 +10,10 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import Diverged
-from services.training.adapters.models import peak_memory_bytes
+from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts
+from services.training.adapters.machine import peak_memory_bytes
 from services.training.curves import write_curve
-from shared.contracts.base import Contract
 from shared.contracts.learning import LossPoint
-
-CURVE = "curve.jsonl"
-FACTS = "facts.json"
-
-
-class Facts(Contract):
-    """What is known of a run besides its curve, kept in every checkpoint."""
-
-    trainable_parameters: int
-    total_parameters: int
-    precision: str
-    device: str
-    peak_memory_bytes: int
-    resumed_from_step: int
 
 
 class RunRecorder(TrainerCallback):  # type: ignore[misc]

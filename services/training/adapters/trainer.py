@@ -30,7 +30,8 @@ def trainer_settings(recipe: TrainingRecipe, plan: StepPlan, precision: Precisio
         optim=recipe.optimizer, bf16=precision == "bf16", fp16=precision == "fp16", use_cpu=on_cpu,
         gradient_checkpointing=False, dataloader_pin_memory=not on_cpu, max_length=None, packing=False,
         logging_steps=1, logging_first_step=True, save_strategy="steps", save_steps=recipe.checkpoint_steps,
-        save_total_limit=1, average_tokens_across_devices=True, logging_nan_inf_filter=False, report_to="none", disable_tqdm=True,
+        save_total_limit=1, average_tokens_across_devices=True, logging_nan_inf_filter=False,
+        report_to="none", disable_tqdm=True,
     )  # fmt: skip
 
 

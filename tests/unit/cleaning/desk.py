@@ -56,6 +56,15 @@ class Desk:
         (self.root / f"{stage}-{self.key}.json").write_text(result.model_dump_json())
         return result
 
+    def keep(self, file: Path) -> None:
+        self.put(f"{layout.kept('any', self.key)}/{file.name}", file.read_bytes())
+
+    def recall(self, target: Path) -> bool:
+        kept = self.root / "store" / layout.kept("any", self.key) / target.name
+        if kept.exists():
+            target.write_bytes(kept.read_bytes())
+        return kept.exists()
+
     def fetch_object(self, path: str) -> Path:
         target = self.root / "store" / path
         if not target.exists():

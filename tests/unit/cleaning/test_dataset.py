@@ -150,7 +150,7 @@ def test_one_document_is_split_by_chunk(tmp_path: Path) -> None:
 
 
 @given(st.sets(st.text("abcdef", min_size=1, max_size=6), min_size=2, max_size=30), st.integers(0, 99), st.floats(0.01, 0.89))
-def test_either_side_has_a_document_and_more_documents_move_none(names: set[str], seed: int, share: float) -> None:
+def test_either_side_has_a_document_and_another_document_moves_at_most_one(names: set[str], seed: int, share: float) -> None:
     parameters = DatasetParameters(seed=seed, heldout_share=share)
 
     before = heldout_documents(sorted(names), parameters)

@@ -40,13 +40,13 @@ def heading(canvas: Canvas, text: str, x: float, y: float, size: float) -> float
     return y - 1.8 * size
 
 
-def paper(path: Path, pages: int = 3, pier: str = "northern") -> Path:
-    """Two columns under a title, a running header, page numbers, a list and a table."""
+def paper(path: Path, pages: int = 3, pier: str = "northern", copies: int = 1) -> Path:
+    """Two columns under a title, a running header, page numbers, a list and a table; so many copies of it in one file."""
 
     prose = PROSE.replace("northern", pier)
 
     def draw(canvas: Canvas) -> None:
-        for number in range(1, pages + 1):
+        for number in list(range(1, pages + 1)) * copies:
             canvas.setFont("Helvetica", 8)
             canvas.drawString(60, HEIGHT - 40, "Proceedings of the Harbour Society")
             canvas.drawCentredString(WIDTH / 2, 30, str(number))

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from services.extraction.adapters.pdfium import PdfFile, open_pdf
-from services.extraction.adapters.reader import read_pages
 from services.extraction.local import Extracted, extract_file
 from services.extraction.stages.glyphs import RawPage, Word
 from services.extraction.stages.hyphens import joined, vocabulary
 from services.extraction.stages.style import survey
 from services.extraction.stages.text_layer import read_page
 from shared.contracts.documents import Block, Page
-from tests.unit.extraction.pdfs import HEIGHT, PROSE, blank, by_hand, flow, heading, paper, typeset
+from tests.unit.extraction.pdfs import HEIGHT, PROSE, by_hand, flow, heading, paper, typeset
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -169,13 +167,9 @@ def test_words_on_top_of_each_other_do_not_stop_it() -> None:
 
 
 def test_the_style_of_a_long_document_is_learned_from_pages_spread_over_it(tmp_path: Path) -> None:
-    path = blank(tmp_path / "long.pdf", pages=60)
+    path = paper(tmp_path / "long.pdf", pages=3, copies=20)
 
-    opened = open_pdf(path, max_pages=100)
-
-    assert isinstance(opened, PdfFile)
-    with opened:
-        assert [page.number for page in read_pages(opened)] == list(range(1, 61))
+    assert [page.number for page in pages_of(path)] == list(range(1, 61))
 
 
 def test_a_page_that_cannot_be_read_keeps_its_number_and_says_why(tmp_path: Path) -> None:

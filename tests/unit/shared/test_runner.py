@@ -83,6 +83,26 @@ class Counting:
         return self.answer or ExtractionResult(pages=1, pages_failed=0, blocks=1, characters=6)
 
 
+def test_what_an_attempt_kept_is_there_for_the_next_one_and_gone_when_the_result_stands(world: World, tmp_path: Path) -> None:
+    def first(context: StageContext[Any]) -> Contract:
+        part = context.scratch / "part.jsonl"
+        assert not context.recall(part) and not part.exists()
+        part.write_text("half")
+        context.keep(part)
+        raise Unavailable("cut short")
+
+    def second(context: StageContext[Any]) -> Contract:
+        assert context.recall(context.scratch / "part.jsonl")
+        assert (context.scratch / "part.jsonl").read_text() == "half"
+        return ExtractionResult(pages=1, pages_failed=0, blocks=1, characters=4)
+
+    assert world.runner.run(EXTRACTION, world.work, first) == "waiting"
+    kept = layout.kept(EXTRACTION.name, EXTRACTION.key(world.work))
+    assert len(list(world.runner.store.list(kept))) == 1
+    assert world.runner.run(EXTRACTION, world.work, second) == "done"
+    assert not list(world.runner.store.list(kept))
+
+
 def test_a_result_is_committed_and_the_next_stage_queued(world: World) -> None:
     world.redis.delete("extraction", "cleaning")
     assert world.runner.run(EXTRACTION, world.work, Counting()) == "done"
@@ -110,7 +130,7 @@ def test_of_two_workers_at_the_same_work_one_commits_and_the_other_leaves_nothin
 
     assert world.runner.run(EXTRACTION, world.work, slow) == "done"
     key = EXTRACTION.key(world.work)
-    assert len([path for path in world.runner.store.list(layout.stage("extraction", key))]) == 2
+    assert len(list(world.runner.store.list(layout.stage("extraction", key)))) == 2
 
 
 def test_a_worker_that_finds_the_lease_held_leaves_it_alone(world: World) -> None:

@@ -13,7 +13,7 @@ from redis import Redis
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from services.training.adapters import models
+from services.training.adapters import machine, pretrained
 from services.training.adapters.jobs import ExampleTable, Job
 from services.training.adapters.loop import train
 from services.training.curves import read_curve
@@ -115,14 +115,14 @@ class Watcher:
 def undisturbed(world: World, base: Path, directory: Path) -> list[LossPoint]:
     """The curve of the same run without Ray and without a worker: what it ought to be."""
     points: list[LossPoint] = []
-    table = ExampleTable.of([encode(one, "alpaca", models.load_tokenizer(base)) for one in TRAIN])
-    job = Job("f" * 64, NAME, RECIPE, models_precision(), world.settings, 1, directory)
+    table = ExampleTable.of([encode(one, "alpaca", pretrained.load_tokenizer(base)) for one in TRAIN])
+    job = Job("f" * 64, NAME, RECIPE, own_precision(), world.settings, 1, directory)
     train(job, table, 0, torch.device("cpu"), points.append)
     return points
 
 
-def models_precision() -> str:
-    return "bf16" if models.capabilities().bf16 else "fp32"
+def own_precision() -> str:
+    return "bf16" if machine.capabilities().bf16 else "fp32"
 
 
 def figures(points: list[LossPoint]) -> list[tuple[int, float, float, int]]:
@@ -184,7 +184,7 @@ def fetched(world: World, work: RunWork, tmp_path: Path) -> Path:
 
 def base_loss(base: Path) -> float:
     """The base's loss on what is held out, one example at a time, by the model's own loss."""
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(base), models.load_tokenizer(base)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(base), pretrained.load_tokenizer(base)
     total, tokens = 0.0, 0
     for one in HELDOUT:
         encoded = encode(one, "alpaca", tokenizer)

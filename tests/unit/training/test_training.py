@@ -8,7 +8,7 @@ import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
 
-from services.training.adapters import models
+from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import Diverged, ExampleTable, Job
 from services.training.adapters.loop import train
@@ -45,7 +45,7 @@ def attempt(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> Attempt:
     """Train a run under a name, from wherever it stands; dies after `until` steps."""
     publish_tiny(store, tiny_base)
     settings = TrainingSettings(store_url=f"file://{tmp_path}/store", cache_dir=tmp_path / "cache")
-    tokenizer = models.load_tokenizer(tiny_base)
+    tokenizer = pretrained.load_tokenizer(tiny_base)
     table = ExampleTable.of([encode(one, "alpaca", tokenizer) for one in examples(11)])
 
     def run(name: str, until: int | None = None, recipe: TrainingRecipe = RECIPE, work: str = "work") -> list[LossPoint]:
@@ -138,7 +138,7 @@ def test_only_the_adapter_learns_and_it_learns_in_fp32(tiny_base: Path) -> None:
 
 def test_the_loss_of_a_response_is_that_of_the_whole_sequence(tiny_base: Path) -> None:
     """Projecting only where a response is must not change what is measured."""
-    tokenizer = models.load_tokenizer(tiny_base)
+    tokenizer = pretrained.load_tokenizer(tiny_base)
     model = models.load_for_training(tiny_base, RECIPE.model_copy(update={"quantization": "none"}), "fp32", torch.device("cpu"))
     model.eval()
     one = encode(examples(1)[0], "alpaca", tokenizer)

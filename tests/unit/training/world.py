@@ -84,8 +84,8 @@ def examples(count: int, seed: int = 0) -> list[Example]:
 
     return [
         Example(
-            id=f"e{seed}-{index:03d}", instruction="Continue.", input=say(chance.randint(3, 20)), output=say(chance.randint(2, 12)),
-            recipe="continuation", chunk=f"c{index}", document="d", filename="a.pdf",
+            id=f"e{seed}-{index:03d}", instruction="Continue.", input=say(chance.randint(3, 20)),
+            output=say(chance.randint(2, 12)), recipe="continuation", chunk=f"c{index}", document="d", filename="a.pdf",
         )
         for index in range(count)
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from cli.launcher import leftovers
 from cli.launcher.down import take_down
 from cli.launcher.plan import Launch, OneShot, Program
 from cli.launcher.ports import free_port
+from cli.launcher.up import bring_up
 
 GATEWAY = """
 import http.server, os
@@ -40,22 +41,41 @@ def script(directory: Path, name: str, code: str) -> tuple[str, ...]:
     return (sys.executable, str(file))
 
 
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    home = Home.at(tmp_path / "home with a space and 100%")
+def made(directory: Path) -> Launch:
+    """A launch under a home whose path is as awkward as paths may be."""
+    home = Home.at(directory / "home with a space and 100%")
     home.make()
-    made = Launch(
+    return Launch(
         home=home,
         port=free_port(),
         queue_port=free_port(),
         queue_password="a-password",
         queue=Program("valkey", (str(get_binary_path()), str(home.valkey / "valkey.conf"))),
-        before=(OneShot("prepare", (sys.executable, "-m", "shared.prepare"), "Preparing the catalog"),),
+        before=(OneShot("migrate", (sys.executable, "-m", "shared.prepare"), "Preparing the catalog"),),
         services=(
-            Program("gateway", script(tmp_path, "gateway", GATEWAY)),
-            Program("worker", script(tmp_path, "worker", ESCAPER), count=2, stop_seconds=3),
+            Program("gateway", script(directory, "gateway", GATEWAY)),
+            Program("worker", script(directory, "worker", ESCAPER), count=2, stop_seconds=3),
         ),
     )
-    yield made
-    take_down(home)
-    assert not leftovers.marked(made.token)
+
+
+def ended(launch: Launch) -> None:
+    take_down(launch.home)
+    assert not leftovers.marked(launch.token)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """A launch that is not up yet, and is down afterwards whatever happened."""
+    launch = made(tmp_path)
+    yield launch
+    ended(launch)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """A launch that is up, for tests that only look."""
+    launch = made(tmp_path_factory.mktemp("running"))
+    bring_up(launch, lambda _step: None, lambda _processes, _waiting: None)
+    yield launch
+    ended(launch)

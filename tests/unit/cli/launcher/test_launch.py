@@ -1,5 +1,6 @@
 """Up, down and what lies between, with real processes."""
 
+import json
 import os
 import signal
 import socket
@@ -11,12 +12,14 @@ from dataclasses import replace
 import psutil
 import pytest
 from redis import Redis
+from typer.testing import CliRunner
 
 from cli.launcher import leftovers
 from cli.launcher.down import alone, take_down
 from cli.launcher.plan import Launch, OneShot, Program
 from cli.launcher.supervision import connect
 from cli.launcher.up import bring_up
+from cli.main import app
 from cli.outcome import Exit, Failure
 
 
@@ -26,33 +29,43 @@ def start(launch: Launch) -> list[str]:
     return steps
 
 
-def test_up_brings_every_process_to_run_and_makes_a_key_that_the_store_knows(launch: Launch) -> None:
-    steps = start(launch)
-    supervisor = connect(launch.home)
+def test_up_brings_every_process_to_run_and_makes_a_key_that_the_store_knows(running: Launch) -> None:
+    supervisor = connect(running.home)
     assert supervisor is not None
     states = {process.name: process.state for process in supervisor.processes()}
-    assert states == dict.fromkeys(("valkey", "gateway", "worker-0", "worker-1"), "RUNNING")
-    assert "Preparing the catalog" in steps
-    assert launch.home.server() == launch.server
-    assert (launch.home.key() or "").startswith("lk-")
-    assert list(launch.home.store.glob("keys/*/*.json"))
+    assert states == dict.fromkeys(("valkey", "gateway", "worker_0", "worker_1"), "RUNNING")
+    assert running.home.server() == running.server
+    assert (running.home.key() or "").startswith("lk-")
+    assert list(running.home.store.glob("keys/*/*.json"))
 
 
-def test_what_holds_a_secret_is_readable_by_its_owner_alone(launch: Launch) -> None:
-    start(launch)
-    secrets = (launch.home.key_file, launch.home.token_file, launch.home.valkey / "valkey.conf")
+def test_what_holds_a_secret_is_readable_by_its_owner_alone(running: Launch) -> None:
+    secrets = (running.home.key_file, running.home.token_file, running.home.valkey / "valkey.conf")
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets} == {0o600}
-    assert stat.S_IMODE(launch.home.root.stat().st_mode) == 0o700
-    assert launch.queue_password not in (launch.home.run / "supervisord.conf").read_text()
+    assert stat.S_IMODE(running.home.root.stat().st_mode) == 0o700
+    assert running.queue_password not in (running.home.run / "supervisord.conf").read_text()
 
 
-def test_the_queue_server_wants_its_password_and_keeps_an_append_only_file(launch: Launch) -> None:
-    start(launch)
-    with Redis(port=launch.queue_port) as stranger, pytest.raises(Exception, match=r"(?i)auth"):
+def test_the_queue_server_wants_its_password_and_keeps_an_append_only_file(running: Launch) -> None:
+    with Redis(port=running.queue_port) as stranger, pytest.raises(Exception, match=r"(?i)auth"):
         stranger.ping()
-    with Redis.from_url(launch.queue_url) as queue:
+    with Redis.from_url(running.queue_url) as queue:
         assert queue.config_get("appendonly")["appendonly"] == "yes"
         assert queue.config_get("bind")["bind"] == "127.0.0.1"
+
+
+def test_a_home_that_is_up_is_told_and_left_alone(running: Launch) -> None:
+    answer = CliRunner().invoke(app, ["up", "--json", "--home", str(running.home.root)])
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout) == {"server": running.server, "home": str(running.home.root), "started": False}
+
+
+def test_ps_tells_state_memory_and_what_runs_below(running: Launch) -> None:
+    rows = json.loads(CliRunner().invoke(app, ["ps", "--json", "--home", str(running.home.root)]).stdout)
+    found = {row["name"]: row for row in rows}
+    assert found["worker_1"]["service"] == "worker"
+    assert found["worker_1"]["children"] == 1
+    assert all(row["memory_bytes"] > 1_000_000 and row["state"] == "RUNNING" for row in rows)
 
 
 def test_down_leaves_no_process_even_of_those_that_escaped_their_parents(launch: Launch) -> None:
@@ -105,7 +118,8 @@ def test_what_a_killed_supervisord_left_is_ended_by_the_next_up(launch: Launch) 
 
 
 def test_down_of_what_is_not_up_is_no_error(launch: Launch) -> None:
-    assert take_down(launch.home).was_up is False
+    answer = CliRunner().invoke(app, ["down", "--json", "--home", str(launch.home.root)])
+    assert (answer.exit_code, json.loads(answer.stdout)["was_up"]) == (0, False)
 
 
 def test_the_key_stays_the_same_from_one_up_to_the_next(launch: Launch) -> None:

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs what pip cannot bring: Tesseract, which reads scans. Where it cannot, it says what is missing and goes on:
+# everything but scans works without it. Languages beside English: LECTERN_OCR_LANGUAGES="deu fra" scripts/install_system.sh
+set -euo pipefail
+
+languages="eng ${LECTERN_OCR_LANGUAGES:-}"
+
+missing() {
+  command -v tesseract >/dev/null || { echo "tesseract-ocr"; return; }
+  local known; known="$(tesseract --list-langs 2>/dev/null | tail -n +2)"
+  for language in $languages; do
+    grep -qx "$language" <<<"$known" || echo "tesseract-ocr-${language//_/-}"
+  done
+}
+
+packages="$(missing | sort -u | tr '\n' ' ')"
+[ -n "${packages// /}" ] || exit 0
+
+if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
+  echo "Installing ${packages}..."
+  if { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y $packages; } >/dev/null 2>&1; then
+    exit 0
+  fi
+  echo "apt-get could not install ${packages}"
+fi
+
+echo "Scans will be refused as no-text-layer until these are installed: ${packages}"
+if command -v apt-get >/dev/null; then echo "  sudo apt-get install ${packages}"
+elif command -v brew >/dev/null; then echo "  brew install tesseract tesseract-lang"
+elif command -v dnf >/dev/null; then echo "  sudo dnf install tesseract"
+else echo "  see https://tesseract-ocr.github.io/tessdoc/Installation.html"
+fi

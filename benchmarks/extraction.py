@@ -64,7 +64,9 @@ def main() -> None:
     (options.out / "extraction.json").write_text(json.dumps(rows, indent=1))
     for suffix in ("svg", "png"):
         draw(
-            {tool: (row["pages/s"], row["quality"]) for tool, row in rows.items()}, where, options.out / f"extraction.{suffix}"
+            {tool: (row["pages/CPU s"], row["quality"]) for tool, row in rows.items()},
+            where,
+            options.out / f"extraction.{suffix}",
         )
     print(f"\nwritten: {options.out}/extraction.json, .svg, .png")
 

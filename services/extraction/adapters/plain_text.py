@@ -4,11 +4,11 @@ A file that kills or stalls the child is refused, and another child goes on with
 """
 
 import multiprocessing
-import resource
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from services.extraction.adapters.confinement import deny_network, limit
 from services.extraction.adapters.pdfium import PageUnreadable, open_pdf
 from shared.contracts.documents import ExtractionParameters, ExtractionResult
 from shared.contracts.work import Rejected
@@ -82,9 +82,8 @@ def _answers(
 def _serve(answers: Connection, sources: Sequence[str], out: str, parameters_json: str) -> None:
     """Runs in the child."""
     parameters = ExtractionParameters.model_validate_json(parameters_json)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    soft = parameters.memory_bytes if hard == resource.RLIM_INFINITY else min(parameters.memory_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    limit(parameters.memory_bytes, parameters.seconds_per_document * len(sources))
+    deny_network()
     for source in map(Path, sources):
         try:
             outcome = write_plain_text(source, Path(out) / f"{source.stem}.txt", parameters)

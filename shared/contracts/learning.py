@@ -20,11 +20,12 @@ class DatasetParameters(Contract):
 
 
 class DatasetInput(Contract):
-    """One document's chunks as they stood when the dataset was asked for."""
+    """One document's chunks as they stood when the dataset was asked for. `labels` counts those that people had given."""
 
     document: str
     filename: str
-    chunking_key: str
+    screening_key: str
+    labels: int = 0
 
 
 class DatasetWish(Contract):

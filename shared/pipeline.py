@@ -24,9 +24,9 @@ from shared.contracts.learning import (
     DatasetParameters,
     DatasetResult,
     EvaluationResult,
-    TrainingRecipe,
     TrainingResult,
 )
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import DatasetWork, DocumentWork, RunWork, Work
 from shared.keys import stage_key
 
@@ -97,7 +97,7 @@ DATASET = Stage(
     key=lambda work: work.dataset,
 )  # fmt: skip
 TRAINING = Stage(
-    "training", queue="training", version=1, work=RunWork, result=TrainingResult, then="evaluation",
+    "training", queue="training", version=2, work=RunWork, result=TrainingResult, then="evaluation",
     key=lambda work: work.run,
 )  # fmt: skip
 EVALUATION = Stage(

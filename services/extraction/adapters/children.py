@@ -16,8 +16,8 @@ from types import ModuleType
 from pebble import ProcessExpired, ProcessFuture
 from pebble.concurrent import process
 
-from services.extraction.adapters.confinement import deny_network, end_with, limit
 from services.extraction.adapters.reader import PageRange, read_range
+from shared.confinement import deny_network, end_with, limit
 from shared.contracts.documents import ExtractionParameters
 from shared.contracts.work import Rejected
 from shared.errors import LecternError

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from services.extraction.adapters.confinement import deny_network, limit
 from services.extraction.adapters.pdfium import PageUnreadable, open_pdf
+from shared.confinement import deny_network, limit
 from shared.contracts.documents import ExtractionParameters, ExtractionResult
 from shared.contracts.work import Rejected
 

@@ -8,8 +8,8 @@ from io import BytesIO
 
 from PIL import Image
 
-from services.extraction.adapters.confinement import end_with_parent
 from services.extraction.stages.hocr import OcrLine, parse_hocr
+from shared.confinement import end_with_parent
 
 COMMAND = "tesseract"
 INSTALL = "Install Tesseract (on Debian and Ubuntu: apt-get install tesseract-ocr)"

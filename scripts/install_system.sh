@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs what pip cannot bring: Tesseract, which reads scans, and Chromium, in which the tests look at the web app. Where
-# it cannot, it says what is missing and goes on: everything but scans, and those tests, works without. Languages beside English: LECTERN_OCR_LANGUAGES="deu fra" scripts/install_system.sh
+# Installs what pip cannot bring: Tesseract, which reads scans, and with `--browser` Chromium, in which the tests look at the
+# web app. Where it cannot, it says what is missing and goes on: everything but scans, and those tests, works without.
+# Languages beside English: LECTERN_OCR_LANGUAGES="deu fra" scripts/install_system.sh
 set -euo pipefail
 
+browser="${1:-}"
 languages="eng ${LECTERN_OCR_LANGUAGES:-}"
 
 missing() {
-  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || echo "chromium"
+  [ "$browser" != --browser ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || echo "chromium"
   command -v tesseract >/dev/null || { echo "tesseract-ocr"; return; }
   local known; known="$(tesseract --list-langs 2>/dev/null | tail -n +2)"
   for language in $languages; do

@@ -17,6 +17,13 @@ BlockKind = Literal[
     "header", "footer", "page_number", "citation", "boilerplate",
 ]  # fmt: skip
 
+LineLabel = Literal[
+    "content", "header", "footer", "page_number", "citation", "figure_caption", "table", "equation", "footnote", "boilerplate",
+]  # fmt: skip
+"""What a line is to its document. A citation is an entry of a list of references; text inside a figure goes by its caption."""
+
+Fate = Literal["kept", "dropped", "set-aside"]
+
 
 class Document(Contract):
     """One PDF, addressed by the SHA-256 of its bytes."""
@@ -97,6 +104,24 @@ class GarbageItem(Contract):
     box: Box | None
 
 
+class LineFate(Contract):
+    """What became of one line that cleaning read: a record of `lines.jsonl`.
+
+    `block` counts a page's blocks from 0, and `line` the lines of a block; a block without lines, as tables of OCR and plain
+    MMD are, has one for each line of its text. `reason` is empty for what is kept. Rules give no `confidence`.
+    """
+
+    page: int
+    block: int
+    line: int
+    text: str
+    box: Box | None
+    label: LineLabel
+    fate: Fate
+    reason: str = ""
+    confidence: float | None = None
+
+
 class Span(Contract):
     """Where a part of a chunk came from: `start:end` in the chunk's text, `box` on `page`."""
 
@@ -155,6 +180,10 @@ class CleaningParameters(Contract):
     drop_boilerplate: bool = Field(
         True, description="Leave out licences, identifiers, dates and the addresses of a title block."
     )
+    drop_captions: bool = Field(False, description="Leave out captions, and the text inside figures.")
+    drop_tables: bool = Field(False, description="Leave out tables.")
+    drop_equations: bool = Field(False, description="Leave out formulas that stand on lines of their own.")
+    drop_footnotes: bool = Field(False, description="Leave out footnotes.")
     min_alpha_ratio: float = Field(0.5, ge=0, le=1, description="Share of letters among visible characters.")
     min_words: int = Field(3, ge=0, description="Fewest words of a paragraph that is kept.")
     min_fragment_words: int = Field(
@@ -198,14 +227,16 @@ class ExtractionResult(Contract):
 
 
 class CleaningResult(Contract):
-    """What cleaning made: `clean.mmd`, `pieces.jsonl`, `garbage.jsonl` and the ledger of lines by fate."""
+    """What cleaning made: `clean.mmd`, `pieces.jsonl`, `garbage.jsonl` and `lines.jsonl`, the fate of every line."""
 
     pieces: int
     characters_in: int
     characters_kept: int
-    dropped: dict[str, int] = Field(description="Characters left out, by kind.")
+    dropped: dict[str, int] = Field(description="Characters left out, by label of their line or kind of mark.")
     garbage: dict[str, int] = Field(description="Items set aside, by reason.")
     characters_garbage: int = Field(0, description="`characters_in` is kept, dropped and these.")
+    lines_in: int = Field(0, description="Lines read: all that were kept, dropped or set aside.")
+    lines: dict[Fate, int] = Field({}, description="Lines by what became of them.")
     title: str | None = None
 
 

@@ -77,7 +77,7 @@ def evaluation_key(work: RunWork) -> str:
 
 
 EXTRACTION = Stage(
-    "extraction", queue="extraction", version=2, work=DocumentWork, result=ExtractionResult, then="cleaning",
+    "extraction", queue="extraction", version=3, work=DocumentWork, result=ExtractionResult, then="cleaning",
     key=lambda work: extraction_key(work.document, work.parameters),
 )  # fmt: skip
 CLEANING = Stage(

@@ -171,6 +171,8 @@ class GarbageItem(Contract):
 class ExtractionParameters(Contract):
     """How PDF bytes become MMD."""
 
+    UNKEYED = frozenset({"pages_per_range"})
+
     engine: Engine = Field("auto", description="`auto` trusts a sound text layer and reads other pages by the best engine.")
     ocr_languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z_]{1,31}$")], ...] = Field(
         ("eng",), min_length=1, max_length=8, description="Tesseract's names of the languages of scans, the likeliest first."

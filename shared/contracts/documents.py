@@ -95,19 +95,6 @@ class Piece(Contract):
     flags: tuple[str, ...] = Field((), description="What stands out in it: `instructions`, `hidden-characters`, `phone`, …")
 
 
-class GarbageItem(Contract):
-    """Text that was set aside, and why: a line of `<document>_garbage.jsonl`."""
-
-    id: str
-    document: str
-    text: str
-    reason: str
-    score: float
-    threshold: float
-    page: int
-    box: Box | None
-
-
 class LineFate(Contract):
     """What became of one line that cleaning read: a record of `lines.jsonl`.
 
@@ -135,8 +122,13 @@ class Span(Contract):
     end: int
 
 
+DecidedBy = Literal["rules", "classifier", "people"]
+"""Who had the last word on whether a text is garbage."""
+
+
 class Chunk(Contract):
-    """A run of whole sentences within a token budget."""
+    """A run of whole sentences within a token budget. `reason` is the rule that had set its text aside, where a classifier
+    or a reviewer brought it back; `probability` (of garbage) is that of the version `classifier`, where one looked at it."""
 
     id: str
     document: str
@@ -145,11 +137,35 @@ class Chunk(Contract):
     tokens: int
     section: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    decided_by: DecidedBy = "rules"
+    reason: str = ""
+    probability: float | None = None
+    classifier: str | None = None
     flags: tuple[str, ...] = Field((), description="The flags of the pieces it is made of.")
 
     @property
     def pages(self) -> tuple[int, ...]:
         return tuple(sorted({span.page for span in self.spans}))
+
+
+class GarbageItem(Contract):
+    """Text that was set aside, and why: a line of `<document>_garbage.jsonl`. What a classifier set aside was a chunk, and
+    keeps its `section` and `spans`; `probability` and `classifier` are as in a chunk."""
+
+    id: str
+    document: str
+    text: str
+    reason: str
+    score: float
+    threshold: float
+    page: int
+    box: Box | None
+    kind: BlockKind = "paragraph"
+    section: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+    decided_by: DecidedBy = "rules"
+    probability: float | None = None
+    classifier: str | None = None
 
 
 class ExtractionParameters(Contract):
@@ -268,12 +284,22 @@ class ChunkingParameters(Contract):
     tokenizer: str = Field("smollm2-135m-instruct", description="Base model whose tokenizer counts.")
 
 
+class ScreeningParameters(Contract):
+    """Who looks at kept and at garbage once more."""
+
+    classifier: str | None = Field(
+        None, pattern="^[0-9a-f]{16}$", description="Version of the garbage classifier; none: the rules' word stands."
+    )
+    follow: bool = Field(True, description="Take each new version as it takes charge; off, the version stays as set here.")
+
+
 class ProcessingParameters(Contract):
     """Everything that decides what a document becomes: a collection's settings."""
 
     extraction: ExtractionParameters = ExtractionParameters()
     cleaning: CleaningParameters = CleaningParameters()
     chunking: ChunkingParameters = ChunkingParameters()
+    screening: ScreeningParameters = ScreeningParameters()
 
 
 class ExtractionResult(Contract):
@@ -309,4 +335,18 @@ class ChunkingResult(Contract):
     chunks: int
     tokens: int
     over_budget: int
+    title: str | None = None
+
+
+class ScreeningResult(Contract):
+    """What screening made: `chunks.jsonl` and `garbage.jsonl` in their final form, and `review.jsonl`, the index of both."""
+
+    chunks: int
+    tokens: int
+    garbage: dict[str, int] = Field(description="Items set aside, by reason.")
+    decided_by: DecidedBy = Field("rules", description="Whose word decided: the rules', or that of a classifier in charge.")
+    classifier: str | None = Field(None, description="The version that looked at every text.")
+    set_aside: int = Field(0, description="Chunks that the rules kept and the classifier set aside.")
+    returned: int = Field(0, description="Items that the rules set aside and the classifier brought back.")
+    chunking: ChunkingParameters = Field(ChunkingParameters(), description="How text that comes back is cut.")
     title: str | None = None

@@ -148,6 +148,7 @@ class Cleaner:
         return GarbageItem(
             id=name, document=self._document, text=text, reason=verdict.reason,
             score=verdict.score, threshold=verdict.threshold, page=page.number, box=block.box,
+            kind=block.kind,
         )  # fmt: skip
 
     def _kept(self, block: Block, page: Page, text: str, flags: tuple[str, ...]) -> Kept:

@@ -85,7 +85,7 @@ CLEANING = Stage(
     key=lambda work: cleaning_key(work.document, work.parameters),
 )  # fmt: skip
 CHUNKING = Stage(
-    "chunking", queue="cleaning", version=1, work=DocumentWork, result=ChunkingResult, then="screening",
+    "chunking", queue="cleaning", version=2, work=DocumentWork, result=ChunkingResult, then="screening",
     key=lambda work: chunking_key(work.document, work.parameters),
 )  # fmt: skip
 SCREENING = Stage(

@@ -26,9 +26,9 @@ from shared.contracts.learning import (
     DatasetParameters,
     DatasetResult,
     EvaluationResult,
-    TrainingRecipe,
     TrainingResult,
 )
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.review import ClassifierParameters, ClassifierResult, LabelSource
 from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, RunWork, Work
 from shared.keys import stage_key
@@ -112,7 +112,7 @@ CLASSIFIER = Stage(
     key=lambda work: work.classifier,
 )  # fmt: skip
 TRAINING = Stage(
-    "training", queue="training", version=1, work=RunWork, result=TrainingResult, then="evaluation",
+    "training", queue="training", version=2, work=RunWork, result=TrainingResult, then="evaluation",
     key=lambda work: work.run,
 )  # fmt: skip
 EVALUATION = Stage(

@@ -20,9 +20,9 @@ from shared.contracts.learning import (
     EvaluationResult,
     Model,
     RunWish,
-    TrainingRecipe,
     TrainingResult,
 )
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import FINISHED, DatasetView, JobView
 from shared.contracts.work import DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable

@@ -41,7 +41,7 @@ class GarbageReader:
         if file is None:
             return [], None
         items: list[GarbageItem] = []
-        for line, end in _lines(self._store, file, byte):
+        for line, end in lines_from(self._store, file, byte):
             items.append(GarbageItem.model_validate_json(line))
             if len(items) == limit:
                 return items, end if end < file.size_bytes else None
@@ -81,7 +81,7 @@ class GarbageReader:
         return manifest.files.get("garbage.jsonl") if manifest else None
 
 
-def _lines(store: ObjectStore, file: File, start: int) -> Iterator[tuple[bytes, int]]:
+def lines_from(store: ObjectStore, file: File, start: int) -> Iterator[tuple[bytes, int]]:
     """Lines from a byte on, each with the byte behind its end."""
     rest = b""
     for at in range(start, file.size_bytes, READ_BYTES):

@@ -50,6 +50,19 @@ def dataset(dataset: str) -> str:
     return f"datasets/{dataset}.json"
 
 
+def labels(document: str) -> str:
+    return f"labels/{document}"
+
+
+def entry(series: str, sequence: int) -> str:
+    """An entry of a series."""
+    return f"{series}/{sequence:08d}.json"
+
+
+def classifier(classifier: str) -> str:
+    return f"classifiers/{classifier}.json"
+
+
 def run(run: str) -> str:
     return f"runs/{run}.json"
 

@@ -3,8 +3,9 @@
 from shared.catalog.access import Access
 from shared.catalog.jobs import Jobs
 from shared.catalog.learning import Learning
+from shared.catalog.review import Review
 from shared.catalog.shelves import Shelves
 
 
-class SqlCatalog(Shelves, Jobs, Learning, Access):
+class SqlCatalog(Shelves, Jobs, Learning, Review, Access):
     """The `Catalog` Protocol over an SQLAlchemy engine."""

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "jobs", "description": "Long work to watch."},
     {"name": "openai", "description": "What OpenAI's clients speak."},
     {"name": "keys", "description": "API keys."},
+    {"name": "forgetting", "description": "Documents that had to go, and what saw them."},
     {"name": "operations", "description": "For those who run it; open, but for the reindex."},
 ]
 

@@ -29,10 +29,8 @@ class Authors(Workers):
     def _assemble(self, context: StageContext[Any]) -> DatasetResult:
         found = self.runner.catalog.dataset(short(context.work.dataset))
         assert found is not None
-        made = []
-        for one in found.wish.inputs:
-            for line in read_lines(context.fetch("chunking", one.chunking_key, "chunks.jsonl")):
-                made.append(Chunk.model_validate(line))
+        files = [context.fetch("chunking", one.chunking_key, "chunks.jsonl") for one in found.wish.inputs]
+        made = [Chunk.model_validate(line) for file in files for line in read_lines(file)]
         (context.out / "chunks.jsonl").write_text("".join(chunk.model_dump_json() + "\n" for chunk in made))
         examples = [
             Example(

@@ -62,8 +62,10 @@ def test_what_waits_is_queued_when_its_time_has_come(world: World) -> None:  # n
 def answers(catalog: Catalog) -> list[object]:
     """All that users see of a catalog, but for the moments at which things were observed, and chores: they are no facts."""
     return [
-        catalog.collections(Slice()), [catalog.document(one.collection, one.id) for one in catalog.documents(Slice())],
-        [one for one in catalog.jobs(Slice()) if one.kind not in CHORES], catalog.datasets(Slice()), catalog.runs(Slice()), catalog.models(Slice()),
+        catalog.collections(Slice()),
+        [catalog.document(one.collection, one.id) for one in catalog.documents(Slice())],
+        [one for one in catalog.jobs(Slice()) if one.kind not in CHORES],
+        catalog.datasets(Slice()), catalog.runs(Slice()), catalog.models(Slice()),
         catalog.deployments(), catalog.keys(),
     ]  # fmt: skip
 

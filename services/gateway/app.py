@@ -13,6 +13,7 @@ from services.gateway import openapi, problems
 from services.gateway.access import Access
 from services.gateway.chores.kinds import chores
 from services.gateway.chores.sweep import do_chores
+from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
@@ -25,14 +26,32 @@ from services.gateway.routes import (
     garbage,
     jobs,
     keys,
+    ledger,
     models,
     openai,
     operations,
     runs,
 )
+from services.gateway.web import pages
+from services.gateway.web.app import VIEWS
+from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
 
-ROUTES = (collections, documents, garbage, datasets, runs, models, deployments, jobs, openai, keys, forgetting, operations)
+ROUTES = (
+    collections,
+    documents,
+    ledger,
+    garbage,
+    datasets,
+    runs,
+    models,
+    deployments,
+    jobs,
+    openai,
+    keys,
+    forgetting,
+    operations,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -43,8 +62,13 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
+    app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
+    app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:
         app.include_router(module.router)
+    for view in VIEWS:
+        app.include_router(view.routes)
+    app.include_router(pages.assets)
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=parts.settings.max_request_bytes)

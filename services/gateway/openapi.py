@@ -23,6 +23,7 @@ Long work answers 202 with a job to watch. Lists are paginated by cursor. Errors
 TAGS = [
     {"name": "collections", "description": "Named shelves and their settings."},
     {"name": "documents", "description": "PDFs, and what they became."},
+    {"name": "ledger", "description": "What became of every page, line and character, and why."},
     {"name": "garbage", "description": "Text that was set aside, and why."},
     {"name": "datasets", "description": "Instruction examples made of chunks."},
     {"name": "runs", "description": "Fine-tuning and evaluation."},

@@ -1,6 +1,6 @@
 """What Lectern asks of its catalog, and the values it gives and takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,8 +72,15 @@ class Catalog(Protocol):
     def collections(self, part: Slice) -> list[CollectionView]: ...
     def put_document(self, collection: str, document: str, filename: str, size_bytes: int, added_at: str, job: str) -> None: ...
     def document(self, collection: str, document: str) -> DocumentView | None: ...
-    def documents(self, part: Slice, collection: str | None = None, state: str | None = None) -> list[DocumentView]: ...
+    def documents(
+        self, part: Slice, collection: str | None = None, state: str | None = None, name: str | None = None
+    ) -> list[DocumentView]:
+        """`name`: only those whose file name holds this text, whatever its case."""
+
     def shelves_of(self, document: str) -> list[DocumentView]: ...
+    def stages_on(self, collection: str) -> Iterator[tuple[str, tuple[StageView, ...]]]:
+        """Each document of a collection with the stages it was taken through, in the order of their ids."""
+
     def count_documents(self, collection: str) -> dict[str, int]:
         """Documents of a collection by state."""
 
@@ -112,6 +119,9 @@ class Catalog(Protocol):
     def events(self, job: str, after: int, limit: int = 500) -> list[EventView]: ...
     def collection_events(self, collection: str, after: int, limit: int = 500) -> list[EventView]:
         """Events of all jobs of a collection, in order."""
+
+    def latest_event(self) -> int:
+        """The number of the newest event of all, 0 where there is none: who watches from here on misses nothing new."""
 
     def add_event(self, job: str, kind: str, data: dict[str, Any]) -> None: ...
     def count_jobs(self) -> dict[tuple[str, str], int]:
@@ -154,6 +164,7 @@ class Catalog(Protocol):
 
     # keys and remembered answers
     def put_key(self, key: ApiKey) -> None: ...
+    def key(self, key: str) -> ApiKey | None: ...
     def key_by_secret(self, secret_sha256: str) -> ApiKey | None: ...
     def keys(self) -> Sequence[ApiKey]: ...
     def remember(self, key: str, answer: Answer) -> None: ...

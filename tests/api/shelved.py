@@ -29,7 +29,7 @@ class Authors(Workers):
     def _assemble(self, context: StageContext[Any]) -> DatasetResult:
         found = self.runner.catalog.dataset(short(context.work.dataset))
         assert found is not None
-        files = [context.fetch("chunking", one.chunking_key, "chunks.jsonl") for one in found.wish.inputs]
+        files = [context.fetch("screening", one.screening_key, "chunks.jsonl") for one in found.wish.inputs]
         made = [Chunk.model_validate(line) for file in files for line in read_lines(file)]
         (context.out / "chunks.jsonl").write_text("".join(chunk.model_dump_json() + "\n" for chunk in made))
         examples = [

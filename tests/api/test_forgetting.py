@@ -164,7 +164,7 @@ def test_every_setting_it_was_ever_read_under_is_removed(shelf: Gateway, client:
     shelf.await_job(client.patch("/v1/collections/papers", json={"chunking": {"max_tokens": 64}}))
     shelf.workers.run(f"document.papers.{secret_id()[:16]}")
     shelf.await_job(client.patch("/v1/collections/papers", json={"extraction": {"max_pages": 9}}))
-    assert len([path for path in where_it_says(shelf, SECRET) if path.endswith("chunks.jsonl")]) == 2
+    assert len([path for path in where_it_says(shelf, SECRET) if path.endswith("chunks.jsonl")]) == 4
     forget(shelf, client)
     assert where_it_says(shelf, SECRET) == []
     assert where_it_says(shelf, secret_id()[:16]) == where_it_says(shelf, secret_id()), "only its whole id is written down"

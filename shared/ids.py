@@ -26,3 +26,11 @@ def run_job(run: str) -> str:
 
 def deployment_job(name: str, sequence: int) -> str:
     return f"deployment.{name}.{sequence}"
+
+
+def settings_job(collection: str) -> str:
+    return f"settings.{collection}"
+
+
+def forget_job(document: str, sequence: int) -> str:
+    return f"forget.{short(document)}.{sequence}"

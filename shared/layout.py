@@ -42,6 +42,12 @@ def kept(name: str, key: str) -> str:
     return f"stages/{name}/{key}/kept"
 
 
+def attempt(document: str | None, token: str) -> str:
+    """The name of an attempt. It begins with the document where it works on one, so that even what a killed worker left
+    can be told to be of that document."""
+    return f"{document[:16]}-{token}" if document else token
+
+
 def job_events(job: str) -> str:
     return f"jobs/{job}"
 
@@ -89,3 +95,16 @@ def base_file(name: str, file: str) -> str:
 
 def api_key(key: str) -> str:
     return f"keys/{key}"
+
+
+def labels(document: str) -> str:
+    return f"labels/{document}"
+
+
+def forgotten(document: str) -> str:
+    """The wishes to forget a document, and to lift that."""
+    return f"forgotten/{document}"
+
+
+def receipts(document: str) -> str:
+    return f"receipts/{document}"

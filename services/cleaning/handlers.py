@@ -32,7 +32,7 @@ def handlers() -> dict[str, Handler]:
 
 
 def cleaning(context: StageContext[DocumentWork]) -> Contract | Rejected:
-    """The page map of a document → `clean.mmd`, `pieces.jsonl`, `garbage.jsonl`."""
+    """The page map of a document → `clean.mmd`, `pieces.jsonl`, `garbage.jsonl`, `lines.jsonl`, `ledger.jsonl`."""
     work = context.work
     key = extraction_key(work.document, work.parameters)
     total = int(str(context.result("extraction", key)["pages"]))

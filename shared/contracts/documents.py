@@ -26,6 +26,7 @@ LineLabel = Literal[
 """What a line is to its document. A citation is an entry of a list of references; text inside a figure goes by its caption."""
 
 Fate = Literal["kept", "dropped", "set-aside"]
+PageFate = Literal["kept", "set-aside", "failed"]
 
 
 class Document(Contract):
@@ -326,6 +327,7 @@ class CleaningResult(Contract):
     characters_garbage: int = Field(0, description="`characters_in` is kept, dropped and these.")
     lines_in: int = Field(0, description="Lines read: all that were kept, dropped or set aside.")
     lines: dict[Fate, int] = Field({}, description="Lines by what became of them.")
+    pages: dict[PageFate, int] = Field({}, description="Pages by what became of them: a line of `ledger.jsonl` each.")
     personal: dict[str, int] = Field({}, description="Personal data and secrets that were found, by kind.")
     flags: dict[str, int] = Field({}, description="Pieces kept with a flag, by flag.")
     title: str | None = None

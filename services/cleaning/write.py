@@ -5,10 +5,18 @@ from pathlib import Path
 
 from services.cleaning.stages.chunk import TokenCount, chunks
 from services.cleaning.stages.clean import Cleaner, Kept, habits
-from shared.contracts.documents import ChunkingParameters, ChunkingResult, CleaningParameters, CleaningResult, Page, Piece
+from shared.contracts.documents import (
+    ChunkingParameters,
+    ChunkingResult,
+    CleaningParameters,
+    CleaningResult,
+    GarbageItem,
+    Page,
+    Piece,
+)
 from shared.objects import read_lines
 
-MMD, PIECES, GARBAGE, CHUNKS = "clean.mmd", "pieces.jsonl", "garbage.jsonl", "chunks.jsonl"
+MMD, PIECES, GARBAGE, LINES, CHUNKS = "clean.mmd", "pieces.jsonl", "garbage.jsonl", "lines.jsonl", "chunks.jsonl"
 
 
 def clean_to(
@@ -22,6 +30,7 @@ def clean_to(
         (out / MMD).open("w", encoding="utf-8") as mmd,
         (out / PIECES).open("w", encoding="utf-8") as kept,
         (out / GARBAGE).open("w", encoding="utf-8") as garbage,
+        (out / LINES).open("w", encoding="utf-8") as lines,
     ):
         for page in read_pages(pages):
             for item in cleaner.clean(page):
@@ -30,14 +39,16 @@ def clean_to(
                     mmd.write(item.mmd)
                     kept.write(item.piece.model_dump_json() + "\n")
                 else:
-                    garbage.write(item.model_dump_json() + "\n")
+                    (garbage if isinstance(item, GarbageItem) else lines).write(item.model_dump_json() + "\n")
             progress(page.number)
         mmd.write("\n" if pieces else "")
     ledger = cleaner.ledger
     return CleaningResult(
         pieces=pieces, characters_in=ledger.read, characters_kept=ledger.kept,
         dropped=dict(sorted(ledger.dropped.items())), garbage=dict(sorted(ledger.garbage_items.items())),
-        characters_garbage=ledger.garbage_characters, title=known.title,
+        characters_garbage=ledger.garbage_characters, lines_in=ledger.lines_read,
+        lines=dict(sorted(ledger.lines.items())), personal=dict(sorted(ledger.personal.items())),
+        flags=dict(sorted(ledger.flags.items())), title=known.title,
     )  # fmt: skip
 
 

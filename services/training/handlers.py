@@ -112,8 +112,9 @@ def _training_progress(context: StageContext[RunWork], run: RunWish, dataset: Da
         last, rate = curve[-1], pace(curve)
         remaining = rate.seconds_per_step * (total - last.step)
         context.progress(
-            last.step, total, "step", loss=last.loss, learning_rate=last.learning_rate, tokens=last.tokens,
-            tokens_per_second=round(rate.tokens_per_second, 1), eta_seconds=round(remaining, 1),
+            last.step, total, "step", step=last.step, epoch=last.epoch, seconds=round(last.seconds, 3), loss=last.loss,
+            learning_rate=last.learning_rate, tokens=last.tokens, tokens_per_second=round(rate.tokens_per_second, 1),
+            eta_seconds=round(remaining, 1),
         )  # fmt: skip
 
     return tick

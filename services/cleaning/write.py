@@ -47,7 +47,8 @@ def clean_to(
         pieces=pieces, characters_in=ledger.read, characters_kept=ledger.kept,
         dropped=dict(sorted(ledger.dropped.items())), garbage=dict(sorted(ledger.garbage_items.items())),
         characters_garbage=ledger.garbage_characters, lines_in=ledger.lines_read,
-        lines=dict(sorted(ledger.lines.items())), title=known.title,
+        lines=dict(sorted(ledger.lines.items())), personal=dict(sorted(ledger.personal.items())),
+        flags=dict(sorted(ledger.flags.items())), title=known.title,
     )  # fmt: skip
 
 

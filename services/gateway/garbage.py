@@ -77,7 +77,7 @@ class GarbageReader:
         if view.collection not in self._parameters:
             found = self._catalog.collection(view.collection)
             self._parameters[view.collection] = found.parameters if found else ProcessingParameters()
-        manifest = committed(self._store, "cleaning", stage_key("cleaning", view.id, self._parameters[view.collection]))
+        manifest = committed(self._store, "screening", stage_key("screening", view.id, self._parameters[view.collection]))
         return manifest.files.get("garbage.jsonl") if manifest else None
 
 

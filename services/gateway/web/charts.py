@@ -1,6 +1,7 @@
 """Curves as SVG, placed here so that a page shows them without a script; a script only adds the points that come later."""
 
 from dataclasses import dataclass
+from math import floor, log10
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 36
@@ -41,12 +42,18 @@ def losses(curves: dict[str, list[tuple[float, float]]]) -> Chart:
         Line(name, " ".join(f"{LEFT + x * across:.1f},{HEIGHT - BOTTOM - y * down:.1f}" for x, y in _thinned(points)))
         for name, points in curves.items()
     )
-    steps = [most * at / TICKS for at in range(TICKS + 1)]
-    heights = [highest * at / TICKS for at in range(TICKS + 1)]
+    steps, heights = _ticks(most), _ticks(highest)
     return Chart(
-        lines, tuple((LEFT + x * across, f"{x:,.0f}") for x in steps),
-        tuple((HEIGHT - BOTTOM - y * down, f"{y:.2f}") for y in heights),
+        lines, tuple((LEFT + x * across, f"{x:,g}") for x in steps),
+        tuple((HEIGHT - BOTTOM - y * down, f"{y:,g}") for y in heights),
     )  # fmt: skip
+
+
+def _ticks(most: float) -> list[float]:
+    """Round numbers from 0 up to `most`, about five of them."""
+    size = 10 ** floor(log10(most / TICKS))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor * TICKS >= most)
+    return [step * at for at in range(int(most / step) + 1)]
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -167,7 +167,7 @@ def _files(parts: Parts, view: DocumentView) -> dict[str, File]:
     """What its stages made under the settings of its collection; the last stage's word counts where two use a name."""
     parameters = collection_of(parts.catalog, view.collection).parameters
     found: dict[str, File] = {}
-    for stage in ("extraction", "cleaning", "chunking"):
+    for stage in ("extraction", "cleaning", "chunking", "screening"):
         manifest = committed(parts.store, stage, stage_key(stage, view.id, parameters))
         found |= manifest.files if manifest else {}
     return found

@@ -18,6 +18,8 @@ function duration(seconds) {
 }
 
 function told({ done, total, fields }) {
+  const mark = document.querySelector("[data-state]");
+  [mark.className, mark.textContent] = ["state running", "Training"];
   const bar = card.querySelector("progress");
   [bar.max, bar.value] = [total, done];
   show("step", `${done} of ${total}`);
@@ -38,10 +40,26 @@ function draw(total) {
   const y = (loss) => FRAME.bottom - ((FRAME.bottom - FRAME.top) * loss) / highest;
   const line = [...points].sort((one, other) => one[0] - other[0]).map(([step, loss]) => `${x(step).toFixed(1)},${y(loss).toFixed(1)}`);
   chart.querySelector("polyline").setAttribute("points", line.join(" "));
-  const labels = [...chart.querySelectorAll("text")];
-  const half = labels.length / 2;
-  labels.slice(0, half).forEach((label, at) => (label.textContent = ((highest * at) / (half - 1)).toFixed(2)));
-  labels.slice(half).forEach((label, at) => (label.textContent = Math.round((total * at) / (half - 1))));
+  const [down, across] = ["down", "across"].map((name) => chart.querySelector(`[data-${name}]`));
+  down.replaceChildren(...ticks(highest).flatMap((loss) => [
+    drawn("line", { class: "grid-line", x1: FRAME.left, x2: FRAME.right, y1: y(loss), y2: y(loss) }),
+    drawn("text", { x: FRAME.left - 8, y: y(loss) + 4, "text-anchor": "end" }, loss),
+  ]));
+  across.replaceChildren(...ticks(total).map((step) => drawn("text", { x: x(step), y: FRAME.bottom + 20, "text-anchor": "middle" }, step)));
+}
+
+// Round numbers from 0 up, about five of them: as the server has them for a run that is over.
+function ticks(most) {
+  const size = 10 ** Math.floor(Math.log10(most / 5));
+  const step = size * [1, 2, 5, 10].find((factor) => size * factor * 5 >= most);
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, at) => Number((step * at).toPrecision(6)));
+}
+
+function drawn(name, attributes, text) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
 }
 
 async function watch() {

@@ -62,7 +62,9 @@ class RealWorkers(Workers):
         points = [_point(step) for step in range(1, STEPS + 1)]
         for point in points:
             pace = {"tokens_per_second": 310.0, "eta_seconds": 2.0 * (STEPS - point.step)}
-            context.progress(point.step, STEPS, "step", **point.model_dump(exclude={"schema_version"}), **pace)
+            context.progress(
+                point.step, STEPS, "step", **point.model_dump(exclude={"schema_version"}, exclude_none=True), **pace
+            )
             time.sleep(self.step_seconds)
         (context.out / "curve.jsonl").write_text("".join(point.model_dump_json() + "\n" for point in points))
         return TrainingResult(
@@ -76,7 +78,7 @@ def _point(step: int) -> LossPoint:
     loss = 1.9 * 0.93**step + 0.6 + 0.05 * ((step * 7) % 5 - 2) / 2
     return LossPoint(
         step=step, epoch=step / STEPS, loss=round(loss, 4), learning_rate=3e-4 * (1 - step / STEPS), tokens=620 * step,
-        seconds=2.0 * step,
+        seconds=2.0 * step, heldout_loss=round(loss + 0.2, 4) if step % 6 == 0 else None,
     )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from services.gateway.web.words import on_the_way
 from shared.bases import read_base
 from shared.catalog.protocol import Slice
 from shared.contracts.base import Contract
-from shared.contracts.learning import DatasetParameters, Example, TrainingRecipe
+from shared.contracts.learning import DatasetParameters, Example
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import FINISHED, DatasetView, StageView
 from shared.errors import InvalidInput
 from shared.pipeline import DATASET

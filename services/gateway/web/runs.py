@@ -57,7 +57,7 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
     curve = curve_of(parts, view)
     return page(
         request, session, "run.html", here="runs", row=_told(view), run=view, dataset=dataset,
-        model=_model(parts, run), curve=curve, chart=charts.losses({"loss": _points(curve)}), after=after,
+        model=_model(parts, run), curve=curve, chart=charts.losses(_curves(curve, view)), after=after,
         open=view.state not in FINISHED, job=parts.catalog.job(view.job), documents=DOCUMENTS,
         deployments=[one for one in parts.catalog.deployments() if one.wish.state == "running"],
     )  # fmt: skip
@@ -76,6 +76,13 @@ def _model(parts: Parts, run: str) -> Model | None:
 
 def _points(curve: tuple[LossPoint, ...]) -> list[tuple[float, float]]:
     return [(point.step, point.loss) for point in curve]
+
+
+def _curves(curve: tuple[LossPoint, ...], view: RunView) -> dict[str, list[tuple[float, float]]]:
+    """The loss, and of a run that is over the held-out loss too, where it was measured on the way."""
+    over = view.state in FINISHED
+    held = [(float(point.step), point.heldout_loss) for point in curve if over and point.heldout_loss is not None]
+    return {"training": _points(curve)} | ({"held out": held} if held else {})
 
 
 def _told(view: RunView) -> dict[str, Any]:

@@ -23,9 +23,7 @@ def test_each_block_is_told_its_fate_and_why() -> None:
         line(0, "dropped", "header", "header", 0.91), line(1, "kept"), line(1, "dropped", "citation", "citation"),
         line(2, "set-aside", "few-letters"),
     ]  # fmt: skip
-    item = GarbageItem(
-        id="g", document="d", text="~~", reason="few-letters", score=0.2, threshold=0.5, page=3, box=BOXES[2]
-    )
+    item = GarbageItem(id="g", document="d", text="~~", reason="few-letters", score=0.2, threshold=0.5, page=3, box=BOXES[2])
     header, mixed, garbage, unread = parts_of(page(), lines, [], [item])
     assert (header.fate, header.why, header.lines) == ("dropped", "header (confidence 0.91)", ())
     assert (mixed.fate, mixed.why, len(mixed.lines)) == ("kept", "", 2)

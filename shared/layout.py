@@ -97,10 +97,6 @@ def api_key(key: str) -> str:
     return f"keys/{key}"
 
 
-def labels(document: str) -> str:
-    return f"labels/{document}"
-
-
 def forgotten(document: str) -> str:
     """The wishes to forget a document, and to lift that."""
     return f"forgotten/{document}"

@@ -100,6 +100,18 @@ class DatasetView(Contract):
     stages: tuple[StageView, ...] = ()
 
 
+class DatasetHead(Contract):
+    """A dataset in a list: without its wish, which names every document of it."""
+
+    id: str
+    created_at: str
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
 class ClassifierView(Contract):
     """A version of the garbage classifier. `adopted` says whether it replaced the version before, once that is known."""
 

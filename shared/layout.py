@@ -50,6 +50,11 @@ def dataset(dataset: str) -> str:
     return f"datasets/{dataset}.json"
 
 
+def dataset_versions(name: str) -> str:
+    """The series of the datasets of a name: its numbers are their versions."""
+    return f"dataset-versions/{name}"
+
+
 def run(run: str) -> str:
     return f"runs/{run}.json"
 

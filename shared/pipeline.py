@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import (
     ChunkingResult,
     CleaningResult,
@@ -27,7 +28,7 @@ from shared.contracts.learning import (
     TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
-from shared.contracts.work import DatasetWork, DocumentWork, RunWork, Work
+from shared.contracts.work import DatasetWork, DocumentWork, PreviewWork, RunWork, Work
 from shared.keys import stage_key
 
 
@@ -68,6 +69,13 @@ def dataset_key(base: str, parameters: DatasetParameters, inputs: tuple[DatasetI
     return stage_key("dataset", DATASET.version, parameters, [base, *sources])
 
 
+def preview_key(work: PreviewWork) -> str:
+    """As a dataset's, of the few documents that are looked at."""
+    sources = sorted(f"{one.screening_key}:{one.labels}:{one.document}:{one.filename}" for one in work.inputs)
+    shown = [str(DATASET.version), work.base, str(work.of_documents), str(work.examples)]
+    return stage_key("preview", PREVIEW.version, work.parameters, [*shown, *sources])
+
+
 def training_key(dataset: str, recipe: TrainingRecipe, base_digest: str) -> str:
     return stage_key("training", TRAINING.version, recipe, [dataset, base_digest])
 
@@ -93,8 +101,12 @@ SCREENING = Stage(
     key=lambda work: screening_key(work.document, work.parameters),
 )  # fmt: skip
 DATASET = Stage(
-    "dataset", queue="cleaning", version=1, work=DatasetWork, result=DatasetResult,
+    "dataset", queue="cleaning", version=2, work=DatasetWork, result=DatasetResult,
     key=lambda work: work.dataset,
+)  # fmt: skip
+PREVIEW = Stage(
+    "preview", queue="cleaning", version=1, work=PreviewWork, result=DatasetPreview,
+    key=preview_key,
 )  # fmt: skip
 TRAINING = Stage(
     "training", queue="training", version=2, work=RunWork, result=TrainingResult, then="evaluation",
@@ -106,10 +118,10 @@ EVALUATION = Stage(
 )  # fmt: skip
 
 STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, DATASET, TRAINING, EVALUATION)
+    stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, DATASET, PREVIEW, TRAINING, EVALUATION)
 }
 
-FIRST_STAGE: dict[type[Work], Stage] = {DocumentWork: EXTRACTION, DatasetWork: DATASET, RunWork: TRAINING}
+FIRST_STAGE: dict[type[Work], Stage] = {DocumentWork: EXTRACTION, DatasetWork: DATASET, PreviewWork: PREVIEW, RunWork: TRAINING}
 
 
 def chain(work: Work) -> tuple[Stage, ...]:

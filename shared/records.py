@@ -10,6 +10,7 @@ from shared import layout
 from shared.bases import read_base
 from shared.catalog.protocol import Catalog, NewJob
 from shared.clock import now
+from shared.contracts.datasets import DatasetVersion
 from shared.contracts.documents import Document, Membership, ProcessingParameters
 from shared.contracts.keys import ApiKey, Scope
 from shared.contracts.learning import (
@@ -24,12 +25,23 @@ from shared.contracts.learning import (
 )
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import FINISHED, DatasetView, JobView
-from shared.contracts.work import DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
+from shared.contracts.work import DatasetWork, DocumentWork, JobEvent, Manifest, PreviewWork, RunWork, Work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
-from shared.ids import dataset_job, deployment_job, document_job, run_job, short
-from shared.keys import is_name, new_trace
+from shared.ids import dataset_job, deployment_job, document_job, preview_job, run_job, short
+from shared.keys import digest, is_name, new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
-from shared.pipeline import DATASET, EVALUATION, EXTRACTION, STAGES, TRAINING, dataset_key, screening_key, training_key
+from shared.pipeline import (
+    DATASET,
+    EVALUATION,
+    EXTRACTION,
+    PREVIEW,
+    STAGES,
+    TRAINING,
+    dataset_key,
+    preview_key,
+    screening_key,
+    training_key,
+)
 from shared.queue import Queue
 from shared.results import committed, standing
 from shared.telemetry import log
@@ -92,15 +104,52 @@ class Records:
         """Ask for a dataset of the documents of a collection that are done, as they stand now. Raises Conflict, NotFound."""
         _require_name(name)
         inputs = self._dataset_inputs(collection)
+        self._require_earlier(parameters)
         key = dataset_key(base, parameters, inputs)
-        wish = DatasetWish(
-            key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs, created_at=now()
-        )
-        create_contract(self.store, layout.dataset(short(key)), wish)
+        if self.store.size(layout.dataset(short(key))) is None:
+            at = now()
+            wish = DatasetWish(
+                key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs,
+                version=self._version(name, short(key), at), created_at=at,
+            )  # fmt: skip
+            create_contract(self.store, layout.dataset(short(key)), wish)
         self._start(index_dataset(self.store, self.catalog, short(key)))
         found = self.catalog.dataset(short(key))
         assert found is not None
         return found
+
+    def preview_dataset(self, collection: str, base: str, parameters: DatasetParameters, documents: int, examples: int) -> str:
+        """Ask what a dataset would hold, by a few of its documents drawn by seed. Returns the preview's id. Nothing but the
+        answer is kept. Raises Conflict, NotFound."""
+        inputs = self._dataset_inputs(collection)
+        drawn = sorted(inputs, key=lambda one: digest([parameters.seed, one.document]))[:documents]
+        work = PreviewWork(
+            job="", trace=new_trace(), base=base, parameters=parameters, inputs=tuple(drawn), of_documents=len(inputs),
+            examples=examples,
+        )  # fmt: skip
+        preview = short(preview_key(work))
+        work = work.model_copy(update={"job": preview_job(preview)})
+        put_job(
+            self.store, self.catalog, NewJob(work.job, "preview", preview, collection, PREVIEW.name, work, now()), anew=False
+        )
+        self._start(work.job)
+        return preview
+
+    def _require_earlier(self, parameters: DatasetParameters) -> None:
+        for dataset in parameters.replay.datasets:
+            found = self.catalog.dataset(dataset)
+            if found is None:
+                raise NotFound(f"There is no dataset {dataset!r} to replay.")
+            if found.state != "done":
+                raise Conflict(f"Dataset {dataset} is {found.state}; only one that is done can be replayed.")
+
+    def _version(self, name: str, dataset: str, at: str) -> int:
+        """The next number of the name, or the one that this dataset drew in an attempt that was cut short."""
+        series = Series(self.store, layout.dataset_versions(name))
+        latest = series.latest(DatasetVersion)
+        if latest is not None and latest[1].dataset == dataset:
+            return latest[0]
+        return series.append(DatasetVersion(dataset=dataset, created_at=at))
 
     def _dataset_inputs(self, collection: str) -> tuple[DatasetInput, ...]:
         found = self.catalog.collection(collection)
@@ -170,6 +219,8 @@ class Records:
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":
             return index_dataset(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "preview":
+            raise Conflict("A preview is not retried: ask for it again.")
         if job.kind == "run":
             return index_run(self.store, self.catalog, job.subject, anew=True)
         membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)

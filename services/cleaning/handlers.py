@@ -4,24 +4,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.cleaning.adapters.tokenizer import base_token_counter, counter_at_need
-from services.cleaning.assemble import Shelf, assemble
+from services.cleaning.building import Datasets
 from services.cleaning.screening import screen_to
-from services.cleaning.stages.dataset import Source
 from services.cleaning.write import chunk_to, clean_to
-from shared import layout
 from shared.contracts.base import Contract
 from shared.contracts.documents import CleaningResult, Piece
-from shared.contracts.learning import DatasetInput, DatasetWish
-from shared.contracts.work import DatasetWork, DocumentWork, Rejected
-from shared.ids import short
+from shared.contracts.work import DocumentWork, Rejected
 from shared.objects import read_lines
 from shared.pipeline import chunking_key, cleaning_key, extraction_key
 from shared.stage import Handler, StageContext
 
 
-def handlers() -> dict[str, Handler]:
+def handlers(datasets: Datasets | None = None) -> dict[str, Handler]:
     """Stage name → handler."""
-    return {"cleaning": cleaning, "chunking": chunking, "screening": screening, "dataset": dataset}
+    made = datasets or Datasets()
+    return {
+        "cleaning": cleaning, "chunking": chunking, "screening": screening, "dataset": made.dataset, "preview": made.preview,
+    }  # fmt: skip
 
 
 def cleaning(context: StageContext[DocumentWork]) -> Contract | Rejected:
@@ -66,21 +65,3 @@ def screening(context: StageContext[DocumentWork]) -> Contract | Rejected:
         lambda done: context.progress(done, total, "text"),
     )  # fmt: skip
     return result.model_copy(update={"title": chunked.get("title")})
-
-
-def dataset(context: StageContext[DatasetWork]) -> Contract | Rejected:
-    """The chunks of a wish's documents → examples to train on and to hold out."""
-    path = context.fetch_object(layout.dataset(short(context.work.dataset)))
-    wish = DatasetWish.model_validate_json(path.read_bytes())
-    count = base_token_counter(wish.base, context.fetch_object)
-    inputs = sorted(wish.inputs, key=lambda one: (one.document, one.filename))
-    return assemble(
-        (_shelf(one, context) for one in inputs), len(inputs), context.out, context.scratch, wish.parameters, count,
-        lambda done, total: context.progress(done, total, "document"),
-    )  # fmt: skip
-
-
-def _shelf(one: DatasetInput, context: StageContext[DatasetWork]) -> Shelf:
-    title = context.result("screening", one.screening_key).get("title")
-    source = Source(one.document, one.filename, title if isinstance(title, str) and title else Path(one.filename).stem)
-    return Shelf(source, context.fetch("screening", one.screening_key, "chunks.jsonl"))

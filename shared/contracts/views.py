@@ -5,11 +5,12 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.learning import DatasetWish, DeploymentWish, RunWish
 from shared.contracts.work import Progress
 
-JobKind = Literal["document", "dataset", "run", "deployment"]
+JobKind = Literal["document", "dataset", "preview", "run", "deployment"]
 JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
 """waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
 
@@ -91,6 +92,17 @@ class DatasetView(Contract):
     detail: str | None = None
     job: str
     stages: tuple[StageView, ...] = ()
+
+
+class PreviewView(Contract):
+    """What a dataset would hold, once `state` is done."""
+
+    id: str
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    preview: DatasetPreview | None = None
 
 
 class RunView(Contract):

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +10,8 @@ from shared import layout
 from shared.bases import read_base
 from shared.catalog.protocol import Catalog, NewJob
 from shared.clock import now
-from shared.contracts.datasets import DatasetVersion
 from shared.contracts.documents import Document, Membership, ProcessingParameters
+from shared.contracts.forgetting import Forgetting
 from shared.contracts.keys import ApiKey, Scope
 from shared.contracts.learning import (
     DatasetInput,
@@ -24,11 +24,12 @@ from shared.contracts.learning import (
     TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
-from shared.contracts.views import FINISHED, DatasetView, JobView
-from shared.contracts.work import DatasetWork, DocumentWork, JobEvent, Manifest, PreviewWork, RunWork, Work
+from shared.contracts.views import CHORES, FINISHED, DatasetView, JobView
+from shared.contracts.work import ChoreWork, DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
+from shared.dataset_wishes import next_version, preview_work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
-from shared.ids import dataset_job, deployment_job, document_job, preview_job, run_job, short
-from shared.keys import digest, is_name, new_trace
+from shared.ids import dataset_job, deployment_job, document_job, forget_job, run_job, settings_job, short
+from shared.keys import is_name, new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.pipeline import (
     DATASET,
@@ -45,6 +46,7 @@ from shared.pipeline import (
 from shared.queue import Queue
 from shared.results import committed, standing
 from shared.telemetry import log
+from shared.tombstones import latest_receipt, require_not_forgotten
 
 
 class CollectionSettings(ProcessingParameters):
@@ -69,17 +71,35 @@ class Records:
             _require_name(name)
             self.set_parameters(name, ProcessingParameters())
 
-    def set_parameters(self, name: str, parameters: ProcessingParameters) -> list[str]:
-        """Change a collection's settings; its documents are taken through what depends on them. Returns those jobs."""
+    def set_parameters(self, name: str, parameters: ProcessingParameters) -> str | None:
+        """Change a collection's settings. Returns the job that takes its documents through what depends on them, or None
+        where there are none."""
         _require_name(name)
         settings = CollectionSettings(**dict(parameters), set_at=now())
-        Series(self.store, layout.collection_settings(name)).append(settings)
+        sequence = Series(self.store, layout.collection_settings(name)).append(settings)
         index_collection(self.store, self.catalog, name)
-        documents = (path for path in self.store.list(layout.memberships(name)))
-        return [self.process(membership) for membership in _contracts(self.store, documents, Membership)]
+        if next(iter(self.store.list(layout.memberships(name))), None) is None:
+            return None
+        job = f"{settings_job(name)}.{sequence}"
+        return self.ask_chore(ChoreWork(job=job, trace=new_trace(), chore="settings", subject=name), collection=name)
+
+    def reprocess(self, name: str, tell: Callable[[int, int], None] = lambda done, total: None) -> int:
+        """Take a collection's documents through what its settings ask for and was not done. Returns how many there are."""
+        paths = sorted(self.store.list(layout.memberships(name)))
+        for done, membership in enumerate(_contracts(self.store, paths, Membership), 1):
+            self.process(membership)
+            tell(done, len(paths))
+        return len(paths)
+
+    def ask_chore(self, work: ChoreWork, collection: str | None = None) -> str:
+        """Leave work to the gateway's own loop. Returns the job."""
+        self.catalog.put_job(NewJob(work.job, work.chore, work.subject, collection, work.chore, work, now()))
+        return work.job
 
     def add_document(self, collection: str, upload: str, filename: str, sha256: str, size_bytes: int) -> bool:
-        """Put an uploaded object on a collection's shelf and start its way. False where it stood there already."""
+        """Put an uploaded object on a collection's shelf and start its way. False where it stood there already.
+        Raises Forgotten where it bears a tombstone."""
+        require_not_forgotten(self.store, sha256)
         self.collect(collection)
         if self.store.size(layout.source(sha256)) != size_bytes:
             self.store.copy(upload, layout.source(sha256))
@@ -106,11 +126,12 @@ class Records:
         inputs = self._dataset_inputs(collection)
         self._require_earlier(parameters)
         key = dataset_key(base, parameters, inputs)
+        self._require_whole(short(key), key, "Ask for it under another `seed` to have it made anew.")
         if self.store.size(layout.dataset(short(key))) is None:
             at = now()
             wish = DatasetWish(
                 key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs,
-                version=self._version(name, short(key), at), created_at=at,
+                version=next_version(self.store, name, short(key), at), created_at=at,
             )  # fmt: skip
             create_contract(self.store, layout.dataset(short(key)), wish)
         self._start(index_dataset(self.store, self.catalog, short(key)))
@@ -119,16 +140,11 @@ class Records:
         return found
 
     def preview_dataset(self, collection: str, base: str, parameters: DatasetParameters, documents: int, examples: int) -> str:
-        """Ask what a dataset would hold, by a few of its documents drawn by seed. Returns the preview's id. Nothing but the
-        answer is kept. Raises Conflict, NotFound."""
+        """Ask what a dataset would hold, by a few of its documents. Returns the preview's id. Nothing but the answer is kept.
+        Raises Conflict, NotFound."""
         inputs = self._dataset_inputs(collection)
-        drawn = sorted(inputs, key=lambda one: digest([parameters.seed, one.document]))[:documents]
-        work = PreviewWork(
-            job="", trace=new_trace(), base=base, parameters=parameters, inputs=tuple(drawn), of_documents=len(inputs),
-            examples=examples,
-        )  # fmt: skip
+        work = preview_work(base, parameters, inputs, documents, examples)
         preview = short(preview_key(work))
-        work = work.model_copy(update={"job": preview_job(preview)})
         put_job(
             self.store, self.catalog, NewJob(work.job, "preview", preview, collection, PREVIEW.name, work, now()), anew=False
         )
@@ -142,14 +158,7 @@ class Records:
                 raise NotFound(f"There is no dataset {dataset!r} to replay.")
             if found.state != "done":
                 raise Conflict(f"Dataset {dataset} is {found.state}; only one that is done can be replayed.")
-
-    def _version(self, name: str, dataset: str, at: str) -> int:
-        """The next number of the name, or the one that this dataset drew in an attempt that was cut short."""
-        series = Series(self.store, layout.dataset_versions(name))
-        latest = series.latest(DatasetVersion)
-        if latest is not None and latest[1].dataset == dataset:
-            return latest[0]
-        return series.append(DatasetVersion(dataset=dataset, created_at=at))
+            self._require_whole(dataset, found.wish.key, "Build one of the documents that remain, and replay that.")
 
     def _dataset_inputs(self, collection: str) -> tuple[DatasetInput, ...]:
         found = self.catalog.collection(collection)
@@ -173,6 +182,7 @@ class Records:
             raise NotFound(f"There is no dataset {dataset!r}.")
         if found.state != "done":
             raise Conflict(f"Dataset {dataset} is {found.state}; a run needs one that is done.")
+        self._require_whole(dataset, found.wish.key, "Build a dataset of the documents that remain, and tune on that.")
         base = read_base(self.store, recipe.base)
         if base is None:
             raise NotFound(
@@ -184,6 +194,14 @@ class Records:
         create_contract(self.store, layout.run(short(key)), wish)
         self._start(index_run(self.store, self.catalog, short(key)))
         return short(key)
+
+    def _require_whole(self, dataset: str, key: str, remedy: str) -> None:
+        """A dataset that lines were taken out of is not what its name says. Raises Conflict."""
+        manifest = committed(self.store, DATASET.name, key)
+        if manifest is not None and manifest.redactions:
+            number = len(manifest.redactions)
+            documents = "a document" if number == 1 else f"{number} documents"
+            raise Conflict(f"Dataset {dataset} is no longer whole: {documents} in it had to be forgotten. {remedy}")
 
     def wish_deployment(self, wish: DeploymentWish) -> str:
         """Ask for a deployment, or for its stop. The serving service sees to it. Returns the job."""
@@ -201,6 +219,8 @@ class Records:
             raise Conflict(f"Job {job} is {found.state} already.")
         if found.kind == "deployment":
             raise Conflict("A deployment is stopped, not cancelled: `lectern stop NAME`.")
+        if found.kind in CHORES:
+            raise Conflict(f"Job {job} is carried out to its end: half of it would be worse than either.")
         self.catalog.request_cancel(job)
         if found.state != "running":
             event = self._event(job, "cancelled")
@@ -212,9 +232,26 @@ class Records:
         found = self._job(job)
         if found.state not in ("dead", "cancelled"):
             raise Conflict(f"Job {job} is {found.state}; only a dead or cancelled job can be retried.")
+        if found.kind in CHORES:
+            return self._ask_again(found)
+        if found.kind == "run":
+            self._require_whole_of_run(found.subject)
         self._event(job, "requeued")
         self._start(self._index_anew(found))
         return self._job(job)
+
+    def _ask_again(self, chore: JobView) -> JobView:
+        standing = self.catalog.work(chore.id)
+        assert standing is not None, "the job was looked up before"
+        work = ChoreWork.model_validate(standing.work)
+        self.catalog.put_job(NewJob(chore.id, chore.kind, chore.subject, chore.collection, work.chore, work, now()), anew=True)
+        return self._job(chore.id)
+
+    def _require_whole_of_run(self, run: str) -> None:
+        wish = read_contract(self.store, layout.run(run), RunWish)
+        dataset = read_contract(self.store, layout.dataset(wish.dataset), DatasetWish) if wish else None
+        if dataset is not None:
+            self._require_whole(short(dataset.key), dataset.key, "Ask for a new run on a dataset of what remains.")
 
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":
@@ -352,6 +389,25 @@ def index_deployment(store: ObjectStore, catalog: Catalog, name: str) -> None:
     job = deployment_job(name, sequence)
     catalog.put_deployment(sequence, wish)
     catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=new_trace()), wish.wished_at))
+
+
+def index_forgotten(store: ObjectStore, catalog: Catalog, document: str) -> str | None:
+    """Index a tombstone, and the work of removing the document where it is not finished. Returns that job."""
+    latest = Series(store, layout.forgotten(document)).latest(Forgetting)
+    if latest is None:
+        return None
+    sequence, wish = latest
+    receipt, job = latest_receipt(store, document), forget_job(document, sequence)
+    if wish.kind == "lift":
+        catalog.put_forgotten(document, "lifted", forget_job(document, sequence - 1), receipt, wish.at)
+        return None
+    if receipt is not None and receipt.forgetting == sequence and receipt.state == "done":
+        catalog.put_forgotten(document, "forgotten", job, receipt, wish.at)
+        return None
+    catalog.put_forgotten(document, "forgetting", job, receipt, wish.at)
+    work = ChoreWork(job=job, trace=new_trace(), chore="forget", subject=document)
+    catalog.put_job(NewJob(job, "forget", document, None, "forget", work, wish.at))
+    return job
 
 
 def register_products(store: ObjectStore, catalog: Catalog, work: Work, manifest: Manifest) -> None:

@@ -7,21 +7,28 @@ from typing import Any
 from services.cleaning.adapters.tokenizer import base_token_counter
 from services.cleaning.assemble import Parts, Shelf, assemble
 from services.cleaning.duplicates import Sketches, sketch_here
+from services.cleaning.label_series import labels_of
 from services.cleaning.preview import preview
 from services.cleaning.questions import Asker, PairWriter
 from services.cleaning.replay import Earlier
+from services.cleaning.screening import read_chunks, read_garbage
 from services.cleaning.stages.card import card
+from services.cleaning.stages.chunk import TokenCount
 from services.cleaning.stages.dataset import Source, Terms
+from services.cleaning.stages.labelled import reviewed
 from shared import layout
 from shared.bases import base_object
 from shared.contracts.base import Contract
 from shared.contracts.datasets import QaParameters
+from shared.contracts.documents import ScreeningResult
 from shared.contracts.learning import BaseModelManifest, DatasetInput, DatasetWish
+from shared.contracts.review import LabelSource
 from shared.contracts.work import DatasetWork, PreviewWork, Rejected
 from shared.errors import InvalidInput
 from shared.ids import short
 from shared.stage import StageContext
 from shared.template import CONFIG, OWN, PromptTemplate, template_of
+from shared.verdicts import settle
 
 OpenAsker = Callable[[QaParameters, int], Asker]
 
@@ -46,7 +53,7 @@ class Datasets:
         if template is None:
             return _no_template(wish.base)
         terms = Terms(wish.parameters, base_token_counter(wish.base, context.fetch_object), template)
-        shelves = [shelf(one, context) for one in _ordered(wish)]
+        shelves = [shelf(one, context, terms.count) for one in _ordered(wish)]
 
         def progress(done: int, total: int, part: str) -> None:
             context.progress(done, total, "document", part=part)
@@ -67,7 +74,7 @@ class Datasets:
             return _no_template(work.base)
         terms = Terms(work.parameters, base_token_counter(work.base, context.fetch_object), template)
         return preview(
-            [(one, lambda one=one: shelf(one, context)) for one in work.inputs],  # type: ignore[misc]
+            [(one, lambda one=one: shelf(one, context, terms.count)) for one in work.inputs],  # type: ignore[misc]
             terms, base.manifest.eos_token, work.of_documents, work.examples,
         )  # fmt: skip
 
@@ -101,10 +108,19 @@ class _Base:
         return self._context.fetch_object(base_object(self.manifest, name)).read_bytes()
 
 
-def shelf(one: DatasetInput, context: StageContext[Any]) -> Shelf:
-    title = context.result("screening", one.screening_key).get("title")
-    source = Source(one.document, one.filename, title if isinstance(title, str) and title else Path(one.filename).stem)
-    return Shelf(source, context.fetch("screening", one.screening_key, "chunks.jsonl"))
+def shelf(one: DatasetInput, context: StageContext[Any], count: TokenCount) -> Shelf:
+    """A document's chunks, as people's labels leave them."""
+    result = ScreeningResult.model_validate(context.result("screening", one.screening_key))
+    source = Source(one.document, one.filename, result.title or Path(one.filename).stem)
+    chunks = context.fetch("screening", one.screening_key, "chunks.jsonl")
+    if one.labels:
+        garbage = context.fetch("screening", one.screening_key, "garbage.jsonl")
+        verdicts = settle(labels_of(LabelSource(document=one.document, labels=one.labels), context))
+        kept = reviewed(read_chunks(chunks), read_garbage(garbage), verdicts, result.chunking, count)
+        chunks = context.scratch / f"reviewed-{one.screening_key}.jsonl"
+        with chunks.open("w", encoding="utf-8") as lines:
+            lines.writelines(chunk.model_dump_json() + "\n" for chunk in kept)
+    return Shelf(source, chunks)
 
 
 def _ordered(wish: DatasetWish) -> list[DatasetInput]:

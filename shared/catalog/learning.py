@@ -6,11 +6,14 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import DatasetRow, JobRow, ModelRow, RunRow
+from shared.catalog.tables import DatasetDocumentRow, DatasetRow, JobRow, ModelRow, RunRow
 from shared.catalog.transactions import Transactions, page
 from shared.contracts.learning import DatasetWish, Model, RunWish
 from shared.contracts.views import DatasetView, RunView
 from shared.ids import dataset_job, run_job, short
+
+ROWS_A_STATEMENT = 5_000
+"""SQLite takes 32,766 values a statement."""
 
 
 class Learning(Transactions):
@@ -20,6 +23,15 @@ class Learning(Transactions):
         with self._write() as session:
             values = {"wish": wish.model_dump(mode="json"), "created_at": wish.created_at}
             self._upsert(session, DatasetRow, id=short(wish.key), **values)
+            links = [{"dataset": short(wish.key), "document": one} for one in sorted({each.document for each in wish.inputs})]
+            statement = self._dialect.insert(DatasetDocumentRow.__table__).on_conflict_do_nothing()
+            for start in range(0, len(links), ROWS_A_STATEMENT):
+                session.execute(statement.values(links[start : start + ROWS_A_STATEMENT]))
+
+    def datasets_of(self, document: str) -> list[str]:
+        wanted = select(DatasetDocumentRow.dataset).where(DatasetDocumentRow.document == document)
+        with self._read() as session:
+            return sorted(session.scalars(wanted))
 
     def dataset(self, dataset: str) -> DatasetView | None:
         with self._read() as session:

@@ -43,18 +43,18 @@ class Transactions:
 
     def _stages(self, session: Session, job: str) -> tuple[StageView, ...]:
         rows = session.scalars(select(StageRow).where(StageRow.job == job))
-        views = [
-            StageView(
-                stage=row.stage, key=row.key, state=row.state, seconds=row.seconds, finished_at=row.finished_at,
-                result=row.result,
-            )
-            for row in rows
-        ]  # fmt: skip
+        views = [stage_view(row) for row in rows]
         return tuple(sorted(views, key=lambda view: (view.finished_at is None, view.finished_at or "", view.stage)))
 
     def ping(self) -> None:
         with self._read() as session:
             session.execute(text("SELECT 1"))
+
+
+def stage_view(row: StageRow) -> StageView:
+    return StageView(
+        stage=row.stage, key=row.key, state=row.state, seconds=row.seconds, finished_at=row.finished_at, result=row.result
+    )  # fmt: skip
 
 
 def page(wanted: Select[Any], age: Any, identity: Any, part: Slice) -> Select[Any]:

@@ -26,11 +26,23 @@ from shared.contracts.learning import (
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import CHORES, FINISHED, DatasetView, JobView
 from shared.contracts.work import ChoreWork, DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
+from shared.dataset_wishes import next_version, preview_work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from shared.ids import dataset_job, deployment_job, document_job, forget_job, run_job, settings_job, short
 from shared.keys import is_name, new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
-from shared.pipeline import DATASET, EVALUATION, EXTRACTION, STAGES, TRAINING, dataset_key, screening_key, training_key
+from shared.pipeline import (
+    DATASET,
+    EVALUATION,
+    EXTRACTION,
+    PREVIEW,
+    STAGES,
+    TRAINING,
+    dataset_key,
+    preview_key,
+    screening_key,
+    training_key,
+)
 from shared.queue import Queue
 from shared.results import committed, standing
 from shared.telemetry import log
@@ -112,16 +124,41 @@ class Records:
         """Ask for a dataset of the documents of a collection that are done, as they stand now. Raises Conflict, NotFound."""
         _require_name(name)
         inputs = self._dataset_inputs(collection)
+        self._require_earlier(parameters)
         key = dataset_key(base, parameters, inputs)
         self._require_whole(short(key), key, "Ask for it under another `seed` to have it made anew.")
-        wish = DatasetWish(
-            key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs, created_at=now()
-        )
-        create_contract(self.store, layout.dataset(short(key)), wish)
+        if self.store.size(layout.dataset(short(key))) is None:
+            at = now()
+            wish = DatasetWish(
+                key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs,
+                version=next_version(self.store, name, short(key), at), created_at=at,
+            )  # fmt: skip
+            create_contract(self.store, layout.dataset(short(key)), wish)
         self._start(index_dataset(self.store, self.catalog, short(key)))
         found = self.catalog.dataset(short(key))
         assert found is not None
         return found
+
+    def preview_dataset(self, collection: str, base: str, parameters: DatasetParameters, documents: int, examples: int) -> str:
+        """Ask what a dataset would hold, by a few of its documents. Returns the preview's id. Nothing but the answer is kept.
+        Raises Conflict, NotFound."""
+        inputs = self._dataset_inputs(collection)
+        work = preview_work(base, parameters, inputs, documents, examples)
+        preview = short(preview_key(work))
+        put_job(
+            self.store, self.catalog, NewJob(work.job, "preview", preview, collection, PREVIEW.name, work, now()), anew=False
+        )
+        self._start(work.job)
+        return preview
+
+    def _require_earlier(self, parameters: DatasetParameters) -> None:
+        for dataset in parameters.replay.datasets:
+            found = self.catalog.dataset(dataset)
+            if found is None:
+                raise NotFound(f"There is no dataset {dataset!r} to replay.")
+            if found.state != "done":
+                raise Conflict(f"Dataset {dataset} is {found.state}; only one that is done can be replayed.")
+            self._require_whole(dataset, found.wish.key, "Build one of the documents that remain, and replay that.")
 
     def _dataset_inputs(self, collection: str) -> tuple[DatasetInput, ...]:
         found = self.catalog.collection(collection)
@@ -219,6 +256,8 @@ class Records:
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":
             return index_dataset(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "preview":
+            raise Conflict("A preview is not retried: ask for it again.")
         if job.kind == "run":
             return index_run(self.store, self.catalog, job.subject, anew=True)
         membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)

@@ -180,6 +180,7 @@ class GarbageItem(Contract):
     kind: BlockKind = "paragraph"
     section: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    flags: tuple[str, ...] = ()
     decided_by: DecidedBy = "rules"
     probability: float | None = None
     classifier: str | None = None

@@ -11,9 +11,11 @@ from cli.commands import (
     demo,
     deployments,
     documents,
+    forgetting,
     jobs,
     keys,
     launch,
+    ledger,
     models,
     runs,
     stages,
@@ -55,7 +57,23 @@ def root(
     """The options before any command."""
 
 
-for group in (launch, demo, upload, documents, collections, datasets, runs, models, deployments, chat, jobs, keys, stages):
+for group in (
+    launch,
+    demo,
+    upload,
+    documents,
+    ledger,
+    forgetting,
+    collections,
+    datasets,
+    runs,
+    models,
+    deployments,
+    chat,
+    jobs,
+    keys,
+    stages,
+):
     group.register(app)
 
 

@@ -19,6 +19,7 @@ from cli.commands import (
     models,
     runs,
     stages,
+    trace,
     upload,
 )
 from cli.outcome import MEANING
@@ -63,6 +64,7 @@ for group in (
     upload,
     documents,
     ledger,
+    trace,
     forgetting,
     collections,
     datasets,

@@ -30,6 +30,7 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    provenance,
     runs,
 )
 from services.gateway.web import pages
@@ -49,6 +50,7 @@ ROUTES = (
     jobs,
     openai,
     keys,
+    provenance,
     forgetting,
     operations,
 )

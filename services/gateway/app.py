@@ -30,6 +30,7 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    provenance,
     runs,
 )
 from services.gateway.web import pages
@@ -50,6 +51,7 @@ ROUTES = (
     jobs,
     openai,
     keys,
+    provenance,
     forgetting,
     operations,
 )

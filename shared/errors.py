@@ -31,6 +31,12 @@ class Conflict(LecternError):
     code = "conflict"
 
 
+class Forgotten(LecternError):
+    """The document was forgotten, and may not come back until an admin lifts its tombstone."""
+
+    code = "forgotten"
+
+
 class NotReady(Conflict):
     """What is asked for is still being made, or could not be made; the message says which."""
 

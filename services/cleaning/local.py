@@ -10,7 +10,7 @@ from services.cleaning.stages.chunk import TokenCount, chunks
 from services.cleaning.stages.clean import Cleaner, Kept, Ledger, habits
 from services.cleaning.stages.mmd_blocks import page_of
 from services.cleaning.write import read_pages
-from shared.contracts.documents import Chunk, ChunkingParameters, CleaningParameters, GarbageItem, Page, Piece
+from shared.contracts.documents import Chunk, ChunkingParameters, CleaningParameters, GarbageItem, LineFate, Page, Piece
 
 _TOKEN = re.compile(r"\w{1,6}|[^\w\s]")
 
@@ -22,6 +22,7 @@ class Cleaned:
     mmd: str
     pieces: tuple[Piece, ...]
     garbage: tuple[GarbageItem, ...]
+    lines: tuple[LineFate, ...]
     ledger: Ledger
     title: str | None
 
@@ -37,8 +38,9 @@ def clean_mmd(
     found = [item for page in given for item in cleaner.clean(page)]
     kept = [item for item in found if isinstance(item, Kept)]
     garbage = tuple(item for item in found if isinstance(item, GarbageItem))
+    lines = tuple(item for item in found if isinstance(item, LineFate))
     text = "".join(item.mmd for item in kept) + ("\n" if kept else "")
-    return Cleaned(text, tuple(item.piece for item in kept), garbage, cleaner.ledger, known.title)
+    return Cleaned(text, tuple(item.piece for item in kept), garbage, lines, cleaner.ledger, known.title)
 
 
 def clean_file(path: Path, parameters: CleaningParameters | None = None) -> Cleaned:

@@ -28,6 +28,7 @@ STATUS = {
     "not-ready": 409,
     "lease-held": 409,
     "cancelled": 409,
+    "forgotten": 410,
     "too-large": 413,
     "not-a-pdf": 415,
     "invalid-input": 422,

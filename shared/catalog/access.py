@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from shared.catalog.protocol import Answer
 from shared.catalog.tables import DeploymentRow, IdempotencyRow, KeyRow
@@ -54,6 +54,11 @@ class Access(Transactions):
                 scopes=",".join(key.scopes), created_at=key.created_at, revoked_at=key.revoked_at,
             )  # fmt: skip
 
+    def key(self, key: str) -> ApiKey | None:
+        with self._read() as session:
+            row = session.get(KeyRow, key)
+            return _key(row) if row else None
+
     def key_by_secret(self, secret_sha256: str) -> ApiKey | None:
         with self._read() as session:
             row = session.scalars(select(KeyRow).where(KeyRow.secret_sha256 == secret_sha256)).first()
@@ -74,6 +79,10 @@ class Access(Transactions):
         with self._read() as session:
             row = session.get(IdempotencyRow, key)
             return Answer(row.request_sha256, row.status, row.response) if row else None
+
+    def forget_answers(self, before: str) -> int:
+        with self._write() as session:
+            return session.connection().execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < before)).rowcount
 
 
 def _deployment_view(row: DeploymentRow) -> DeploymentView:

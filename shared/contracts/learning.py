@@ -5,26 +5,31 @@ from typing import Literal
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import LengthBin, NearDuplicateParameters, ReplayParameters, WithQuestions
 from shared.contracts.documents import Span
+from shared.contracts.recipes import TrainingRecipe
 
 
-class DatasetParameters(Contract):
+class DatasetParameters(WithQuestions):
     """How chunks become instruction examples."""
 
-    recipes: tuple[Literal["continuation", "question"], ...] = ("continuation", "question")
-    template: Literal["alpaca"] = "alpaca"
+    template: Literal["alpaca", "chat"] = Field("alpaca", description="chat: the base model's own chat template.")
     max_answer_tokens: int = Field(96, ge=8, description="An answer is cut at the last whole sentence within it.")
     max_example_tokens: int = Field(384, ge=64, description="Prompt, answer and EOS together.")
+    near_duplicates: NearDuplicateParameters = NearDuplicateParameters()
     heldout_share: float = Field(0.2, gt=0, lt=0.9, description="Share of documents kept out of training.")
+    replay: ReplayParameters = ReplayParameters()
+    licence: str = Field("", max_length=200, description="The documents' licence, for the dataset's card.")
     seed: int = 17
 
 
 class DatasetInput(Contract):
-    """One document's chunks as they stood when the dataset was asked for."""
+    """One document's chunks as they stood when the dataset was asked for. `labels` counts those that people had given."""
 
     document: str
     filename: str
-    chunking_key: str
+    screening_key: str
+    labels: int = 0
 
 
 class DatasetWish(Contract):
@@ -36,7 +41,12 @@ class DatasetWish(Contract):
     base: str
     parameters: DatasetParameters
     inputs: tuple[DatasetInput, ...]
+    version: int = Field(1, description="Its number among the datasets of this name.")
     created_at: str
+
+    @property
+    def licence_told(self) -> str:
+        return self.parameters.licence or "not stated"
 
 
 class Example(Contract):
@@ -51,10 +61,13 @@ class Example(Contract):
     document: str
     filename: str
     spans: tuple[Span, ...] = ()
+    tokens: int = Field(0, description="Of prompt, answer and EOS, by the base model's tokenizer.")
+    replayed_from: str = Field("", description="The earlier dataset that it was drawn from, where it was.")
 
 
 class DatasetResult(Contract):
-    """What dataset assembly made: `train.jsonl`, `heldout.jsonl`, both as Parquet, and `chunks.jsonl`."""
+    """What dataset assembly made: `train.jsonl`, `heldout.jsonl`, both as Parquet, `chunks.jsonl`, `duplicates.jsonl` and
+    the card, `README.md`."""
 
     digest: str
     documents: int
@@ -62,36 +75,14 @@ class DatasetResult(Contract):
     train: int
     heldout: int
     heldout_documents: int
-    split: Literal["document", "chunk"]
+    split: Literal["document", "page", "chunk"] = Field(
+        description="What is never on both sides. page: there is one document; chunk: its pages are too few to part by."
+    )
+    replayed: int = Field(0, description="Training examples drawn from earlier datasets.")
+    recipes: dict[str, int] = {}
+    duplicates: dict[str, int] = Field({}, description="Chunks left out, since a kept one says the same: exact, near.")
     skipped: dict[str, int] = {}
-
-
-class TrainingRecipe(Contract):
-    """How a base model is tuned. Every field has a default that works."""
-
-    base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, a directory, or a hub id.")
-    quantization: Literal["nf4", "none"] = Field(
-        "nf4", description="NF4 with double quantization (QLoRA, Dettmers et al. 2023)."
-    )
-    lora_r: int = Field(16, ge=1, le=256)
-    lora_alpha: int = Field(32, ge=1)
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
-        "auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32."
-    )
-    optimizer: Literal["adamw_8bit", "adamw_torch"] = "adamw_8bit"
-    learning_rate: float = Field(3e-4, gt=0)
-    schedule: Literal["linear", "cosine"] = "cosine"
-    warmup_ratio: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
-    epochs: float = Field(1.0, gt=0)
-    max_steps: int | None = Field(None, ge=1, description="Stop after so many optimizer steps, whatever epochs says.")
-    batch_size: int = Field(4, ge=1, description="Examples a forward pass.")
-    gradient_accumulation: int = Field(2, ge=1, description="Forward passes an optimizer step.")
-    max_tokens: int = Field(384, ge=32, description="Longer examples are refused before training starts.")
-    checkpoint_steps: int = Field(20, ge=1)
-    workers: int = Field(1, ge=1, description="Ray Train workers.")
-    seed: int = 17
+    lengths: tuple[LengthBin, ...] = Field((), description="Tokens of the examples.")
 
 
 class RunWish(Contract):
@@ -114,6 +105,8 @@ class LossPoint(Contract):
     learning_rate: float
     tokens: int
     seconds: float
+    memory_bytes: int = Field(0, description="The most that the worker held so far.")
+    heldout_loss: float | None = Field(None, description="Where the recipe asked for it at this step.")
 
 
 class TrainingResult(Contract):
@@ -130,6 +123,8 @@ class TrainingResult(Contract):
     precision: str
     device: str
     peak_memory_bytes: int
+    attention: str = Field("", description="How attention was computed; not as wished where that could not be.")
+    packing: str = ""
     adapter_digest: str
     resumed_from_step: int = 0
 

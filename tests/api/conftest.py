@@ -12,6 +12,7 @@ import uvicorn
 from redis import Redis
 from starlette.types import ASGIApp
 
+from services.cleaning.handlers import screening
 from services.gateway.app import create_app
 from services.gateway.evidence import EvidenceShelf
 from services.gateway.parts import Parts, engine_client
@@ -29,7 +30,7 @@ from shared.contracts.documents import (
 )
 from shared.contracts.keys import Scope
 from shared.contracts.learning import DatasetResult, EvaluationResult, LossPoint, Score, TrainingResult
-from shared.contracts.views import FINISHED
+from shared.contracts.views import FINISHED, JobView
 from shared.contracts.work import Rejected
 from shared.ids import document_job
 from shared.objects import ObjectStore
@@ -88,7 +89,7 @@ class Workers:
     def _handlers(self) -> dict[str, Handler]:
         return {
             "extraction": self._extract, "cleaning": self._clean, "chunking": self._chunk,
-            "dataset": self._assemble, "training": self._train, "evaluation": self._evaluate,
+            "screening": screening, "dataset": self._assemble, "training": self._train, "evaluation": self._evaluate,
         }  # fmt: skip
 
     def _extract(self, context: StageContext[Any]) -> ExtractionResult | Rejected:
@@ -123,7 +124,7 @@ class Workers:
         wish = self.runner.catalog.dataset(context.work.dataset[:16])
         assert wish is not None
         inputs = wish.wish.inputs
-        lines = [context.fetch("chunking", one.chunking_key, "chunks.jsonl").read_text() for one in inputs]
+        lines = [context.fetch("screening", one.screening_key, "chunks.jsonl").read_text() for one in inputs]
         (context.out / "chunks.jsonl").write_text("".join(lines))
         examples = [f'{{"chunk":"{one.document[:8]}-0"}}\n' for one in inputs]
         (context.out / "train.jsonl").write_text("".join(examples[:-1] or examples))
@@ -185,6 +186,14 @@ class Gateway:
         if done:
             self.workers.run(document_job(collection, document))
         return document
+
+    def await_job(self, answer: httpx.Response) -> JobView:
+        """The job that an answer names in `Link`, once the gateway's own loop has done it."""
+        job = answer.headers["Link"].partition("/v1/jobs/")[2].partition(">")[0]
+        wait_until(lambda: (found := self.catalog.job(job)) is not None and found.state in FINISHED, job)
+        found = self.catalog.job(job)
+        assert found is not None
+        return found
 
     def uploads(self) -> list[str]:
         """What lies under `uploads/`, halves of files too where the store is a directory."""

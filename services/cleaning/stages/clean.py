@@ -5,17 +5,29 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from services.cleaning.stages.boilerplate import MAX_WORDS, ends_title_block, is_boilerplate, is_keywords
 from services.cleaning.stages.citations import CitationCount, CitationHabit, drop_citations
-from services.cleaning.stages.garbage import Verdict, judge
-from services.cleaning.stages.headers import MarginCount, running_kind
-from services.cleaning.stages.references import ReferenceList, is_reference_title
+from services.cleaning.stages.garbage import Memory, Verdict, judge
+from services.cleaning.stages.headers import MarginCount
+from services.cleaning.stages.hostile import flags_of
+from services.cleaning.stages.line_rules import LineRules
+from services.cleaning.stages.mojibake import mended
+from services.cleaning.stages.page_lines import WHOLE, Part, Tag, lines_of, parts
+from services.cleaning.stages.personal import masked
+from services.cleaning.stages.references import is_reference_title
 from services.cleaning.stages.text_repair import repair
-from services.cleaning.stages.title import TITLE_PAGES, TitleSearch
-from shared.contracts.documents import Block, BlockKind, CleaningParameters, GarbageItem, Page, Piece
+from services.cleaning.stages.title import TitleSearch
+from shared.contracts.documents import (
+    Block,
+    BlockKind,
+    CleaningParameters,
+    Fate,
+    GarbageItem,
+    LineFate,
+    LineLabel,
+    Page,
+    Piece,
+)
 from shared.keys import digest
-
-LINES_MATTER: frozenset[BlockKind] = frozenset({"table", "code", "formula"})
 
 _BULLET = re.compile(r"\A[•‣◦▪●○■–−∙·*-]\s+")
 
@@ -31,13 +43,17 @@ class Habits:
 
 @dataclass(slots=True)
 class Ledger:
-    """Where the characters of a document went. `read` = `kept` + all that was dropped + all garbage."""
+    """Where the characters of a document went: `read` = `kept` + all that was dropped + all garbage. And so its lines."""
 
     read: int = 0
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     garbage_characters: int = 0
     garbage_items: Counter[str] = field(default_factory=Counter)
+    lines_read: int = 0
+    lines: Counter[Fate] = field(default_factory=Counter)
+    personal: Counter[str] = field(default_factory=Counter)
+    flags: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,82 +79,81 @@ def habits(pages: Iterable[Page], parameters: CleaningParameters) -> Habits:
 
 
 class Cleaner:
-    """Cleans a document's pages in order. `ledger` accounts for all that was read so far."""
+    """Cleans a document's pages in order: each line gets a label, and each label or verdict of garbage a fate. `ledger`
+    accounts for all that was read so far."""
 
     def __init__(self, document: str, parameters: CleaningParameters, known: Habits) -> None:
         self.ledger = Ledger()
         self._document = document
         self._parameters = parameters
         self._habits = known
-        self._references = ReferenceList()
+        self._rules = LineRules(known.recurring, known.title, parameters.margin_share)
+        self._leaving = leaving(parameters)
         self._sections: list[tuple[int, str]] = []
-        self._title_block = known.title is not None
+        self._memory = Memory()
         self._length = 0
         self._last: BlockKind | None = None
-        self._taken = 0
-        self._in_keywords = False
 
-    def clean(self, page: Page) -> Iterator[Kept | GarbageItem]:
-        """What remains of a page and what is set aside, in reading order."""
-        self._title_block = self._title_block and page.number <= TITLE_PAGES
-        for block in page.blocks:
+    def clean(self, page: Page) -> Iterator[Kept | GarbageItem | LineFate]:
+        """What remains of a page, what is set aside, and what became of each line, in reading order."""
+        for number, block in enumerate(page.blocks):
+            lines = lines_of(block)
+            tags = [Tag(self._rules.label(block, page))] * len(lines)
             self.ledger.read += len(block.text)
-            fate = self._dropped_as(block, page)
-            if fate is not None:
-                self.ledger.dropped[fate] += len(block.text)
-            else:
-                yield from self._keep_or_set_aside(block, page)
+            self.ledger.lines_read += len(lines)
+            for part in parts(block, lines, tags, self._leaving):
+                made, fate, reason = self._decided(part, page)
+                if made is not None:
+                    yield made
+                self.ledger.lines[fate] += len(part.lines)
+                yield from _fates(part, page.number, number, fate, reason)
 
-    def _dropped_as(self, block: Block, page: Page) -> str | None:
-        running = running_kind(block, page, self._habits.recurring, self._parameters.margin_share)
-        if running is not None:
-            return running
-        if self._references.holds(block) and self._parameters.drop_references:
-            return "references"
-        in_keywords, self._in_keywords = self._in_keywords, block.kind == "heading" and is_keywords(block.text)
-        if self._parameters.drop_boilerplate:
-            if self._in_keywords or (in_keywords and block.kind == "paragraph" and len(block.text.split()) <= MAX_WORDS):
-                return "boilerplate"
-            if is_boilerplate(block, self._title_block):
-                return "boilerplate"
-            self._title_block = self._title_block and not ends_title_block(block)
-        return None
-
-    def _keep_or_set_aside(self, block: Block, page: Page) -> Iterator[Kept | GarbageItem]:
-        text = self._mended(block)
-        left = len(block.text) - self._taken
-        verdict = judge(block.kind, text, self._parameters) if text else None
-        if verdict is not None:
+    def _decided(self, part: Part, page: Page) -> tuple[Kept | GarbageItem | None, Fate, str]:
+        """What a part becomes, its fate, and why."""
+        block = part.block
+        if part.leaves is not None:
+            self.ledger.dropped[part.leaves] += len(block.text)
+            return None, "dropped", part.leaves
+        text, removed, personal = self._mended(block)
+        self.ledger.dropped.update(removed)
+        left = len(block.text) - removed.total()
+        if not text:
+            self.ledger.kept += left
+            return None, "dropped", max(removed, key=lambda kind: removed[kind], default="empty")
+        flags = flags_of(block.text, text, personal, self._parameters)
+        if (verdict := judge(block.kind, text, self._parameters, self._memory)) is not None:
             self.ledger.garbage_characters += left
             self.ledger.garbage_items[verdict.reason] += 1
-            yield self._garbage(block, page, text, verdict)
-        elif text:
-            self.ledger.kept += left
-            yield self._kept(block, page, text)
+            return self._garbage(block, page, text, verdict, flags), "set-aside", verdict.reason
+        self.ledger.kept += left
+        return self._kept(block, page, text, flags), "kept", ""
 
-    def _mended(self, block: Block) -> str:
-        """The text of a block as it will stand. What is taken out of it is dropped, by kind."""
-        lines_matter = block.kind in LINES_MATTER
-        repaired = repair(block.text, keep_lines=lines_matter)
+    def _mended(self, block: Block) -> tuple[str, Counter[str], Counter[str]]:
+        """The text of a block as it will stand, characters that were taken out by kind, and the personal data it held."""
+        lines_matter = block.kind in WHOLE
+        repaired = repair(mended(block.text), keep_lines=lines_matter)
         removed, text = repaired.removed, repaired.text
         if block.kind == "list" and (bullet := _BULLET.match(text)):
             removed["bullet"] += bullet.end()
             text = text[bullet.end() :]
         if self._parameters.drop_citations and not lines_matter and block.kind != "heading":
             text, taken = drop_citations(text, self._habits.citations)
-            removed["citation"] += taken
-        self.ledger.dropped.update(+removed)
-        self._taken = removed.total()
-        return text
+            removed["marker"] += taken
+        text, personal, hidden = masked(text, self._parameters)
+        removed["personal"] += hidden
+        self.ledger.personal.update(personal)
+        return text, +removed, personal
 
-    def _garbage(self, block: Block, page: Page, text: str, verdict: Verdict) -> GarbageItem:
+    def _garbage(self, block: Block, page: Page, text: str, verdict: Verdict, flags: tuple[str, ...]) -> GarbageItem:
         name = digest([self._document, page.number, block.start, block.text])[:16]
         return GarbageItem(
             id=name, document=self._document, text=text, reason=verdict.reason,
             score=verdict.score, threshold=verdict.threshold, page=page.number, box=block.box,
+            kind=block.kind, flags=flags,
         )  # fmt: skip
 
-    def _kept(self, block: Block, page: Page, text: str) -> Kept:
+    def _kept(self, block: Block, page: Page, text: str, flags: tuple[str, ...]) -> Kept:
+        self.ledger.flags.update(flags)
         if block.kind == "heading":
             self._enter(block.level, text)
         before, after = _markup(block, text)
@@ -150,18 +165,36 @@ class Cleaner:
         section = tuple(name for _, name in self._sections)
         piece = Piece(
             text=text, kind=block.kind, page=page.number, box=block.box,
-            start=start, end=start + len(text), section=section,
+            start=start, end=start + len(text), section=section, flags=flags,
         )  # fmt: skip
         return Kept(piece, mmd)
 
     def _enter(self, level: int, text: str) -> None:
-        """A heading opens a section. The document's title opens none; the first other heading ends the title block."""
+        """A heading opens a section. The document's title opens none."""
         if text == self._habits.title and not self._sections:
             return
-        self._title_block = False
         while self._sections and self._sections[-1][0] >= level:
             self._sections.pop()
         self._sections.append((level, text))
+
+
+def leaving(parameters: CleaningParameters) -> frozenset[LineLabel]:
+    """The labels whose lines leave the text."""
+    chosen: dict[LineLabel, bool] = {
+        "header": True, "footer": True, "page_number": True,
+        "citation": parameters.drop_references, "boilerplate": parameters.drop_boilerplate,
+        "figure_caption": parameters.drop_captions, "table": parameters.drop_tables,
+        "equation": parameters.drop_equations, "footnote": parameters.drop_footnotes,
+    }  # fmt: skip
+    return frozenset(label for label, leaves in chosen.items() if leaves)
+
+
+def _fates(part: Part, page: int, block: int, fate: Fate, reason: str) -> Iterator[LineFate]:
+    for number, (line, tag) in enumerate(zip(part.lines, part.tags, strict=True), part.first):
+        yield LineFate(
+            page=page, block=block, line=number, text=line.text, box=line.box,
+            label=tag.label, fate=fate, reason=reason, confidence=tag.confidence,
+        )  # fmt: skip
 
 
 def _markup(block: Block, text: str) -> tuple[str, str]:

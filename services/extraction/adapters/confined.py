@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from threading import Lock
 from types import ModuleType
 
-from services.extraction.adapters.confinement import deny_network, end_with, limit
+from shared.confinement import deny_network, end_with, limit
 
 MAX_ANSWER_BYTES = 1 << 16
 DONE, MEMORY, CONFUSED = b"done ", b"memory ", b"confused "

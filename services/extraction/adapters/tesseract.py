@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from services.extraction.adapters.confinement import end_with_parent
 from services.extraction.stages.hocr import OcrLine, parse_hocr
+from shared.confinement import end_with_parent
 
 if TYPE_CHECKING:
     from PIL import Image

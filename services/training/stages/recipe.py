@@ -4,9 +4,10 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from services.training.stages.examples import Encoded
-from shared.contracts.learning import TrainingRecipe
+from services.training.stages.schedule import StepPlan
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
-from shared.template import TEMPLATES
+from shared.template import CHAT, TEMPLATES
 
 
 def refuse_architecture(config: dict[str, Any], known: Container[str]) -> Rejected | None:
@@ -32,11 +33,40 @@ def refuse_tokenizer(eos_token_id: object) -> Rejected | None:
     )
 
 
-def refuse_template(template: str) -> Rejected | None:
-    """A prompt template that nobody knows."""
-    if template in TEMPLATES:
+def refuse_template(template: str, own: bool = True) -> Rejected | None:
+    """A prompt template that nobody knows, or the base's `own` where it has none."""
+    if template == CHAT and not own:
+        return Rejected(
+            reason="no-chat-template",
+            detail="The base model has no chat template of its own. Build the dataset with the template alpaca, or choose "
+            "another base.",
+        )
+    if template in (*TEMPLATES, CHAT):
         return None
-    return Rejected(reason="unknown-template", detail=f"There is no template {template!r}; there are {sorted(TEMPLATES)}.")
+    return Rejected(
+        reason="unknown-template", detail=f"There is no template {template!r}; there are {sorted([*TEMPLATES, CHAT])}."
+    )
+
+
+def refuse_rows(recipe: TrainingRecipe, rows: int) -> Rejected | None:
+    """Examples that fill fewer sequences than there are workers."""
+    if rows >= recipe.workers:
+        return None
+    return Rejected(
+        reason="empty-dataset",
+        detail=f"The examples fill {rows} sequences of {recipe.max_tokens} tokens, and {recipe.workers} workers need at least "
+        "one each. Set packing to batch, lower max_tokens, or ask for fewer workers.",
+    )
+
+
+def refuse_steps(recipe: TrainingRecipe, plan: StepPlan) -> Rejected | None:
+    """A warm-up as long as the run: the rate would never reach the recipe's, and nothing would be learned as asked."""
+    if plan.warmup < plan.total or plan.total == 1:
+        return None
+    return Rejected(
+        reason="impossible-schedule",
+        detail=f"The run has {plan.total} steps, all of them warm-up. Lower warmup_steps, or raise epochs or max_steps.",
+    )
 
 
 def refuse_examples(examples: Sequence[Encoded], ids: Sequence[str], recipe: TrainingRecipe) -> Rejected | None:

@@ -1,12 +1,15 @@
 """What cleaning keeps, what it drops, what it sets aside, and that it can account for every character."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cleaning.local import Cleaned, clean_mmd
+from services.cleaning.stages.page_lines import lines_of
 from shared.contracts.documents import Block, BlockKind, CleaningParameters, GarbageItem, Page
-from tests.unit.cleaning.texts import PROSE, block, page
+from tests.unit.cleaning.texts import LETTER, PROSE, block, page
 
 
 def cleaned(*pages: Page, **parameters: object) -> Cleaned:
@@ -155,7 +158,7 @@ def test_titles_addresses_and_licences_are_boilerplate() -> None:
 
 
 def test_a_document_without_sections_keeps_its_short_lines_after_the_text_has_begun() -> None:
-    blocks = [block("A Letter", "heading", 1), block(f"{PROSE} {PROSE}"), block("I remain, as ever, yours most truly,")]
+    blocks = [block("A Letter", "heading", 1), block(f"{PROSE} {LETTER}"), block("I remain, as ever, yours most truly,")]
 
     assert kept(page(*blocks))[2] == "I remain, as ever, yours most truly,"
 
@@ -176,6 +179,30 @@ def test_pieces_know_their_section_and_where_they_stand_in_the_clean_text() -> N
     assert "\n\n- an item" in result.mmd
 
 
+def test_each_line_says_what_it_is_and_what_became_of_it() -> None:
+    blocks = [block("The Journal", "header"), block("Two lines\nof a note.", "footnote"), block("0 1 2 3 4 5 6 7", "table")]
+
+    lines = cleaned(page(*blocks)).lines
+
+    assert [(one.block, one.line, one.text, one.label, one.fate, one.reason) for one in lines] == [
+        (0, 0, "The Journal", "header", "dropped", "header"),
+        (1, 0, "Two lines", "footnote", "kept", ""),
+        (1, 1, "of a note.", "footnote", "kept", ""),
+        (2, 0, "0 1 2 3 4 5 6 7", "table", "set-aside", "symbol-noise"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [("drop_captions", "caption"), ("drop_tables", "table"), ("drop_equations", "formula"), ("drop_footnotes", "footnote")],
+)
+def test_what_is_no_running_text_leaves_where_that_is_wished(setting: str, kind: BlockKind) -> None:
+    blocks = [block(PROSE), block("Four words stand here.", kind)]
+
+    assert len(kept(page(*blocks))) == 2
+    assert kept(page(*blocks), **{setting: True}) == [PROSE]
+
+
 KINDS: tuple[BlockKind, ...] = ("heading", "paragraph", "list", "table", "code", "formula", "caption", "footnote", "header")
 hostile = st.text(alphabet=st.characters(codec="utf-8"), max_size=80)
 prose = st.lists(
@@ -185,7 +212,7 @@ texts = st.one_of(hostile, prose.map(" ".join))
 
 
 @given(st.lists(st.tuples(texts, st.sampled_from(KINDS), st.integers(0, 6), st.floats(0, 842)), max_size=12))
-def test_every_character_is_kept_dropped_or_set_aside(found: list[tuple[str, BlockKind, int, float]]) -> None:
+def test_every_character_and_every_line_is_kept_dropped_or_set_aside(found: list[tuple[str, BlockKind, int, float]]) -> None:
     blocks = [block(text, kind, level, top) for text, kind, level, top in found]
 
     result = cleaned(page(*blocks[:6]), page(*blocks[6:], number=2))
@@ -195,6 +222,9 @@ def test_every_character_is_kept_dropped_or_set_aside(found: list[tuple[str, Blo
     assert ledger.read == ledger.kept + ledger.dropped.total() + ledger.garbage_characters
     assert min([*ledger.dropped.values(), ledger.kept, ledger.garbage_characters]) >= 0
     assert ledger.garbage_items.total() == len(result.garbage)
+    assert ledger.lines_read == ledger.lines.total() == len(result.lines) == sum(len(lines_of(one)) for one in blocks)
+    assert Counter(line.fate for line in result.lines) == +ledger.lines
+    assert all((line.reason == "") == (line.fate == "kept") for line in result.lines)
     assert all(result.mmd[piece.start : piece.end] == piece.text for piece in result.pieces)
 
 

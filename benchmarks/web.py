@@ -26,8 +26,22 @@ from services.gateway.settings import GatewaySettings
 from shared import layout
 from shared.catalog.database import migrate, open_database
 from shared.catalog.tables import DocumentRow, EventRow, JobRow, StageRow
-from shared.contracts.documents import Chunk, Document, GarbageItem, LineFate, Membership, Page, ProcessingParameters, Span
+from shared.contracts.documents import (
+    Chunk,
+    ChunkingResult,
+    CleaningResult,
+    Document,
+    ExtractionResult,
+    GarbageItem,
+    LineFate,
+    Membership,
+    Page,
+    ProcessingParameters,
+    ScreeningResult,
+    Span,
+)
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish
+from shared.contracts.ledger import PageAccount
 from shared.contracts.work import File, Manifest
 from shared.ids import document_job
 from shared.keys import digest
@@ -42,6 +56,15 @@ PAGES = 8
 LIMIT_MS = 200
 KEYS = {"extraction": extraction_key, "cleaning": cleaning_key, "chunking": chunking_key, "screening": screening_key}
 BATCH = 2_000
+BLOCKS = 30
+RESULTS: dict[str, dict[str, object]] = {
+    "extraction": ExtractionResult(pages=PAGES, pages_failed=0, blocks=PAGES * BLOCKS, characters=26_000).model_dump(),
+    "cleaning": CleaningResult(
+        pieces=PAGES * BLOCKS, characters_in=26_000, characters_kept=26_000, dropped={}, garbage={}
+    ).model_dump(),
+    "chunking": ChunkingResult(chunks=PAGES * 3, tokens=6_000, over_budget=0).model_dump(),
+    "screening": ScreeningResult(chunks=PAGES * 3, tokens=6_000, garbage={"few-letters": 10}).model_dump(),
+}
 
 
 def main() -> None:
@@ -108,7 +131,7 @@ def _rows(documents: list[str]) -> dict[type, list[dict[str, object]]]:
         ],
         StageRow: [
             {"job": job, "stage": stage, "key": "k", "state": "done", "seconds": 1.0, "finished_at": AT}
-            | {"result": {"pages": PAGES}}
+            | {"result": RESULTS[stage]}
             for _, job in jobs
             for stage in KEYS
         ],
@@ -129,7 +152,7 @@ def _put_objects(parts: Parts, document: str, garbage: int) -> None:
     parts.store.create(layout.membership(COLLECTION, document), membership.model_dump_json().encode())
     items = [_item(document, at) for at in range(garbage)]
     files: dict[str, dict[str, list[str]]] = {
-        "extraction": {"pages.jsonl": PAGE_LINES}, "cleaning": {"lines.jsonl": FATE_LINES, "clean.mmd": ["text"]},
+        "extraction": {"pages.jsonl": PAGE_LINES}, "cleaning": {"lines.jsonl": FATE_LINES, "ledger.jsonl": ACCOUNT_LINES, "clean.mmd": ["text"]},
         "chunking": {},
         "screening": {"chunks.jsonl": [_chunk(document, at) for at in range(PAGES * 3)], "garbage.jsonl": items},
     }  # fmt: skip
@@ -137,8 +160,9 @@ def _put_objects(parts: Parts, document: str, garbage: int) -> None:
         key = KEYS[stage](document, ProcessingParameters())
         written = {name: _file(parts, layout.attempt_file(stage, key, "a", name), lines) for name, lines in made.items()}
         manifest = Manifest(
-            stage=stage, stage_version=1, key=key, work={}, files=written, started_at=AT, finished_at=AT, seconds=1.0
-        )
+            stage=stage, stage_version=1, key=key, work={}, files=written, result=RESULTS[stage], started_at=AT,
+            finished_at=AT, seconds=1.0,
+        )  # fmt: skip
         parts.store.create(layout.manifest(stage, key), manifest.model_dump_json().encode())
 
 
@@ -159,7 +183,7 @@ def _page_lines() -> Iterator[str]:
     for number in range(1, PAGES + 1):
         blocks = [
             {"kind": "paragraph", "text": SENTENCE, "box": _box(at), "start": at * 200, "end": at * 200 + len(SENTENCE)}
-            for at in range(30)
+            for at in range(BLOCKS)
         ]
         value = {"number": number, "width": 595.0, "height": 842.0, "engine": "text-layer", "blocks": blocks}
         yield Page.model_validate(value).model_dump_json()
@@ -167,13 +191,17 @@ def _page_lines() -> Iterator[str]:
 
 def _fate_lines() -> Iterator[str]:
     for number in range(1, PAGES + 1):
-        for at in range(30):
+        for at in range(BLOCKS):
             yield LineFate(
                 page=number, block=at, line=0, text=SENTENCE, box=_box(at), label="content", fate="kept"
             ).model_dump_json()
 
 
 PAGE_LINES, FATE_LINES = list(_page_lines()), list(_fate_lines())
+ACCOUNT_LINES = [
+    PageAccount(page=number, fate="kept", blocks=BLOCKS, lines={"kept": BLOCKS}).model_dump_json()
+    for number in range(1, PAGES + 1)
+]
 
 
 def _chunk(document: str, at: int) -> str:

@@ -25,7 +25,7 @@ from services.gateway.parts import Parts, open_parts
 from services.gateway.settings import GatewaySettings
 from shared import layout
 from shared.catalog.database import migrate, open_database
-from shared.catalog.tables import DocumentRow, EventRow, JobRow, StageRow
+from shared.catalog.tables import DocumentRow, EventRow, JobRow, ReviewableRow, StageRow
 from shared.contracts.documents import (
     Chunk,
     ChunkingResult,
@@ -108,8 +108,9 @@ def filled(parts: Parts, engine: Engine, documents: int, garbage: int) -> list[s
         with engine.begin() as connection:
             for table, rows in _rows(some).items():
                 connection.execute(insert(table), rows)
-        for document in some:
-            _put_objects(parts, document, garbage)
+        placed = [row for document in some for row in _put_objects(parts, document, garbage)]
+        with engine.begin() as connection:
+            connection.execute(insert(ReviewableRow), placed)
         print(f"  {min(start + BATCH, documents):,} documents", flush=True)
     return names
 
@@ -144,15 +145,16 @@ def _rows(documents: list[str]) -> dict[type, list[dict[str, object]]]:
     }  # fmt: skip
 
 
-def _put_objects(parts: Parts, document: str, garbage: int) -> None:
-    """What the stages made of one document: eight pages of thirty blocks."""
+def _put_objects(parts: Parts, document: str, garbage: int) -> list[dict[str, object]]:
+    """What the stages made of one document: eight pages of thirty blocks. Returns the rows of its garbage for review."""
     membership = Membership(collection=COLLECTION, document=document, filename=f"report-{document[:6]}.pdf", added_at=AT)
     known = Document(id=document, filename=membership.filename, size_bytes=90_000, uploaded_at=AT)
     parts.store.create(layout.document(document), known.model_dump_json().encode())
     parts.store.create(layout.membership(COLLECTION, document), membership.model_dump_json().encode())
     items = [_item(document, at) for at in range(garbage)]
     files: dict[str, dict[str, list[str]]] = {
-        "extraction": {"pages.jsonl": PAGE_LINES}, "cleaning": {"lines.jsonl": FATE_LINES, "ledger.jsonl": ACCOUNT_LINES, "clean.mmd": ["text"]},
+        "extraction": {"pages.jsonl": PAGE_LINES},
+        "cleaning": {"lines.jsonl": FATE_LINES, "ledger.jsonl": ACCOUNT_LINES, "clean.mmd": ["text"]},
         "chunking": {},
         "screening": {"chunks.jsonl": [_chunk(document, at) for at in range(PAGES * 3)], "garbage.jsonl": items},
     }  # fmt: skip
@@ -164,6 +166,20 @@ def _put_objects(parts: Parts, document: str, garbage: int) -> None:
             finished_at=AT, seconds=1.0,
         )  # fmt: skip
         parts.store.create(layout.manifest(stage, key), manifest.model_dump_json().encode())
+    return _reviewables(document, items, layout.attempt_file("screening", key, "a", "garbage.jsonl"))
+
+
+def _reviewables(document: str, items: list[str], path: str) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    start = 0
+    for at, item in enumerate(items):
+        rows.append(
+            {"document": document, "id": digest([document, at])[:16], "collection": COLLECTION, "mark": digest([at])}
+            | {"decision": "set-aside", "rule": "few-letters", "probability": None, "path": path, "start": start}
+            | {"lane": "random" if at == 0 else "uncertain", "rank": at / 10, "end": start + len(item.encode())}
+        )
+        start += len(item.encode()) + 1
+    return rows
 
 
 def _file(parts: Parts, path: str, lines: list[str]) -> File:
@@ -267,7 +283,8 @@ def _views(names: list[str], dataset: str, cursor: str) -> dict[str, str]:
         "shelf, settings": f"/shelf/{COLLECTION}/settings", "search": f"/search?collection={COLLECTION}&q=abc",
         "document": document, "document, page 7": f"{document}?page=7", "datasets": "/datasets",
         "dataset": f"/datasets/{dataset}",
-        "runs": "/runs", "try it": "/try", "operate": "/operate",
+        "review": "/review",
+        "review, by lot": "/review?lane=random", "runs": "/runs", "try it": "/try", "operate": "/operate",
     }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def picture() -> Callable[[Page, str], None]:
         if PICTURES is None:
             return
         taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        small = taken.quantize(160, dither=Image.Dither.NONE)
+        small = taken.quantize(96, dither=Image.Dither.NONE)
         small.save(Path(PICTURES) / f"{name}.png", optimize=True)
 
     return taking

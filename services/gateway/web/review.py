@@ -112,12 +112,12 @@ def _place(after: str) -> tuple[float, str] | None:
 
 
 def _shown(parts: Parts, placed: Placed, leaves: Leaves | None = None) -> Shown:
-    """The text itself from the store; with `leaves`, the size of its page too."""
+    """The text itself from the store; with `leaves`, the name of its document and the size of its page too."""
     told: dict[str, Any] = json.loads(parts.store.read_range(placed.path, placed.start, placed.end))
     spans = told.get("spans") or [{"page": told.get("page", 1), "box": told.get("box")}]
     number = int(spans[0]["page"])
     boxes = tuple(cast(Box, tuple(span["box"])) for span in spans if span["page"] == number and span["box"])
-    view = parts.catalog.document(placed.collection, placed.document)
+    view = parts.catalog.document(placed.collection, placed.document) if leaves is not None else None
     width, height = _size(parts, placed, number, leaves) if leaves is not None else (0.0, 0.0)
     return Shown(
         placed, view.filename if view else placed.document[:12], told["text"], number, boxes, told.get("score"),

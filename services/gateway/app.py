@@ -16,6 +16,7 @@ from services.gateway.limits import BodyLimit
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
 from services.gateway.routes import (
+    classifiers,
     collections,
     datasets,
     deployments,
@@ -26,14 +27,19 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    review,
     runs,
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
 from services.gateway.web.pictures import Pictures
-from shared.recovery import Recovery, sweep_for_ever
+from shared.recovery import Recovery, Sweep, sweep_for_ever
+from shared.retraining import Retraining
+from shared.reviews import Reviews
 
-ROUTES = (collections, documents, garbage, datasets, runs, models, deployments, jobs, openai, keys, operations)
+ROUTES = (
+    collections, documents, garbage, review, classifiers, datasets, runs, models, deployments, jobs, openai, keys, operations,
+)  # fmt: skip
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -60,19 +66,27 @@ def create_app(parts: Parts) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The recovery sweep runs for as long as the application does."""
+    """The sweeps run for as long as the application does."""
     parts: Parts = app.state.parts
-    stopped = Event()
-    recovery = Recovery(parts.catalog, parts.queue, parts.leases)
-    sweep = Thread(
-        target=sweep_for_ever, args=(recovery, parts.settings.recovery_seconds, stopped), name="recovery-sweep", daemon=True
-    )
-    sweep.start()
+    settings, stopped = parts.settings, Event()
+    sweeps: dict[str, tuple[Sweep, float]] = {
+        "recovery": (Recovery(parts.catalog, parts.queue, parts.leases), settings.recovery_seconds),
+        "retraining": (
+            Retraining(Reviews(parts.records), settings.retrain_labels, settings.retrain_seconds), settings.review_seconds,
+        ),
+    }  # fmt: skip
+    threads = [
+        Thread(target=sweep_for_ever, args=(sweep, seconds, stopped), name=f"{name}-sweep", daemon=True)
+        for name, (sweep, seconds) in sweeps.items()
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopped.set()
-        await to_thread.run_sync(sweep.join, 10.0)
+        for thread in threads:
+            await to_thread.run_sync(thread.join, 10.0)
         await parts.engines.aclose()
 
 

@@ -16,6 +16,10 @@ def dataset_job(dataset: str) -> str:
     return f"dataset.{dataset}"
 
 
+def preview_job(preview: str) -> str:
+    return f"preview.{preview}"
+
+
 def classifier_job(classifier: str) -> str:
     return f"classifier.{classifier}"
 
@@ -26,3 +30,11 @@ def run_job(run: str) -> str:
 
 def deployment_job(name: str, sequence: int) -> str:
     return f"deployment.{name}.{sequence}"
+
+
+def settings_job(collection: str) -> str:
+    return f"settings.{collection}"
+
+
+def forget_job(document: str, sequence: int) -> str:
+    return f"forget.{short(document)}.{sequence}"

@@ -4,6 +4,8 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,6 +24,15 @@ C = TypeVar("C", bound=Contract)
 
 BLOCK_BYTES = 1 << 20
 PART_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a list tells of it."""
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -44,6 +55,9 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Paths under `prefix/`, in no certain order."""
+
+    def listed(self, prefix: str) -> Iterator["Listed"]:
+        """The same with sizes and ages."""
 
     def upload(self, path: str, source: Path) -> File:
         """Copy a local file in, streaming; replaces. Returns path, size and SHA-256."""
@@ -102,6 +116,11 @@ class ObstoreObjects:
         for batch in obstore.list(self._backend, prefix=prefix.rstrip("/")):
             for meta in batch:
                 yield meta["path"]
+
+    def listed(self, prefix: str) -> Iterator[Listed]:
+        for batch in obstore.list(self._backend, prefix=prefix.rstrip("/")):
+            for meta in batch:
+                yield Listed(meta["path"], int(meta["size"]), meta["last_modified"])
 
     def upload(self, path: str, source: Path) -> File:
         sha, size = hashlib.sha256(), 0

@@ -1,6 +1,6 @@
 """The application: everything it needs is passed in, and nothing is kept in globals."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from threading import Event, Thread
@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 
 from services.gateway import openapi, problems
 from services.gateway.access import Access
+from services.gateway.chores.kinds import chores
+from services.gateway.chores.sweep import do_chores
 from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
 from services.gateway.metrics import Metrics
@@ -21,9 +23,11 @@ from services.gateway.routes import (
     datasets,
     deployments,
     documents,
+    forgetting,
     garbage,
     jobs,
     keys,
+    ledger,
     models,
     openai,
     operations,
@@ -32,14 +36,29 @@ from services.gateway.routes import (
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
+from services.gateway.web.cards import Cards
 from services.gateway.web.pictures import Pictures
-from shared.recovery import Recovery, Sweep, sweep_for_ever
+from shared.recovery import Recovery, sweep_for_ever
 from shared.retraining import Retraining
 from shared.reviews import Reviews
 
 ROUTES = (
-    collections, documents, garbage, review, classifiers, datasets, runs, models, deployments, jobs, openai, keys, operations,
-)  # fmt: skip
+    collections,
+    documents,
+    ledger,
+    garbage,
+    review,
+    classifiers,
+    datasets,
+    runs,
+    models,
+    deployments,
+    jobs,
+    openai,
+    keys,
+    forgetting,
+    operations,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -50,6 +69,7 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
+    app.state.cards = Cards(parts.catalog)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:
@@ -66,18 +86,15 @@ def create_app(parts: Parts) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The sweeps run for as long as the application does."""
+    """The sweeps and the chores run for as long as the application does."""
     parts: Parts = app.state.parts
     settings, stopped = parts.settings, Event()
-    sweeps: dict[str, tuple[Sweep, float]] = {
-        "recovery": (Recovery(parts.catalog, parts.queue, parts.leases), settings.recovery_seconds),
-        "retraining": (
-            Retraining(Reviews(parts.records), settings.retrain_labels, settings.retrain_seconds), settings.review_seconds,
-        ),
-    }  # fmt: skip
+    recovery = Recovery(parts.catalog, parts.queue, parts.leases)
+    retraining = Retraining(Reviews(parts.records), settings.retrain_labels, settings.retrain_seconds)
     threads = [
-        Thread(target=sweep_for_ever, args=(sweep, seconds, stopped), name=f"{name}-sweep", daemon=True)
-        for name, (sweep, seconds) in sweeps.items()
+        _thread("recovery-sweep", sweep_for_ever, recovery, settings.recovery_seconds, stopped),
+        _thread("retraining-sweep", sweep_for_ever, retraining, settings.review_seconds, stopped),
+        _thread("chores", do_chores, chores(parts), settings.recovery_seconds, parts.woken, stopped),
     ]
     for thread in threads:
         thread.start()
@@ -85,9 +102,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         stopped.set()
+        parts.woken.set()
         for thread in threads:
             await to_thread.run_sync(thread.join, 10.0)
         await parts.engines.aclose()
+
+
+def _thread(name: str, work: Callable[..., None], *given: object) -> Thread:
+    return Thread(target=work, args=given, name=name, daemon=True)
 
 
 def _operation_id(route: APIRoute) -> str:

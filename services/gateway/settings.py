@@ -17,6 +17,8 @@ class GatewaySettings(SharedSettings):
     retrain_labels: int = Field(50, ge=1, description="So many new labels make a new version of the garbage classifier.")
     retrain_seconds: float = Field(0.0, ge=0, description="And after so long, where there are new labels; 0: by labels alone.")
     review_seconds: float = Field(10.0, gt=0, description="Time between two looks for labels to learn from.")
+    tidy_hours: float = Field(24.0, gt=0, description="Time between two tidyings of the store.")
+    tidy_age_hours: float = Field(24.0, gt=0, description="A tidying leaves alone what is younger than this.")
     event_poll_seconds: float = Field(0.5, gt=0, description="Time between two looks for new events of a watched job.")
     engine_seconds: float = Field(600.0, gt=0, description="Longest silence of an engine before a request is given up.")
     evidence_indexes: int = Field(4, ge=1, description="Datasets whose search index is kept in memory.")

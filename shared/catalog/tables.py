@@ -51,6 +51,7 @@ class JobRow(Base):
     cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[str]
     finished_at: Mapped[str | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     __table_args__ = (Index("jobs_by_age", "created_at", "id"),)
 
 
@@ -172,3 +173,32 @@ class IdempotencyRow(Base):
     status: Mapped[int]
     response: Mapped[dict[str, Any]]
     created_at: Mapped[str]
+
+
+class DatasetDocumentRow(Base):
+    """Which documents a dataset was wished of: so that the datasets of a document are a look-up."""
+
+    __tablename__ = "dataset_documents"
+    dataset: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class ForgottenRow(Base):
+    """A document's tombstone, and the receipt of its removal."""
+
+    __tablename__ = "forgotten"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    job: Mapped[str]
+    receipt: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class SightingRow(Base):
+    """A dataset or model that saw a document which was forgotten since."""
+
+    __tablename__ = "sightings"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True, index=True)
+    trained: Mapped[bool] = mapped_column(Boolean)

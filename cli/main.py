@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     chat,
+    classifiers,
     collections,
     datasets,
     demo,
@@ -15,6 +16,7 @@ from cli.commands import (
     keys,
     launch,
     models,
+    review,
     runs,
     stages,
     upload,
@@ -55,7 +57,23 @@ def root(
     """The options before any command."""
 
 
-for group in (launch, demo, upload, documents, collections, datasets, runs, models, deployments, chat, jobs, keys, stages):
+for group in (
+    launch,
+    demo,
+    upload,
+    documents,
+    review,
+    classifiers,
+    collections,
+    datasets,
+    runs,
+    models,
+    deployments,
+    chat,
+    jobs,
+    keys,
+    stages,
+):
     group.register(app)
 
 

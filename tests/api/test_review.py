@@ -13,10 +13,12 @@ from services.cleaning import handlers
 from shared.bases import publish_base
 from shared.contracts.documents import Chunk, ChunkingResult, CleaningResult, GarbageItem, Span
 from shared.ids import document_job
+from shared.reindex import reindex
 from shared.retraining import Retraining
 from shared.reviews import Reviews
 from shared.stage import StageContext
 from tests.api.conftest import BASE, PDF, Gateway
+from tests.servers import wait_until
 
 WORDS = ["gauge", "tide", "pier", "water", "warden", "staff", "level", "harbour", "winter", "reading", "zero", "tube"]
 SETTINGS = {"chunking": {"tokenizer": BASE, "max_tokens": 64}}
@@ -219,6 +221,9 @@ def test_the_whole_loop_from_labels_to_a_classifier_in_charge(gateway: Gateway, 
     assert version["after"]["f1"] > version["rules"]["f1"] + 0.2
     assert sweep.sweep() == 1
     assert client.get("/v1/collections/papers").json()["parameters"]["screening"]["classifier"] == version["id"]
+    gateway.parts.woken.set()
+    last = document_job("papers", max(shelf))
+    wait_until(lambda: gateway.catalog.job(last).state == "queued", "the documents to be queued")  # type: ignore[union-attr]
     for document in shelf:
         view = client.get(f"/v1/collections/papers/documents/{document}").json()
         assert (view["state"], view["stage"]) == ("queued", "screening")
@@ -286,7 +291,7 @@ def test_the_catalog_made_anew_knows_labels_versions_and_what_to_review(
 
         for row in (ClassifierRow, LabelRow, ReviewableRow, JobRow):
             session.execute(delete(row))
-    counts = client.post("/v1/reindex").json()
+    counts = reindex(gateway.store, gateway.catalog)
     assert (counts["labels"], counts["classifiers"]) == (150, 1)
     assert ([client.get(path).json() for path in paths], queue(client)) == before
 

@@ -17,6 +17,7 @@ from shared.contracts.base import Contract
 from shared.contracts.review import ClassifierResult, Label, LabelView, Scores, Verdict
 from shared.contracts.views import ClassifierView, ListPage
 from shared.objects import read_contract
+from shared.retraining import labels_since
 from shared.reviews import Reviews, Word
 from shared.verdicts import kappa
 
@@ -28,7 +29,7 @@ MOST_LABELS = 200
 class LabelRequest(Contract):
     """What to say of one text."""
 
-    document: str = Field(pattern="^[0-9a-f]{64}$", description="The item's `document`.")
+    document: str = Field(pattern="^[0-9a-f]{6,64}$", description="The item's `document`, or its beginning.")
     item: str = Field(min_length=1, max_length=64, description="The item's `id`.")
     verdict: Verdict = Field(description="`garbage`: rightly flagged; `good`: a false positive; `withdrawn`: undo.")
 
@@ -146,7 +147,7 @@ def summary_of(parts: Parts) -> ReviewSummary:
     for (reviewer, verdict), count in sorted(catalog.count_labels().items()):
         by_reviewer[reviewer][verdict] = count
     versions = catalog.classifiers(Slice(limit=10))
-    fresh = sum(catalog.labelled().values()) - (versions[0].wish.count if versions else 0)
+    fresh = labels_since(catalog, versions[0] if versions else None)
     kept, set_aside = catalog.count_reviewables()
     standing = catalog.standing_classifier()
     result = result_of(standing) if standing else None

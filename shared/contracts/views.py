@@ -101,6 +101,18 @@ class DatasetView(Contract):
     stages: tuple[StageView, ...] = ()
 
 
+class DatasetHead(Contract):
+    """A dataset in a list: without its wish, which names every document of it."""
+
+    id: str
+    created_at: str
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
 class PreviewView(Contract):
     """What a dataset would hold, once `state` is done."""
 

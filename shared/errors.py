@@ -103,3 +103,9 @@ class Unsupported(LecternError):
     """This machine or installation cannot do it; the message says what can."""
 
     code = "unsupported"
+
+
+class NoEngine(Unsupported):
+    """No engine of this worker reads the document. It is not refused: with the engine installed, trying again helps."""
+
+    code = "no-ocr-engine"

@@ -4,7 +4,7 @@ SHORT = 16
 
 
 def short(key: str) -> str:
-    """The first 64 bits of a key, in hex: what users see of datasets, runs and models."""
+    """The first 64 bits of a key, in hex: what users see of datasets, classifiers, runs and models."""
     return key[:SHORT]
 
 
@@ -14,6 +14,10 @@ def document_job(collection: str, document: str) -> str:
 
 def dataset_job(dataset: str) -> str:
     return f"dataset.{dataset}"
+
+
+def classifier_job(classifier: str) -> str:
+    return f"classifier.{classifier}"
 
 
 def run_job(run: str) -> str:

@@ -56,6 +56,19 @@ def dataset(dataset: str) -> str:
     return f"datasets/{dataset}.json"
 
 
+def labels(document: str) -> str:
+    return f"labels/{document}"
+
+
+def entry(series: str, sequence: int) -> str:
+    """An entry of a series."""
+    return f"{series}/{sequence:08d}.json"
+
+
+def classifier(classifier: str) -> str:
+    return f"classifiers/{classifier}.json"
+
+
 def run(run: str) -> str:
     return f"runs/{run}.json"
 
@@ -82,10 +95,6 @@ def base_file(name: str, file: str) -> str:
 
 def api_key(key: str) -> str:
     return f"keys/{key}"
-
-
-def labels(document: str) -> str:
-    return f"labels/{document}"
 
 
 def forgotten(document: str) -> str:

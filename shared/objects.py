@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from shared import layout
 from shared.contracts.base import Contract
 from shared.contracts.work import File
 from shared.errors import AlreadyExists, NotFound
@@ -193,10 +194,23 @@ class Series:
 
     def append(self, value: Contract) -> int:
         """Add a value after the last; returns its sequence number. Concurrent appends get numbers of their own."""
-        sequence = self._last() + 1
-        while not create_contract(self._store, self._path(sequence), value):
+        return self.extend([value])[0]
+
+    def extend(self, values: Iterable[Contract]) -> list[int]:
+        """Add values one after the other; returns their sequence numbers."""
+        numbers = []
+        sequence = self._last()
+        for value in values:
             sequence += 1
-        return sequence
+            while not create_contract(self._store, self._path(sequence), value):
+                sequence += 1
+            numbers.append(sequence)
+        return numbers
+
+    def after(self, sequence: int, contract: type[C]) -> Iterator[tuple[int, C]]:
+        """The values behind a sequence number, with their own."""
+        while (value := read_contract(self._store, self._path(sequence := sequence + 1), contract)) is not None:
+            yield sequence, value
 
     def first(self, contract: type[C]) -> tuple[int, C] | None:
         """The first sequence number and its value, or None where nothing was appended."""
@@ -210,7 +224,7 @@ class Series:
         return (sequence, value) if value is not None else None
 
     def _path(self, sequence: int) -> str:
-        return f"{self._prefix}/{sequence:08d}.json"
+        return layout.entry(self._prefix, sequence)
 
     def _last(self) -> int:
         names = (path.rsplit("/", 1)[1] for path in self._store.list(self._prefix))

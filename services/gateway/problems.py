@@ -34,6 +34,7 @@ STATUS = {
     "invalid-input": 422,
     "idempotency-key-reused": 422,
     "unsupported": 501,
+    "no-ocr-engine": 501,
     "unavailable": 503,
 }
 

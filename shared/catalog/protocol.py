@@ -1,6 +1,6 @@
 """What Lectern asks of its catalog, and the values it gives and takes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,7 +8,9 @@ from shared.contracts.documents import ProcessingParameters
 from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
+    ClassifierView,
     CollectionView,
     DatasetView,
     DeploymentView,
@@ -61,6 +63,35 @@ class Slice:
 
     limit: int = 50
     before: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A text to review, and the bytes `start:end` of the object `path` where it stands."""
+
+    document: str
+    id: str
+    collection: str
+    mark: str
+    decision: str
+    rule: str
+    probability: float | None
+    lane: str
+    rank: float
+    path: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often one reviewer said this of a text and another that."""
+
+    one: str
+    other: str
+    one_said: str
+    other_said: str
+    count: int
 
 
 class Catalog(Protocol):
@@ -148,6 +179,47 @@ class Catalog(Protocol):
         """By id, or the newest of a name."""
 
     def models(self, part: Slice) -> list[Model]: ...
+
+    # review
+    def put_reviewables(self, collection: str, document: str, found: Iterable[Placed]) -> None:
+        """In place of what was known of the document on that shelf."""
+
+    def reviewables(
+        self,
+        lane: Lane,
+        limit: int,
+        after: tuple[float, str] | None = None,
+        collection: str | None = None,
+        reviewer: str | None = None,
+    ) -> list[Placed]:
+        """Texts of a lane that nobody said anything of yet, lowest rank first, behind a `(rank, id)`. Those drawn by lot come
+        to two reviewers: of them, those that `reviewer` said nothing of."""
+
+    def reviewable(self, document: str, item: str) -> Placed | None: ...
+    def count_reviewables(self) -> tuple[int, int]:
+        """Texts that the rules kept, and texts that they set aside."""
+
+    def put_labels(self, labels: Iterable[tuple[int, Label]]) -> None:
+        """Entries of series, in their order."""
+
+    def labels(self, part: Slice, reviewer: str | None = None) -> list[tuple[str, int]]:
+        """Document and sequence of reviewers' latest words, newest first. Positions are `(at, "<document>/<sequence>")`."""
+
+    def labelled(self, documents: Iterable[str] | None = None) -> dict[str, int]:
+        """The length of each document's series of labels, where it has one."""
+
+    def count_labels(self) -> dict[tuple[str, str], int]:
+        """Reviewers' latest words by `(reviewer, verdict)`."""
+
+    def agreement(self) -> list[Agreement]:
+        """Of texts that two reviewers said something of."""
+
+    def put_classifier(self, wish: ClassifierWish) -> None: ...
+    def judge_classifier(self, classifier: str, adopted: bool) -> None: ...
+    def classifier(self, classifier: str) -> ClassifierView | None: ...
+    def classifiers(self, part: Slice) -> list[ClassifierView]: ...
+    def standing_classifier(self) -> ClassifierView | None:
+        """The newest version that was adopted."""
 
     # deployments
     def put_deployment(self, sequence: int, wish: DeploymentWish) -> None: ...

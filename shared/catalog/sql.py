@@ -4,8 +4,9 @@ from shared.catalog.access import Access
 from shared.catalog.forgetting import Forgetting
 from shared.catalog.jobs import Jobs
 from shared.catalog.learning import Learning
+from shared.catalog.review import Review
 from shared.catalog.shelves import Shelves
 
 
-class SqlCatalog(Shelves, Jobs, Learning, Access, Forgetting):
+class SqlCatalog(Shelves, Jobs, Learning, Review, Access, Forgetting):
     """The `Catalog` Protocol over an SQLAlchemy engine."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -117,6 +117,51 @@ class KeyRow(Base):
     scopes: Mapped[str]
     created_at: Mapped[str]
     revoked_at: Mapped[str | None]
+
+
+class ReviewableRow(Base):
+    """A text that screening decided about, as a document's `review.jsonl` tells of it: where it is, and when it is shown."""
+
+    __tablename__ = "reviewables"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str]
+    decision: Mapped[str]
+    rule: Mapped[str]
+    probability: Mapped[float | None]
+    lane: Mapped[str]
+    rank: Mapped[float]
+    path: Mapped[str] = mapped_column(Text)
+    start: Mapped[int] = mapped_column(BigInteger)
+    end: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index("reviewables_by_rank", "lane", "rank", "id"),
+        Index("reviewables_of_collection", "collection", "lane", "rank", "id"),
+    )
+
+
+class LabelRow(Base):
+    """A reviewer's latest word on a text. `entry` is `<document>/<sequence>`."""
+
+    __tablename__ = "labels"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str] = mapped_column(primary_key=True)
+    reviewer: Mapped[str] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    sequence: Mapped[int] = mapped_column(Integer)
+    entry: Mapped[str]
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class ClassifierRow(Base):
+    """A version of the garbage classifier. `adopted` is null until it is known."""
+
+    __tablename__ = "classifiers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    wish: Mapped[dict[str, Any]]
+    adopted: Mapped[bool | None] = mapped_column(Boolean)
+    created_at: Mapped[str] = mapped_column(index=True)
 
 
 class IdempotencyRow(Base):

@@ -172,6 +172,8 @@ class GarbageItem(Contract):
 class ExtractionParameters(Contract):
     """How PDF bytes become MMD."""
 
+    UNKEYED = frozenset({"pages_per_range"})
+
     engine: Engine = Field("auto", description="`auto` trusts a sound text layer and reads other pages by the best engine.")
     ocr_languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z_]{1,31}$")], ...] = Field(
         ("eng",), min_length=1, max_length=8, description="Tesseract's names of the languages of scans, the likeliest first."
@@ -207,6 +209,7 @@ class CleaningParameters(Contract):
     drop_equations: bool = Field(False, description="Leave out formulas that stand on lines of their own.")
     drop_footnotes: bool = Field(False, description="Leave out footnotes.")
     min_alpha_ratio: float = Field(0.5, ge=0, le=1, description="Share of letters among visible characters.")
+    min_figure_alpha_ratio: float = Field(0.05, ge=0, le=1, description="The same for tables and formulas.")
     min_words: int = Field(3, ge=0, description="Fewest words of a paragraph that is kept.")
     min_fragment_words: int = Field(
         6, ge=0, description="Fewest words of a paragraph that ends without punctuation: fewer are labels of figures."
@@ -220,11 +223,11 @@ class CleaningParameters(Contract):
         0.1, ge=0, description="`#` and `…` for each word, where there are several (Rae et al. 2021, A1.1)."
     )
     max_repeat_ratio: float = Field(
-        0.5, ge=0, le=1, description="Share of a text of 20 to 49 words in runs of five words said before."
+        0.4, ge=0, le=1, description="Share of a text of 20 to 149 words in runs of five words said before."
     )
     max_top_ngram_ratio: tuple[float, float, float] = Field(
         (0.20, 0.18, 0.16),
-        description="Share of a text of 50 words or more in its most frequent run of 2, 3 and 4 words (Rae et al. 2021, A1.1).",
+        description="Share of a text of 150 words or more in its most frequent run of 2, 3, 4 words (Rae et al. 2021, A1.1).",
     )
     max_duplicate_ngram_ratio: tuple[float, float, float, float, float, float] = Field(
         (0.15, 0.14, 0.13, 0.12, 0.11, 0.10),
@@ -234,7 +237,7 @@ class CleaningParameters(Contract):
         3, ge=1, description="How often a document may say a paragraph of eight words or more, word for word."
     )
     max_paged_ratio: float = Field(
-        0.6, ge=0, le=1, description="Share of a text in titles that end in rising page numbers: a table of contents."
+        0.7, ge=0, le=1, description="Share of a text in titles that end in rising page numbers: a table of contents."
     )
     max_reference_ratio: float = Field(
         0.3, ge=0, description="Years, initials, page ranges and the like for each word: a list of references."

@@ -1,31 +1,67 @@
-"""What a change of settings would cost, told before it is made."""
+"""What a run would cost, told before it starts."""
 
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.recipes import TrainingRecipe
 
 
-class StageCost(Contract):
-    """One stage that a change of settings would do again."""
+class Lengths(Contract):
+    """How long a dataset's examples are, in tokens. `longest` holds the longest ones, longest first, with their labels."""
 
-    stage: str
-    documents: int = Field(description="Documents whose result does not stand yet.")
-    standing: int = Field(0, description="Documents whose result under the new settings stands already, from before.")
-    pages: int = Field(0, description="Pages of those documents, as far as they were ever counted.")
-    pages_unknown: int = Field(0, description="Documents whose pages nobody counted yet; they are not in `seconds`.")
-    seconds: float | None = Field(None, description="Of one worker. None where nothing was measured.")
-    seconds_per_page: float | None = Field(None, description="Mean over what this collection's workers measured.")
-    measured: int = Field(0, description="Results that the mean is taken over.")
+    examples: int = Field(ge=1)
+    mean: float = Field(gt=0)
+    longest: tuple[tuple[int, int], ...] = Field(min_length=1, description="(tokens, tokens that are learned) of the longest.")
+
+
+class MemoryParts(Contract):
+    """Bytes on the device, by what they are for."""
+
+    weights: int
+    quantization_constants: int = Field(description="Scales of NF4's blocks, and the scales of these.")
+    adapters: int = Field(description="Master weights of the adapter, in fp32.")
+    gradients: int
+    optimizer_states: int
+    activations: int = Field(description="What the forward pass keeps for the way back, at the largest batch.")
+    logits: int = Field(description="Scores over the vocabulary, their softmax and its gradient, where something is learned.")
+    runtime: int = Field(description="The libraries themselves: on a CPU the process, on a GPU its context and workspace.")
+
+    @property
+    def total(self) -> int:
+        return sum(value for name, value in self if name != "schema_version")
+
+
+class Fit(Contract):
+    """Whether a run fits a device."""
+
+    device: str
+    memory_bytes: int
+    fits: bool
+    share: float = Field(description="Of the device's memory.")
 
 
 class Estimate(Contract):
-    """What a change of settings would do again, and for how long."""
+    """What a recipe would cost on a base: memory by part, time, and the devices that it fits."""
 
-    collection: str
-    changed: tuple[str, ...] = Field(description="Settings that differ: `chunking.max_tokens`.")
-    documents: int = Field(description="Documents with at least one stage to do again.")
-    documents_in_all: int
-    pages: int
-    stages: tuple[StageCost, ...] = ()
-    seconds: float | None = Field(None, description="Of one worker, all stages together; None where any is not measured.")
-    basis: str = Field(description="How the seconds are estimated, in a sentence.")
+    base: str
+    total_parameters: int
+    trainable_parameters: int
+    batch_tokens: int = Field(description="Tokens of the largest forward pass.")
+    steps: int | None = Field(None, description="None where no dataset was named.")
+    memory: MemoryParts
+    total_bytes: int
+    fits: tuple[Fit, ...]
+    seconds: float | None = Field(None, description="None where nothing is known of the device's speed.")
+    seconds_basis: str = Field(description="What the time was reckoned from.")
+
+
+class EstimateRequest(Contract):
+    """A run whose cost is asked for."""
+
+    recipe: TrainingRecipe = Field(TrainingRecipe(), description="A base that is left out is the dataset's own.")
+    dataset: str | None = Field(
+        None, pattern="^[0-9a-f]{16}$", description="Id of a dataset that is done; without one, every example has max_tokens."
+    )
+    device_memory_bytes: int | None = Field(
+        None, ge=1 << 28, description="Memory of the device to fit; left out: 24, 48 and 80 GB, and where the gateway runs."
+    )

@@ -9,6 +9,29 @@ from shared.contracts.documents import Span
 from shared.contracts.recipes import TrainingRecipe
 
 
+class NearDuplicateParameters(Contract):
+    """When one chunk says what another says already. The best copy stays."""
+
+    threshold: float = Field(
+        0.8, ge=0.5, le=1, description="Jaccard similarity of shingles from which a chunk is left out. 1: exact copies alone."
+    )
+    shingle_words: int = Field(5, ge=1, le=20, description="Words a shingle.")
+    permutations: int = Field(
+        128, ge=16, le=512, description="Hashes a MinHash signature. More find pairs near the threshold more surely."
+    )
+
+
+class DuplicateLink(Contract):
+    """A chunk that was left out, and the one that stands for it."""
+
+    duplicate: str
+    duplicate_document: str
+    kept: str
+    kept_document: str
+    similarity: float
+    how: Literal["exact", "near"]
+
+
 class DatasetParameters(Contract):
     """How chunks become instruction examples."""
 
@@ -16,6 +39,7 @@ class DatasetParameters(Contract):
     template: Literal["alpaca"] = "alpaca"
     max_answer_tokens: int = Field(96, ge=8, description="An answer is cut at the last whole sentence within it.")
     max_example_tokens: int = Field(384, ge=64, description="Prompt, answer and EOS together.")
+    near_duplicates: NearDuplicateParameters = NearDuplicateParameters()
     heldout_share: float = Field(0.2, gt=0, lt=0.9, description="Share of documents kept out of training.")
     seed: int = 17
 

@@ -7,9 +7,10 @@ from pydantic import Field
 from shared.contracts.base import Contract
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.review import ClassifierWish
 from shared.contracts.work import Progress
 
-JobKind = Literal["document", "dataset", "run", "deployment", "settings", "reindex", "forget", "tidy"]
+JobKind = Literal["document", "dataset", "classifier", "run", "deployment", "settings", "reindex", "forget", "tidy"]
 JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
 """waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
 
@@ -92,6 +93,19 @@ class DatasetView(Contract):
 
     id: str
     wish: DatasetWish
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
+class ClassifierView(Contract):
+    """A version of the garbage classifier. `adopted` says whether it replaced the version before, once that is known."""
+
+    id: str
+    wish: ClassifierWish
+    adopted: bool | None = None
     state: JobState
     code: str | None = None
     detail: str | None = None

@@ -30,6 +30,12 @@ class DatasetWork(Work):
     dataset: str
 
 
+class ClassifierWork(Work):
+    """Train the garbage classifier with that key."""
+
+    classifier: str
+
+
 class RunWork(Work):
     """Train, then evaluate, the run with that key."""
 

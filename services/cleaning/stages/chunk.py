@@ -18,7 +18,7 @@ def chunks(document: str, pieces: Iterable[Piece], parameters: ChunkingParameter
     for index, (group, text, tokens) in enumerate(_packed(units(pieces), parameters, count)):
         yield Chunk(
             id=digest([document, index, text])[:16], document=document, index=index, text=text, tokens=tokens,
-            section=_section(group), spans=_spans(group),
+            section=_section(group), spans=_spans(group), flags=tuple(sorted({flag for unit in group for flag in unit.flags})),
         )  # fmt: skip
 
 
@@ -49,7 +49,10 @@ def _packed(stream: Iterable[Unit], parameters: ChunkingParameters, count: Token
 
 
 def _overlap(group: Sequence[Unit], unit: Unit, parameters: ChunkingParameters, count: TokenCount) -> list[Unit]:
-    """The last sentences of a chunk, as far as the next sentence fits behind them. None of another section."""
+    """What a chunk begins with before its first new unit: the head of a table that goes on, or the last sentences of the chunk
+    before, none of another section; each as far as the next unit fits behind them."""
+    if unit.head is not None:
+        return [unit.head] if count(_text([unit.head, unit])) <= parameters.max_tokens else []
     wanted = parameters.overlap_sentences
     last = [one for one in group[-wanted:] if one.section == unit.section] if wanted else []
     while last and count(_text([*last, unit])) > parameters.max_tokens:
@@ -77,7 +80,8 @@ def _spans(group: Sequence[Unit]) -> tuple[Span, ...]:
         for part in unit.parts:
             span = Span(page=part.page, box=part.box, start=position + part.start, end=position + part.end)
             last = spans[-1] if spans else None
-            if last is not None and last.page == span.page and last.box == span.box and last.box is not None:
+            goes_on = index == 0 or group[index - 1] is not unit.head
+            if goes_on and last is not None and last.page == span.page and last.box == span.box and last.box is not None:
                 spans[-1] = last.model_copy(update={"end": span.end})
             else:
                 spans.append(span)

@@ -16,7 +16,9 @@ from services.cleaning.stages.word_order import LANGUAGES as ORDERED
 from services.cleaning.stages.word_order import broken_joints
 from shared.contracts.documents import BlockKind, CleaningParameters
 
-MIN_WORDS_TO_REPEAT, MIN_WORDS_FOR_GOPHER = 20, 50
+MIN_WORDS_TO_REPEAT, MIN_WORDS_FOR_GOPHER = 20, 150
+"""Gopher's limits are those of documents: a short note may say a name in each of its sentences."""
+
 MIN_WORDS_TO_COMPARE = 8
 MIN_JOINTS = 2
 MOST_REMEMBERED = 500_000
@@ -28,6 +30,7 @@ LONGEST_JUDGED = 50_000
 _DAMAGED = re.compile(r"[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]|\(cid:\d+\)")
 _TERMINAL = re.compile(r"[.!?:;…。！？؟।][\"'”’)\]»]*\Z")
 _MATHS = re.compile(r"\$[^$\n]{1,300}\$|\\\([^\n]{1,300}?\\\)")
+_TAG = re.compile(r"</?(?:table|tr|td|th)[^<>]{0,60}>")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 _WORD = re.compile(r"[^\W\d_]+(?:[’'-][^\W\d_]+)*")
 _PROSE: frozenset[BlockKind] = frozenset({"paragraph", "list", "caption", "footnote", "citation", "boilerplate"})
@@ -158,6 +161,14 @@ def _symbols(seen: Text) -> Verdict | None:
     return _below("symbol-noise", seen.balance[0], seen.parameters.min_alpha_ratio)
 
 
+def _figures(seen: Text) -> Verdict | None:
+    """Tables and formulas may have few letters, but not next to none."""
+    text = _TAG.sub("", seen.text)
+    visible = sum(map(len, text.split())) - text.count("|")
+    letters = sum(map(str.isalpha, text)) / visible if visible else 0.0
+    return _below("symbol-noise", letters, seen.parameters.min_figure_alpha_ratio)
+
+
 def _digits(seen: Text) -> Verdict | None:
     return _above("digits", seen.balance[1], seen.parameters.max_digit_ratio)
 
@@ -244,7 +255,7 @@ def _order(seen: Text) -> Verdict | None:
 
 Rule = Callable[[Text], Verdict | None]
 _OF_ANY: tuple[Rule, ...] = (_encoding, _mojibake, _orders)
-_OF_FIGURES: tuple[Rule, ...] = (_symbols,)
+_OF_FIGURES: tuple[Rule, ...] = (_figures,)
 _OF_PROSE: tuple[Rule, ...] = (
     _contents, _short, _symbols, _digits, _marks, _spaced, _repetition, _stock, _references, _language, _noise, _order,
 )  # fmt: skip

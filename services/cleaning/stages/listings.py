@@ -7,23 +7,27 @@ _MARKS = re.compile(
     r"\b(?:1[89]|20)\d\d[a-z]?\b|\bdoi\b|\bet al\b|\bvol\.|\bpp\.|\bIn Proceedings\b|\barXiv\b|\bEds?\.|\b\d{1,4}\s?\(\d{1,3}\)"
     r"|\b\d{1,5}\s?[–-]\s?\d{1,5}\b|(?<!\w)[^\W\d_a-z]\.(?=[\s,;&-])|https?://",
 )
-_PAGED = re.compile(r"[^\W\d_][^\d\n]{2,80}?[\s.…]\s?(\d{1,4})(?=\s|\Z)")
+_PAGED = re.compile(
+    r"(?<!\S)(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?\s)?[^\W\d_a-z][^\d\n,;]{2,80}?[\s.…]\s?(\d{1,4})(?=\s+[^\W_a-z]|\s*\Z)"
+)
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}|(?:·\s?){4,}|_{6,}")
 _STOCK = re.compile(
-    r"all rights reserved|no part of this (?:publication|work|book) may be|creative commons|licen[sc]ed under"
-    r"|terms (?:of use|and conditions)|privacy policy|cookie|javascript|lorem ipsum|downloaded from|for personal use only"
-    r"|permission to make digital|copies are not made or distributed|intentionally left blank|without warranty"
-    r"|published by|printed in|copyright|subscribe|click here|follow us on|sign up|unsubscribe|the views expressed",
+    r"all rights reserved|no part of this (?:publication|work|book) may be|(?:©|copyright)\s(?:©|\(c\)|(?:by\s)?\d{4})"
+    r"|\bterms (?:of use|and conditions)\b|privacy policy|(?:use|accept|uses) cookies|(?:enable|requires) javascript"
+    r"|lorem ipsum|downloaded from|for personal use only|permission to make digital|copies are not made or distributed"
+    r"|intentionally left blank|without (?:any )?warrant(?:y|ies)|subscribe (?:now|to our)|click here|follow us on"
+    r"|sign up (?:for|to) our|unsubscribe|views expressed (?:here|in this)|reproduced, stored in a retrieval system",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?]\s+|\n")
 
-MIN_PAGED = 4
+MIN_PAGED, MIN_MARKS = 5, 4
 
 
 def reference_marks(text: str, words: int) -> float:
     """Years, initials, page ranges and the like for each word: many in entries of a list of references."""
-    return sum(1 for _ in _MARKS.finditer(text)) / max(1, words)
+    marks = sum(1 for _ in _MARKS.finditer(text))
+    return marks / max(1, words) if marks >= MIN_MARKS else 0.0
 
 
 def leader_share(text: str) -> float:

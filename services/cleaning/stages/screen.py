@@ -11,6 +11,9 @@ from shared.keys import digest
 
 BATCH = 256
 
+CLASSIFIER = "classifier"
+"""The reason of what the rules had kept and the classifier set aside."""
+
 
 class Judge(Protocol):
     """A version of the garbage classifier."""
@@ -38,7 +41,7 @@ def screen(
     count: TokenCount,
 ) -> Iterator[Chunk | GarbageItem]:
     """All texts of a document in reading order, in their final form. Without a judge they pass as they are."""
-    items: Iterator[Chunk | GarbageItem] = merge(kept, garbage, key=_first_page)
+    items: Iterator[Chunk | GarbageItem] = merge(kept, garbage, key=first_page)
     if judge is None:
         yield from items
         return
@@ -63,7 +66,7 @@ def _judged(item: Chunk | GarbageItem, probability: float, judge: Judge, back: "
     is_garbage = probability >= judge.threshold
     if isinstance(item, Chunk):
         back.section = item.section
-        yield set_aside(item, "classifier", probability, judge.threshold) if judge.in_charge and is_garbage else item
+        yield set_aside(item, CLASSIFIER, probability, judge.threshold) if judge.in_charge and is_garbage else item
     elif judge.in_charge and not is_garbage:
         yield from back.chunks(item, "classifier")
     else:
@@ -110,7 +113,7 @@ class Returning:
             yield chunk.model_copy(update={**said, "id": name})
 
 
-def _first_page(item: Chunk | GarbageItem) -> int:
+def first_page(item: Chunk | GarbageItem) -> int:
     if isinstance(item, GarbageItem):
         return item.page
     return item.spans[0].page if item.spans else 1

@@ -26,7 +26,7 @@ from services.extraction.stages.text_layer import read_page
 from shared.contracts.base import Contract
 from shared.contracts.documents import ExtractionParameters, ExtractionResult, Page
 from shared.contracts.work import Rejected
-from shared.errors import Unsupported
+from shared.errors import NoEngine, Unsupported
 
 MMD, PAGES = "document.mmd", "pages.jsonl"
 SURVEY = "survey.json"
@@ -58,7 +58,7 @@ class PageRange(Contract):
     @property
     def file(self) -> Path:
         """Where its pages go, a line each; how many lines there are says how far it is."""
-        return range_file(Path(self.scratch), self.first)
+        return range_file(Path(self.scratch), self.first, self.last)
 
 
 class Survey(Contract):
@@ -81,8 +81,9 @@ class Known:
         return in_few_sizes(sheet.raw, self.sizes) if sheet.posture is not None else sheet.raw
 
 
-def range_file(scratch: Path, first: int) -> Path:
-    return scratch / f"pages-{first:06d}.jsonl"
+def range_file(scratch: Path, first: int, last: int) -> Path:
+    """Named by both ends, since a later worker may part the document otherwise."""
+    return scratch / f"pages-{first:06d}-{last:06d}.jsonl"
 
 
 def check_engine(parameters: ExtractionParameters, nougat: bool) -> None:
@@ -258,7 +259,7 @@ def _nothing(result: ExtractionResult, failures: list[str]) -> Rejected:
     if unread is not None:
         what = unread.removeprefix(NO_OCR).strip()
         detail = f"None of the {result.pages} pages has text: the PDF is a scan and no OCR engine reads it. {what}"
-        return Rejected(reason="no-text-layer", detail=detail)
+        return Rejected(reason=NoEngine.code, detail=detail)
     if result.pages_failed == result.pages:
         said = f" The first says: {failures[0]}." if failures else ""
         detail = f"None of the {result.pages} pages can be read.{said} Export or download the PDF again."

@@ -37,11 +37,14 @@ def with_letters_joined(words: Sequence[Word]) -> Sequence[Word]:
 def _runs(words: Sequence[Word]) -> list[list[Word]]:
     """Single letters beside each other, and every other word alone."""
     runs: list[list[Word]] = []
+    last: Word | None = None
     for word in words:
-        if runs and _is_single(word) and _is_single(runs[-1][-1]) and _follows(runs[-1][-1], word):
+        single = word if len(word.text) == 1 and _is_single(word) else None
+        if last is not None and single is not None and _follows(last, word):
             runs[-1].append(word)
         else:
             runs.append([word])
+        last = single
     return runs
 
 

@@ -7,6 +7,7 @@ from shared import layout
 from shared.contracts.documents import Membership
 from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ModelTrace, RunTrace, Uses
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.review import ClassifierWish
 from shared.ids import short
 from shared.objects import ObjectStore, Series, read_contract
 from shared.pipeline import DATASET, TRAINING
@@ -23,6 +24,7 @@ def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datas
         document=document, collections=tuple(one.collection for one in places),
         filenames=tuple(sorted({one.filename for one in places})), datasets=held, runs=runs, models=models,
         deployments=tuple(_deployments(store, {one.model for one in models})),
+        classifiers=tuple(_classifiers(store, document)),
     )  # fmt: skip
 
 
@@ -70,6 +72,14 @@ def _models(store: ObjectStore, runs: dict[str, RunTrace]) -> Iterator[ModelTrac
         model = read_contract(store, path, Model)
         if model is not None and model.run in runs:
             yield ModelTrace(model=model.id, run=model.run, trained=runs[model.run].trained)
+
+
+def _classifiers(store: ObjectStore, document: str) -> Iterator[str]:
+    """Versions that learned from labels of the document."""
+    for path in sorted(store.list("classifiers")):
+        wish = read_contract(store, path, ClassifierWish)
+        if wish is not None and any(source.document == document for source in wish.labels):
+            yield short(wish.key)
 
 
 def _deployments(store: ObjectStore, models: set[str]) -> Iterator[DeploymentTrace]:

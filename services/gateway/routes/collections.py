@@ -8,14 +8,14 @@ from sse_starlette import EventSourceResponse
 
 from services.gateway.asking import monitored
 from services.gateway.auth import Reader, Writer
-from services.gateway.estimates import estimate
+from services.gateway.costs import estimate
 from services.gateway.events import After, collection_look, watch
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.shelves import collection_of
+from shared.contracts.costs import Estimate
 from shared.contracts.documents import ProcessingParameters
-from shared.contracts.estimates import Estimate
 from shared.contracts.views import CollectionView, ListPage
 from shared.errors import InvalidInput
 

@@ -47,7 +47,7 @@ def create_deployment(parts: PartsOf, _: Writer, once: OnceOf, asked: Deployment
 
 
 def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
-    wish = _wish(parts, asked)
+    wish = wish_of(parts, asked)
     standing = parts.catalog.deployment(wish.name)
     if standing is not None and standing.wish.model_copy(update={"wished_at": wish.wished_at}) == wish:
         return Reply(200, standing, {"Location": f"/v1/deployments/{wish.name}"})
@@ -56,7 +56,7 @@ def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
     return Reply(202, _deployment(parts, wish.name), headers)
 
 
-def _wish(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
+def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
     """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
     model = parts.catalog.model(asked.model) if asked.model is not None else None
     if asked.model is not None and model is None:

@@ -19,7 +19,7 @@ from services.gateway.web.pictures import Pictures
 from services.gateway.web.shelf import Collection
 from services.gateway.web.words import on_the_way
 from shared import layout
-from shared.contracts.documents import Chunk, GarbageItem, Page, ProcessingParameters
+from shared.contracts.documents import Chunk, GarbageItem, LineFate, Page, ProcessingParameters
 from shared.contracts.views import FINISHED, DocumentView
 from shared.contracts.work import File
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -46,11 +46,12 @@ def document(
     leaf = _leaf(leaves, files, page_number)
     chunks = _read(leaves, files.get("chunks.jsonl"), page_number, of_spans, Chunk)
     garbage = _read(leaves, files.get("garbage.jsonl"), page_number, of_page, GarbageItem)
+    lines = _read(leaves, files.get("lines.jsonl"), page_number, of_page, LineFate)
     results = {stage.stage: stage for stage in view.stages}
     total = int(results["extraction"].result.get("pages", 0)) if "extraction" in results else 0
     return page(
         request, session, "document.html", here="shelf", document=view, leaf=leaf, number=page_number, total=total,
-        parts=parts_of(leaf, chunks, garbage, "clean.mmd" in files) if leaf else [], chunks=chunks, garbage=garbage,
+        parts=parts_of(leaf, lines, chunks, garbage) if leaf else [], chunks=chunks,
         results=results, told=on_the_way(view.state, view.stage), open=view.state not in FINISHED,
         after=parts.catalog.latest_event(), others=_others(parts, view),
     )  # fmt: skip
@@ -166,7 +167,7 @@ def _files(parts: Parts, view: DocumentView) -> dict[str, File]:
     """What its stages made under the settings of its collection; the last stage's word counts where two use a name."""
     parameters = collection_of(parts.catalog, view.collection).parameters
     found: dict[str, File] = {}
-    for stage in ("extraction", "cleaning", "chunking"):
+    for stage in ("extraction", "cleaning", "chunking", "screening"):
         manifest = committed(parts.store, stage, stage_key(stage, view.id, parameters))
         found |= manifest.files if manifest else {}
     return found

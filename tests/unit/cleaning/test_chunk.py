@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,3 +158,62 @@ def test_nothing_is_lost_and_the_budget_holds(story: list[tuple[str, str, str, i
         assert chunk.tokens <= tokens or chunk.text in lines or len(sentences(chunk.text)) == 1
         assert all(0 <= span.start < span.end <= len(chunk.text) for span in chunk.spans)
         assert sum(span.end - span.start for span in chunk.spans) <= len(chunk.text)
+
+
+def table(rows: int) -> str:
+    return "| place | level |\n| --- | --- |\n" + "\n".join(
+        f"| gauge number {n} of the bay | {n} metres above |" for n in range(rows)
+    )
+
+
+def test_the_head_of_a_table_is_said_again_in_each_chunk_of_it() -> None:
+    found = cut(piece(table(12), "table"), tokens=48)
+
+    assert len(found) > 2
+    assert all(chunk.text.startswith("| place | level |\n| --- | --- |\n| gauge number") for chunk in found)
+    assert all(chunk.tokens <= 48 for chunk in found)
+    told = [chunk.text[span.start : span.end] for chunk in found for span in chunk.spans]
+    assert all(text in table(12) for text in told)
+    assert "".join("".join(told).split()).count("gaugenumber") == 12
+
+
+def test_a_table_of_markup_is_cut_between_its_rows() -> None:
+    rows = "\n".join(f"<tr><td>gauge number {n} of the bay</td><td>{n} metres</td></tr>" for n in range(12))
+
+    found = cut(piece(f"<table>\n<tr><td>place</td><td>level</td></tr>\n{rows}\n</table>", "table"), tokens=40)
+
+    assert len(found) > 2
+    assert all(chunk.text.startswith("<table>\n<tr><td>place</td>") for chunk in found)
+    assert all(chunk.text.endswith(("</tr>", "</table>")) for chunk in found)
+
+
+def test_a_formula_is_a_word_of_its_sentence() -> None:
+    text = "Let $f(x) = 0. A$ be so and let it stay. We take"
+
+    (found,) = cut(piece(text), piece("\\[ a = b. c \\]", "formula"), piece("where a is small. So it ends."), tokens=256)
+
+    assert sentences(text) == ["Let $f(x) = 0. A$ be so and let it stay.", "We take"]
+    assert found.text == f"{text}\n\n\\[ a = b. c \\]\n\nwhere a is small. So it ends."
+    assert sentences(found.text)[1:] == ["We take\n\n\\[ a = b. c \\]\n\nwhere a is small.", "So it ends."]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["Das ist z. B. in Abb. 3 zu sehen.", "Dr. Weber kam am 3. Oktober.", "Warum?"],
+        ["M. Dupont est arrivé tôt.", "Est-ce vrai ?", "Oui, bien sûr !"],
+        ["El Sr. García llegó tarde.", "La Dra. Ruiz no vino.", "¿Por qué?"],
+        ["जल स्तर हर सुबह पढ़ा जाता है।", "क्यों?", "कोई नहीं जानता।"],
+        ["يُقرأ المنسوب كل صباح.", "لماذا؟", "لا أحد يعلم."],
+    ],
+)
+def test_sentences_end_by_the_rules_of_their_language(said: list[str]) -> None:
+    assert sentences(" ".join(said)) == said
+
+
+def test_flags_of_pieces_are_flags_of_their_chunk() -> None:
+    flagged = piece(SENTENCES[0]).model_copy(update={"flags": ("phone",)})
+
+    (found,) = cut(flagged, piece(SENTENCES[1]), tokens=256)
+
+    assert found.flags == ("phone",)

@@ -6,8 +6,8 @@ from services.cleaning.stages.garbage import Memory, judge
 from services.cleaning.stages.hostile import flags_of
 from services.cleaning.stages.mojibake import mended
 from services.cleaning.stages.personal import find, masked
-from shared.contracts.documents import CleaningParameters
-from tests.unit.cleaning.texts import PROSE
+from shared.contracts.documents import BlockKind, CleaningParameters
+from tests.unit.cleaning.texts import LETTER, PROSE
 
 DEFAULT = CleaningParameters()
 
@@ -61,10 +61,14 @@ def test_a_language_is_garbage_only_where_others_are_wanted() -> None:
     assert reason("Nein, danke schön.", languages=["en"]) is None
 
 
-def test_a_long_text_that_repeats_itself_breaks_gophers_limits() -> None:
-    chorus = "and the sea goes out and the sea comes in again"
+def test_a_text_that_repeats_itself_breaks_a_limit_for_its_length() -> None:
+    note = "Includes students of two or more races who were counted in the year before. " * 2
+    rhyme = "It was told again by those who had heard it told. "
+    words = " ".join(f"{PROSE} {LETTER}".replace(".", f" {n}.") for n in range(1, 9))
     assert reason(f"{PROSE} {PROSE}") == "repetition"
-    assert reason(f"{PROSE} It was so, {chorus}, as it had been.") is None
+    assert reason(f"{PROSE} {note}") is None
+    assert reason(f"{PROSE} {LETTER} {rhyme}" * 4) == "repetition"
+    assert reason(words) == "repetition"
 
 
 def test_a_paragraph_is_kept_as_often_as_is_allowed() -> None:
@@ -94,6 +98,22 @@ def test_a_paragraph_is_kept_as_often_as_is_allowed() -> None:
 )
 def test_good_but_odd_text_survives(text: str) -> None:
     assert reason(text) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("formula", "$$X = QR \\tag{1}$$", None),
+        ("table", "| Year | Total |\n| --- | --- |\n| 1996 | 16.9 |\n| 1997 | 16.6 |", None),
+        ("table", "| 1996 | 16.9 |\n| 1997 | 16.6 |", "symbol-noise"),
+        ("code", "x=[[0]*9 for _ in '#'*9];x[1][2]+=3;print(x)", None),
+        ("heading", "2.1", None),
+    ],
+)
+def test_kinds_that_are_no_prose_have_limits_of_their_own(kind: BlockKind, text: str, expected: str | None) -> None:
+    verdict = judge(kind, text, DEFAULT)
+
+    assert (verdict.reason if verdict else None) == expected
 
 
 def test_mojibake_is_mended_where_it_can_be() -> None:

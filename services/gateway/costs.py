@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from services.gateway.shelves import keys_of
 from shared import layout
 from shared.catalog.protocol import Catalog
+from shared.contracts.costs import Estimate, StageCost
 from shared.contracts.documents import ExtractionResult, ProcessingParameters
-from shared.contracts.estimates import Estimate, StageCost
 from shared.contracts.views import StageView
 from shared.objects import ObjectStore
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.line import SHELF, Line, opened
-from services.gateway.costs import estimate
+from services.gateway.change_costs import estimate
 from tests.documents import typeset
 
 

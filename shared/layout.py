@@ -56,6 +56,11 @@ def dataset(dataset: str) -> str:
     return f"datasets/{dataset}.json"
 
 
+def dataset_versions(name: str) -> str:
+    """The series of the datasets of a name: its numbers are their versions."""
+    return f"dataset-versions/{name}"
+
+
 def labels(document: str) -> str:
     return f"labels/{document}"
 

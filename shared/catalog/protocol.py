@@ -12,6 +12,7 @@ from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
     ClassifierView,
     CollectionView,
+    DatasetHead,
     DatasetView,
     DeploymentView,
     DocumentView,
@@ -168,6 +169,9 @@ class Catalog(Protocol):
     def put_dataset(self, wish: DatasetWish) -> None: ...
     def dataset(self, dataset: str) -> DatasetView | None: ...
     def datasets(self, part: Slice) -> list[DatasetView]: ...
+    def dataset_heads(self, part: Slice) -> list[DatasetHead]:
+        """As `datasets`, without reading what each was made of."""
+
     def datasets_of(self, document: str) -> list[str]:
         """Datasets that a document was an input of."""
 

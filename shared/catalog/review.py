@@ -23,7 +23,7 @@ class Review(Transactions):
     """What people are asked, what they said, and what was learned from it."""
 
     def put_reviewables(self, collection: str, document: str, found: Iterable[Placed]) -> None:
-        rows = iter(found)
+        rows = iter(list(found))  # read before the transaction, which others wait for
         with self._write() as session:
             of_document = (ReviewableRow.document == document, ReviewableRow.collection == collection)
             session.execute(delete(ReviewableRow).where(*of_document))
@@ -68,7 +68,8 @@ class Review(Transactions):
                 )  # fmt: skip
 
     def labels(self, part: Slice, reviewer: str | None = None) -> list[tuple[str, int]]:
-        wanted = page(select(LabelRow.document, LabelRow.sequence), LabelRow.at, LabelRow.entry, part)
+        words: Any = select(LabelRow.document, LabelRow.sequence)
+        wanted = page(words, LabelRow.at, LabelRow.entry, part)
         if reviewer is not None:
             wanted = wanted.where(LabelRow.reviewer == reviewer)
         with self._read() as session:

@@ -18,7 +18,7 @@ class StageCost(Contract):
     measured: int = Field(0, description="Results that the mean is taken over.")
 
 
-class Estimate(Contract):
+class ChangeCost(Contract):
     """What a change of settings would do again, and for how long."""
 
     collection: str

@@ -67,6 +67,21 @@ class Block(Contract):
     lines: tuple[Line, ...] = ()
 
 
+class Link(Contract):
+    """A place on a page that leads to an address, or as `#page=N` to a page of the document."""
+
+    box: Box
+    target: str
+
+
+class OutlineEntry(Contract):
+    """A line of a document's own outline; levels count from 1. `page` is None where it leads to none."""
+
+    title: str
+    level: int
+    page: int | None = None
+
+
 class Page(Contract):
     """One page of the page map. A page that could not be read keeps its number and says why in `failure`.
 
@@ -80,6 +95,7 @@ class Page(Contract):
     confidence: float | None = None
     why: str = ""
     blocks: tuple[Block, ...] = ()
+    links: tuple[Link, ...] = ()
     failure: str | None = None
 
 
@@ -164,6 +180,7 @@ class GarbageItem(Contract):
     kind: BlockKind = "paragraph"
     section: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    flags: tuple[str, ...] = ()
     decided_by: DecidedBy = "rules"
     probability: float | None = None
     classifier: str | None = None
@@ -314,6 +331,10 @@ class ExtractionResult(Contract):
     characters: int
     title: str | None = None
     repaired: bool = Field(False, description="The file was damaged; this is what could be rescued of it.")
+    outline: tuple[OutlineEntry, ...] = Field((), description="The document's own outline, of 1,000 entries at most.")
+    metadata: dict[str, str] = Field(
+        {}, description="What its maker wrote of it: title, author, subject, keywords, creator, producer, created, modified."
+    )
 
 
 class CleaningResult(Contract):

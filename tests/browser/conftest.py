@@ -63,7 +63,7 @@ def enter(chromium: Browser, lectern: Library) -> Iterator[Enter]:
     def entering(
         scope: Scope | None = "admin", refusals: bool = False, blocked: bool = False, at: Library = lectern, **options: Any
     ) -> Page:
-        context = chromium.new_context(base_url=at.url, viewport={"width": 1280, "height": 860}, **options)
+        context = chromium.new_context(base_url=at.url, **({"viewport": {"width": 1280, "height": 860}} | options))
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)

@@ -17,7 +17,9 @@ from shared.results import committed
 def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datasets: Iterable[str]) -> Uses:
     """What there is to say of a document that stands (or stood) on these shelves, looking into these datasets."""
     places = sorted(shelves, key=lambda one: one.collection)
-    held = tuple(trace for dataset in datasets if (trace := _dataset(store, dataset, document)) is not None)
+    looked_in = sorted(datasets)
+    found = {one: trace for one in looked_in if (trace := _dataset(store, one, document)) is not None}
+    held = (*found.values(), *_unfinished_replays(store, looked_in, frozenset(found)))
     runs = tuple(_runs(store, {one.dataset: one for one in held}))
     models = tuple(_models(store, {one.run: one for one in runs}))
     return Uses(
@@ -55,6 +57,16 @@ def _dataset(store: ObjectStore, dataset: str, document: str) -> DatasetTrace | 
     if not asked and not any(lines.values()):
         return None
     return DatasetTrace(dataset=dataset, name=wish.name, inputs=asked, **lines)
+
+
+def _unfinished_replays(store: ObjectStore, datasets: Iterable[str], held: frozenset[str]) -> Iterator[DatasetTrace]:
+    """Datasets that were to replay from those, and that nobody can look into yet."""
+    for dataset in datasets:
+        wish = read_contract(store, layout.dataset(dataset), DatasetWish)
+        if wish is None or dataset in held or not held.intersection(wish.parameters.replay.datasets):
+            continue
+        if committed(store, DATASET.name, wish.key) is None:
+            yield DatasetTrace(dataset=dataset, name=wish.name, inputs=False)
 
 
 def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace]) -> Iterator[RunTrace]:

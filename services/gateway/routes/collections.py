@@ -8,13 +8,13 @@ from sse_starlette import EventSourceResponse
 
 from services.gateway.asking import monitored
 from services.gateway.auth import Reader, Writer
-from services.gateway.costs import estimate
+from services.gateway.change_costs import estimate
 from services.gateway.events import After, collection_look, watch
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.shelves import collection_of
-from shared.contracts.costs import Estimate
+from shared.contracts.costs import ChangeCost
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.views import CollectionView, ListPage
 from shared.errors import InvalidInput
@@ -53,7 +53,7 @@ def put_collection(
 @router.patch(
     "/{collection}",
     summary="Change some of a collection's settings",
-    response_model=CollectionView | Estimate,
+    response_model=CollectionView | ChangeCost,
     responses={201: {"model": CollectionView}, 202: {"model": CollectionView}},
 )
 def patch_collection(
@@ -62,8 +62,8 @@ def patch_collection(
     collection: Collection,
     response: Response,
     changes: Changes,
-    dry_run: Annotated[bool, Query(description="Change nothing; answer an `Estimate` of what it would do again.")] = False,
-) -> CollectionView | Estimate:
+    dry_run: Annotated[bool, Query(description="Change nothing; answer an `ChangeCost` of what it would do again.")] = False,
+) -> CollectionView | ChangeCost:
     """What is left out stays as it is, and `null` brings a default back. Documents that stand on the shelf are taken
     through the stages that depend on what changed, and through no others: 202, with the job that sets them going in `Link`.
     The collection is made where there is none. `POST …/estimate` says beforehand what would be done again."""
@@ -75,13 +75,13 @@ def patch_collection(
 
 
 @router.post("/{collection}/estimate", summary="See what a change of settings would cost")
-def estimate_change(parts: PartsOf, _: Reader, collection: Collection, changes: Changes) -> Estimate:
+def estimate_change(parts: PartsOf, _: Reader, collection: Collection, changes: Changes) -> ChangeCost:
     """Which stages would be done again, for how many documents and pages, and for how many seconds, by what the collection's
     own workers took so far. Nothing is changed. Settings that were in force before cost nothing to go back to."""
     return _estimate(parts, collection, changes)
 
 
-def _estimate(parts: Parts, collection: str, changes: dict[str, Any]) -> Estimate:
+def _estimate(parts: Parts, collection: str, changes: dict[str, Any]) -> ChangeCost:
     standing = collection_of(parts.catalog, collection)
     return estimate(parts.store, parts.catalog, collection, standing.parameters, _patched(standing, changes))
 

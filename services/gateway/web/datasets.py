@@ -12,6 +12,7 @@ from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.routes.datasets import DatasetId, dataset_of
 from services.gateway.web import forms
+from services.gateway.web.cards import Cards
 from services.gateway.web.entry import ByReviewer, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
@@ -37,8 +38,12 @@ def datasets(
     request: Request, parts: PartsOf, session: Viewer, paging: PagingOf, collection: Annotated[str, Query(max_length=63)] = ""
 ) -> Response:
     """Newest first, and a form for another."""
-    found = paging.page(parts.catalog.datasets(paging.slice), lambda one: (one.wish.created_at, one.id))
-    rows = [{"view": one, "told": on_the_way(one.state, DATASET.name), "result": result_of(one.stages)} for one in found.items]
+    found = paging.page(parts.catalog.dataset_heads(paging.slice), lambda one: (one.created_at, one.id))
+    cards: Cards = request.app.state.cards
+    rows = [
+        {"head": one, "card": cards.of(one.id), "told": on_the_way(one.state, DATASET.name), "result": result_of(one.stages)}
+        for one in found.items
+    ]
     return page(
         request, session, "datasets.html", here="datasets", rows=rows, following=found.next_cursor, collection=collection,
         collections=parts.catalog.collections(Slice(100)),

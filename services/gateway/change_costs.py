@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from services.gateway.shelves import keys_of
 from shared import layout
 from shared.catalog.protocol import Catalog
-from shared.contracts.costs import Estimate, StageCost
+from shared.contracts.costs import ChangeCost, StageCost
 from shared.contracts.documents import ExtractionResult, ProcessingParameters
 from shared.contracts.views import StageView
 from shared.objects import ObjectStore
@@ -36,7 +36,7 @@ class _Tally:
 
 def estimate(
     store: ObjectStore, catalog: Catalog, collection: str, before: ProcessingParameters, after: ProcessingParameters
-) -> Estimate:
+) -> ChangeCost:
     """What going from one set of settings to the other would do again."""
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
     counts: dict[str, int] = {}
@@ -94,10 +94,10 @@ def _missing(store: ObjectStore, stage: str, wanted: dict[str, str]) -> list[str
 def _summed(
     collection: str, changed: tuple[str, ...], documents: int, costs: tuple[StageCost, ...],
     tallies: dict[str, _Tally], counts: dict[str, int],
-) -> Estimate:  # fmt: skip
+) -> ChangeCost:  # fmt: skip
     touched = {document for tally in tallies.values() for document in tally.again}
     unmeasured = [one.stage for one in costs if one.documents and one.seconds is None]
-    return Estimate(
+    return ChangeCost(
         collection=collection, changed=changed, documents=len(touched), documents_in_all=documents,
         pages=sum(counts.get(document, 0) for document in touched), stages=costs,
         seconds=None if unmeasured else round(sum(one.seconds or 0.0 for one in costs), 3),

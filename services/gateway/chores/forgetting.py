@@ -24,7 +24,7 @@ from shared.contracts.views import FINISHED
 from shared.contracts.work import ChoreWork, DocumentWork, PreviewWork
 from shared.errors import Conflict, LeaseHeld, NotFound
 from shared.ids import dataset_job, document_job, run_job, short
-from shared.keys import new_trace
+from shared.keys import canonical_json, new_trace
 from shared.objects import ObjectStore, Series, read_contract
 from shared.pipeline import PREVIEW, STAGES, chain
 from shared.queue import Leases
@@ -158,6 +158,15 @@ def paths_of(store: ObjectStore, catalog: Catalog, document: str) -> Iterator[tu
             yield "job-events", path
     yield from (("shelves", one) for one in _memberships(store, document))
     yield from (("source", path) for path in store.list(f"documents/{document}"))
+
+
+def _previews(store: ObjectStore, document: str) -> Iterator[str]:
+    """Datasets looked at beforehand, with examples of several documents: all of one goes, since it is made in a moment."""
+    for key, paths in groupby(store.list(f"stages/{PREVIEW.name}"), key=lambda path: path.split("/")[2]):
+        files = list(paths)
+        manifest = committed(store, PREVIEW.name, key)
+        if manifest is not None and document in canonical_json(manifest.work).decode():
+            yield from sorted(files, key=lambda path: path == layout.manifest(PREVIEW.name, key))
 
 
 def _memberships(store: ObjectStore, document: str) -> Iterator[str]:

@@ -40,7 +40,8 @@ class Failure(Exception):
 
 def exit_of_status(status: int) -> Exit:
     """The exit code for an HTTP status that is no success."""
-    by_status = {401: Exit.DENIED, 403: Exit.DENIED, 404: Exit.NOT_FOUND, 409: Exit.CONFLICT, 429: Exit.UNREACHABLE}
+    by_status = {401: Exit.DENIED, 403: Exit.DENIED, 404: Exit.NOT_FOUND, 409: Exit.CONFLICT, 410: Exit.CONFLICT,
+                 429: Exit.UNREACHABLE}  # fmt: skip
     if status in by_status:
         return by_status[status]
     return Exit.UNREACHABLE if status >= 500 else Exit.USAGE

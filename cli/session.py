@@ -83,8 +83,13 @@ class Session:
 
     def say(self, text: str) -> None:
         """A sentence for people; silent under --json. Square brackets in it mean nothing."""
-        if not self.as_json:
+        if self.as_json:
+            return
+        if sys.stdout.isatty():
             self.console.print(text, markup=False, soft_wrap=True)
+        else:
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
 
     def complain(self, failure: Failure) -> None:
         """Tell why the command fails, on the error stream."""

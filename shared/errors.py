@@ -31,6 +31,12 @@ class Conflict(LecternError):
     code = "conflict"
 
 
+class Forgotten(LecternError):
+    """The document was forgotten, and may not come back until an admin lifts its tombstone."""
+
+    code = "forgotten"
+
+
 class NotReady(Conflict):
     """What is asked for is still being made, or could not be made; the message says which."""
 
@@ -97,3 +103,9 @@ class Unsupported(LecternError):
     """This machine or installation cannot do it; the message says what can."""
 
     code = "unsupported"
+
+
+class NoEngine(Unsupported):
+    """No engine of this worker reads the document. It is not refused: with the engine installed, trying again helps."""
+
+    code = "no-ocr-engine"

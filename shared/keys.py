@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
+from shared.contracts.base import Contract
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 
 
@@ -23,9 +25,10 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def stage_key(stage: str, version: int, parameters: BaseModel, inputs: Sequence[str]) -> str:
+def stage_key(stage: str, version: int, parameters: Contract, inputs: Sequence[str]) -> str:
     """The name of a stage's result: a digest over all that decides it."""
-    return digest([stage, version, parameters.model_dump(mode="json"), list(inputs)])
+    deciding = parameters.model_dump(mode="json", exclude=set(parameters.UNKEYED))
+    return digest([stage, version, deciding, list(inputs)])
 
 
 def is_name(text: str) -> bool:

@@ -42,12 +42,36 @@ def kept(name: str, key: str) -> str:
     return f"stages/{name}/{key}/kept"
 
 
+def attempt(document: str | None, token: str) -> str:
+    """The name of an attempt. It begins with the document where it works on one, so that even what a killed worker left
+    can be told to be of that document."""
+    return f"{document[:16]}-{token}" if document else token
+
+
 def job_events(job: str) -> str:
     return f"jobs/{job}"
 
 
 def dataset(dataset: str) -> str:
     return f"datasets/{dataset}.json"
+
+
+def dataset_versions(name: str) -> str:
+    """The series of the datasets of a name: its numbers are their versions."""
+    return f"dataset-versions/{name}"
+
+
+def labels(document: str) -> str:
+    return f"labels/{document}"
+
+
+def entry(series: str, sequence: int) -> str:
+    """An entry of a series."""
+    return f"{series}/{sequence:08d}.json"
+
+
+def classifier(classifier: str) -> str:
+    return f"classifiers/{classifier}.json"
 
 
 def run(run: str) -> str:
@@ -76,3 +100,12 @@ def base_file(name: str, file: str) -> str:
 
 def api_key(key: str) -> str:
     return f"keys/{key}"
+
+
+def forgotten(document: str) -> str:
+    """The wishes to forget a document, and to lift that."""
+    return f"forgotten/{document}"
+
+
+def receipts(document: str) -> str:
+    return f"receipts/{document}"

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -11,6 +13,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, NotFoundError
 from obstore.store import LocalStore, S3Store
 
+from shared import layout
 from shared.contracts.base import Contract
 from shared.contracts.work import File
 from shared.errors import AlreadyExists, NotFound
@@ -21,6 +24,15 @@ C = TypeVar("C", bound=Contract)
 
 BLOCK_BYTES = 1 << 20
 PART_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a list tells of it."""
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class ObjectStore(Protocol):
@@ -43,6 +55,9 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Paths under `prefix/`, in no certain order."""
+
+    def listed(self, prefix: str) -> Iterator["Listed"]:
+        """The same with sizes and ages."""
 
     def upload(self, path: str, source: Path) -> File:
         """Copy a local file in, streaming; replaces. Returns path, size and SHA-256."""
@@ -101,6 +116,11 @@ class ObstoreObjects:
         for batch in obstore.list(self._backend, prefix=prefix.rstrip("/")):
             for meta in batch:
                 yield meta["path"]
+
+    def listed(self, prefix: str) -> Iterator[Listed]:
+        for batch in obstore.list(self._backend, prefix=prefix.rstrip("/")):
+            for meta in batch:
+                yield Listed(meta["path"], int(meta["size"]), meta["last_modified"])
 
     def upload(self, path: str, source: Path) -> File:
         sha, size = hashlib.sha256(), 0
@@ -174,10 +194,23 @@ class Series:
 
     def append(self, value: Contract) -> int:
         """Add a value after the last; returns its sequence number. Concurrent appends get numbers of their own."""
-        sequence = self._last() + 1
-        while not create_contract(self._store, self._path(sequence), value):
+        return self.extend([value])[0]
+
+    def extend(self, values: Iterable[Contract]) -> list[int]:
+        """Add values one after the other; returns their sequence numbers."""
+        numbers = []
+        sequence = self._last()
+        for value in values:
             sequence += 1
-        return sequence
+            while not create_contract(self._store, self._path(sequence), value):
+                sequence += 1
+            numbers.append(sequence)
+        return numbers
+
+    def after(self, sequence: int, contract: type[C]) -> Iterator[tuple[int, C]]:
+        """The values behind a sequence number, with their own."""
+        while (value := read_contract(self._store, self._path(sequence := sequence + 1), contract)) is not None:
+            yield sequence, value
 
     def first(self, contract: type[C]) -> tuple[int, C] | None:
         """The first sequence number and its value, or None where nothing was appended."""
@@ -191,7 +224,7 @@ class Series:
         return (sequence, value) if value is not None else None
 
     def _path(self, sequence: int) -> str:
-        return f"{self._prefix}/{sequence:08d}.json"
+        return layout.entry(self._prefix, sequence)
 
     def _last(self) -> int:
         names = (path.rsplit("/", 1)[1] for path in self._store.list(self._prefix))

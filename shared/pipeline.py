@@ -2,6 +2,8 @@
 
     document → extraction → cleaning → chunking → screening → dataset → run (training → evaluation) → model → deployment
 
+Beside it, what people say of the garbage trains the classifier that screening asks: labels → classifier → screening.
+
 A stage is a pure function of its parameters and inputs, so its result has a name derived from them. A deployment is
 no stage: it is a wish that the serving service reconciles with what runs.
 """
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import (
     ChunkingResult,
     CleaningResult,
@@ -27,7 +30,8 @@ from shared.contracts.learning import (
     TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
-from shared.contracts.work import DatasetWork, DocumentWork, RunWork, Work
+from shared.contracts.review import ClassifierParameters, ClassifierResult, LabelSource
+from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, PreviewWork, RunWork, Work
 from shared.keys import stage_key
 
 
@@ -68,6 +72,21 @@ def dataset_key(base: str, parameters: DatasetParameters, inputs: tuple[DatasetI
     return stage_key("dataset", DATASET.version, parameters, [base, *sources])
 
 
+def preview_key(work: PreviewWork) -> str:
+    """As a dataset's, of the few documents that are looked at."""
+    sources = sorted(f"{one.screening_key}:{one.labels}:{one.document}:{one.filename}" for one in work.inputs)
+    shown = [str(DATASET.version), work.base, str(work.of_documents), str(work.examples)]
+    return stage_key("preview", PREVIEW.version, work.parameters, [*shown, *sources])
+
+
+def classifier_key(
+    parameters: ClassifierParameters, labels: tuple[LabelSource, ...], population: tuple[int, int], previous: str | None
+) -> str:
+    """The labels that people gave decide, and what the version is measured against and weighed by."""
+    sources = sorted(f"{one.document}:{one.labels}" for one in labels)
+    return stage_key("classifier", CLASSIFIER.version, parameters, [previous or "", f"{population}", *sources])
+
+
 def training_key(dataset: str, recipe: TrainingRecipe, base_digest: str) -> str:
     return stage_key("training", TRAINING.version, recipe, [dataset, base_digest])
 
@@ -77,11 +96,11 @@ def evaluation_key(work: RunWork) -> str:
 
 
 EXTRACTION = Stage(
-    "extraction", queue="extraction", version=2, work=DocumentWork, result=ExtractionResult, then="cleaning",
+    "extraction", queue="extraction", version=3, work=DocumentWork, result=ExtractionResult, then="cleaning",
     key=lambda work: extraction_key(work.document, work.parameters),
 )  # fmt: skip
 CLEANING = Stage(
-    "cleaning", queue="cleaning", version=2, work=DocumentWork, result=CleaningResult, then="chunking",
+    "cleaning", queue="cleaning", version=3, work=DocumentWork, result=CleaningResult, then="chunking",
     key=lambda work: cleaning_key(work.document, work.parameters),
 )  # fmt: skip
 CHUNKING = Stage(
@@ -93,8 +112,16 @@ SCREENING = Stage(
     key=lambda work: screening_key(work.document, work.parameters),
 )  # fmt: skip
 DATASET = Stage(
-    "dataset", queue="cleaning", version=1, work=DatasetWork, result=DatasetResult,
+    "dataset", queue="cleaning", version=2, work=DatasetWork, result=DatasetResult,
     key=lambda work: work.dataset,
+)  # fmt: skip
+PREVIEW = Stage(
+    "preview", queue="cleaning", version=1, work=PreviewWork, result=DatasetPreview,
+    key=preview_key,
+)  # fmt: skip
+CLASSIFIER = Stage(
+    "classifier", queue="cleaning", version=1, work=ClassifierWork, result=ClassifierResult,
+    key=lambda work: work.classifier,
 )  # fmt: skip
 TRAINING = Stage(
     "training", queue="training", version=2, work=RunWork, result=TrainingResult, then="evaluation",
@@ -106,10 +133,14 @@ EVALUATION = Stage(
 )  # fmt: skip
 
 STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, DATASET, TRAINING, EVALUATION)
+    stage.name: stage
+    for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, CLASSIFIER, DATASET, PREVIEW, TRAINING, EVALUATION)
 }
 
-FIRST_STAGE: dict[type[Work], Stage] = {DocumentWork: EXTRACTION, DatasetWork: DATASET, RunWork: TRAINING}
+FIRST_STAGE: dict[type[Work], Stage] = {
+    DocumentWork: EXTRACTION, ClassifierWork: CLASSIFIER, DatasetWork: DATASET, PreviewWork: PREVIEW,
+    RunWork: TRAINING,
+}  # fmt: skip
 
 
 def chain(work: Work) -> tuple[Stage, ...]:

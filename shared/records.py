@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,8 @@ from shared import layout
 from shared.bases import read_base
 from shared.catalog.protocol import Catalog, NewJob
 from shared.clock import now
-from shared.contracts.documents import Document, Membership, ProcessingParameters
+from shared.contracts.documents import Document, Membership, ProcessingParameters, ScreeningParameters
+from shared.contracts.forgetting import Forgetting
 from shared.contracts.keys import ApiKey, Scope
 from shared.contracts.learning import (
     DatasetInput,
@@ -23,16 +24,41 @@ from shared.contracts.learning import (
     TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
-from shared.contracts.views import FINISHED, DatasetView, JobView
-from shared.contracts.work import DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
+from shared.contracts.review import ClassifierWish
+from shared.contracts.views import CHORES, FINISHED, DatasetView, JobView
+from shared.contracts.work import (
+    ChoreWork,
+    ClassifierWork,
+    DatasetWork,
+    DocumentWork,
+    JobEvent,
+    Manifest,
+    RunWork,
+    Work,
+)
+from shared.dataset_wishes import next_version, preview_work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
-from shared.ids import dataset_job, deployment_job, document_job, run_job, short
+from shared.ids import classifier_job, dataset_job, deployment_job, document_job, forget_job, run_job, settings_job, short
 from shared.keys import is_name, new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
-from shared.pipeline import DATASET, EVALUATION, EXTRACTION, STAGES, TRAINING, dataset_key, screening_key, training_key
+from shared.pipeline import (
+    CLASSIFIER,
+    DATASET,
+    EVALUATION,
+    EXTRACTION,
+    PREVIEW,
+    STAGES,
+    TRAINING,
+    dataset_key,
+    preview_key,
+    screening_key,
+    training_key,
+)
 from shared.queue import Queue
 from shared.results import committed, standing
+from shared.review_index import index_screening, index_verdict
 from shared.telemetry import log
+from shared.tombstones import latest_receipt, require_not_forgotten
 
 
 class CollectionSettings(ProcessingParameters):
@@ -57,17 +83,48 @@ class Records:
             _require_name(name)
             self.set_parameters(name, ProcessingParameters())
 
-    def set_parameters(self, name: str, parameters: ProcessingParameters) -> list[str]:
-        """Change a collection's settings; its documents are taken through what depends on them. Returns those jobs."""
+    def set_parameters(self, name: str, parameters: ProcessingParameters) -> str | None:
+        """Change a collection's settings. Returns the job that takes its documents through what depends on them, or None
+        where there are none.
+
+        A collection that follows the classifier gets the version that stands. Raises NotFound for an unknown version.
+        """
         _require_name(name)
-        settings = CollectionSettings(**dict(parameters), set_at=now())
-        Series(self.store, layout.collection_settings(name)).append(settings)
+        settings = CollectionSettings(**{**dict(parameters), "screening": self._screening(parameters)}, set_at=now())
+        sequence = Series(self.store, layout.collection_settings(name)).append(settings)
         index_collection(self.store, self.catalog, name)
-        documents = (path for path in self.store.list(layout.memberships(name)))
-        return [self.process(membership) for membership in _contracts(self.store, documents, Membership)]
+        if next(iter(self.store.list(layout.memberships(name))), None) is None:
+            return None
+        job = f"{settings_job(name)}.{sequence}"
+        return self.ask_chore(ChoreWork(job=job, trace=new_trace(), chore="settings", subject=name), collection=name)
+
+    def reprocess(self, name: str, tell: Callable[[int, int], None] = lambda done, total: None) -> int:
+        """Take a collection's documents through what its settings ask for and was not done. Returns how many there are."""
+        paths = sorted(self.store.list(layout.memberships(name)))
+        for done, membership in enumerate(_contracts(self.store, paths, Membership), 1):
+            self.process(membership)
+            tell(done, len(paths))
+        return len(paths)
+
+    def ask_chore(self, work: ChoreWork, collection: str | None = None) -> str:
+        """Leave work to the gateway's own loop. Returns the job."""
+        self.catalog.put_job(NewJob(work.job, work.chore, work.subject, collection, work.chore, work, now()))
+        return work.job
+
+    def _screening(self, parameters: ProcessingParameters) -> ScreeningParameters:
+        wanted = parameters.screening
+        if wanted.follow:
+            standing = self.catalog.standing_classifier()
+            return wanted.model_copy(update={"classifier": standing.id if standing else None})
+        known = self.catalog.classifier(wanted.classifier) if wanted.classifier else None
+        if wanted.classifier and (known is None or known.state != "done"):
+            raise NotFound(f"There is no trained classifier {wanted.classifier!r}: `lectern classifier list` shows them.")
+        return wanted
 
     def add_document(self, collection: str, upload: str, filename: str, sha256: str, size_bytes: int) -> bool:
-        """Put an uploaded object on a collection's shelf and start its way. False where it stood there already."""
+        """Put an uploaded object on a collection's shelf and start its way. False where it stood there already.
+        Raises Forgotten where it bears a tombstone."""
+        require_not_forgotten(self.store, sha256)
         self.collect(collection)
         if self.store.size(layout.source(sha256)) != size_bytes:
             self.store.copy(upload, layout.source(sha256))
@@ -83,7 +140,7 @@ class Records:
     def process(self, membership: Membership) -> str:
         """Take a document through the stages that its collection's settings ask for and that were not done. Returns the job."""
         job = index_document(self.store, self.catalog, membership)
-        self._start(job)
+        self.start(job)
         return job
 
     # ---- datasets, runs, deployments
@@ -92,29 +149,71 @@ class Records:
         """Ask for a dataset of the documents of a collection that are done, as they stand now. Raises Conflict, NotFound."""
         _require_name(name)
         inputs = self._dataset_inputs(collection)
+        self._require_earlier(parameters)
         key = dataset_key(base, parameters, inputs)
-        wish = DatasetWish(
-            key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs, created_at=now()
-        )
-        create_contract(self.store, layout.dataset(short(key)), wish)
-        self._start(index_dataset(self.store, self.catalog, short(key)))
+        self._require_whole(short(key), key, "Ask for it under another `seed` to have it made anew.")
+        if self.store.size(layout.dataset(short(key))) is None:
+            at = now()
+            wish = DatasetWish(
+                key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs,
+                version=next_version(self.store, name, short(key), at), created_at=at,
+            )  # fmt: skip
+            create_contract(self.store, layout.dataset(short(key)), wish)
+        self.start(index_dataset(self.store, self.catalog, short(key)))
         found = self.catalog.dataset(short(key))
         assert found is not None
         return found
+
+    def preview_dataset(self, collection: str, base: str, parameters: DatasetParameters, documents: int, examples: int) -> str:
+        """Ask what a dataset would hold, by a few of its documents. Returns the preview's id. Nothing but the answer is kept.
+        Raises Conflict, NotFound."""
+        inputs = self._dataset_inputs(collection)
+        work = preview_work(base, parameters, inputs, documents, examples)
+        preview = short(preview_key(work))
+        put_job(
+            self.store, self.catalog, NewJob(work.job, "preview", preview, collection, PREVIEW.name, work, now()), anew=False
+        )
+        self.start(work.job)
+        return preview
+
+    def _require_earlier(self, parameters: DatasetParameters) -> None:
+        for dataset in parameters.replay.datasets:
+            found = self.catalog.dataset(dataset)
+            if found is None:
+                raise NotFound(f"There is no dataset {dataset!r} to replay.")
+            if found.state != "done":
+                raise Conflict(f"Dataset {dataset} is {found.state}; only one that is done can be replayed.")
+            self._require_whole(dataset, found.wish.key, "Build one of the documents that remain, and replay that.")
 
     def _dataset_inputs(self, collection: str) -> tuple[DatasetInput, ...]:
         found = self.catalog.collection(collection)
         if found is None:
             raise NotFound(f"There is no collection {collection!r}.")
         inputs = []
+        labels = self.catalog.labelled()
+        choices = self._screenings(found.parameters)
         for membership in _contracts(self.store, self.store.list(layout.memberships(collection)), Membership):
-            key = screening_key(membership.document, found.parameters)
-            manifest = committed(self.store, "screening", key)
-            if manifest is not None and manifest.rejected is None:
-                inputs.append(DatasetInput(document=membership.document, filename=membership.filename, screening_key=key))
+            document = membership.document
+            for key in (screening_key(document, choice) for choice in choices):
+                manifest = committed(self.store, "screening", key)
+                if manifest is not None and manifest.rejected is None:
+                    count = labels.get(document, 0)
+                    one = DatasetInput(document=document, filename=membership.filename, screening_key=key, labels=count)
+                    inputs.append(one)
+                    break
         if not inputs:
             raise Conflict(f"No document of {collection!r} is done yet; watch it with `lectern watch`, then ask again.")
         return tuple(sorted(inputs, key=lambda one: one.document))
+
+    def _screenings(self, parameters: ProcessingParameters) -> list[ProcessingParameters]:
+        """The settings, and where a classifier was put to use just now those with the version before: a document that waits
+        to be screened anew is not missing meanwhile."""
+        now_used = parameters.screening.classifier
+        known = self.catalog.classifier(now_used) if now_used else None
+        if known is None or not parameters.screening.follow:
+            return [parameters]
+        before = parameters.screening.model_copy(update={"classifier": known.wish.previous})
+        return [parameters, parameters.model_copy(update={"screening": before})]
 
     def wish_run(self, name: str, dataset: str, recipe: TrainingRecipe) -> str:
         """Ask for a training run on a dataset that is done. Returns the run's id. Raises Conflict or NotFound."""
@@ -124,6 +223,7 @@ class Records:
             raise NotFound(f"There is no dataset {dataset!r}.")
         if found.state != "done":
             raise Conflict(f"Dataset {dataset} is {found.state}; a run needs one that is done.")
+        self._require_whole(dataset, found.wish.key, "Build a dataset of the documents that remain, and tune on that.")
         base = read_base(self.store, recipe.base)
         if base is None:
             raise NotFound(
@@ -133,8 +233,16 @@ class Records:
         key = training_key(found.wish.key, recipe, base.digest)
         wish = RunWish(key=key, name=name, dataset=dataset, recipe=recipe, base_digest=base.digest, created_at=now())
         create_contract(self.store, layout.run(short(key)), wish)
-        self._start(index_run(self.store, self.catalog, short(key)))
+        self.start(index_run(self.store, self.catalog, short(key)))
         return short(key)
+
+    def _require_whole(self, dataset: str, key: str, remedy: str) -> None:
+        """A dataset that lines were taken out of is not what its name says. Raises Conflict."""
+        manifest = committed(self.store, DATASET.name, key)
+        if manifest is not None and manifest.redactions:
+            number = len(manifest.redactions)
+            documents = "a document" if number == 1 else f"{number} documents"
+            raise Conflict(f"Dataset {dataset} is no longer whole: {documents} in it had to be forgotten. {remedy}")
 
     def wish_deployment(self, wish: DeploymentWish) -> str:
         """Ask for a deployment, or for its stop. The serving service sees to it. Returns the job."""
@@ -152,6 +260,8 @@ class Records:
             raise Conflict(f"Job {job} is {found.state} already.")
         if found.kind == "deployment":
             raise Conflict("A deployment is stopped, not cancelled: `lectern stop NAME`.")
+        if found.kind in CHORES:
+            raise Conflict(f"Job {job} is carried out to its end: half of it would be worse than either.")
         self.catalog.request_cancel(job)
         if found.state != "running":
             event = self._event(job, "cancelled")
@@ -163,13 +273,34 @@ class Records:
         found = self._job(job)
         if found.state not in ("dead", "cancelled"):
             raise Conflict(f"Job {job} is {found.state}; only a dead or cancelled job can be retried.")
+        if found.kind in CHORES:
+            return self._ask_again(found)
+        if found.kind == "run":
+            self._require_whole_of_run(found.subject)
         self._event(job, "requeued")
-        self._start(self._index_anew(found))
+        self.start(self._index_anew(found))
         return self._job(job)
+
+    def _ask_again(self, chore: JobView) -> JobView:
+        standing = self.catalog.work(chore.id)
+        assert standing is not None, "the job was looked up before"
+        work = ChoreWork.model_validate(standing.work)
+        self.catalog.put_job(NewJob(chore.id, chore.kind, chore.subject, chore.collection, work.chore, work, now()), anew=True)
+        return self._job(chore.id)
+
+    def _require_whole_of_run(self, run: str) -> None:
+        wish = read_contract(self.store, layout.run(run), RunWish)
+        dataset = read_contract(self.store, layout.dataset(wish.dataset), DatasetWish) if wish else None
+        if dataset is not None:
+            self._require_whole(short(dataset.key), dataset.key, "Ask for a new run on a dataset of what remains.")
 
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":
             return index_dataset(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "preview":
+            raise Conflict("A preview is not retried: ask for it again.")
+        if job.kind == "classifier":
+            return index_classifier(self.store, self.catalog, job.subject, anew=True)
         if job.kind == "run":
             return index_run(self.store, self.catalog, job.subject, anew=True)
         membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)
@@ -191,7 +322,7 @@ class Records:
             raise NotFound(f"There is no job {job!r}.")
         return found
 
-    def _start(self, job: str) -> None:
+    def start(self, job: str) -> None:
         """Queue a job where it stands; a queue that does not answer is left to the recovery sweep."""
         found = self.catalog.work(job)
         if found is None or found.state != "queued":
@@ -263,6 +394,16 @@ def index_dataset(store: ObjectStore, catalog: Catalog, dataset: str, anew: bool
     return work.job
 
 
+def index_classifier(store: ObjectStore, catalog: Catalog, classifier: str, anew: bool = False) -> str:
+    wish = read_contract(store, layout.classifier(classifier), ClassifierWish)
+    if wish is None:
+        raise NotFound(f"There is no classifier {classifier!r}.")
+    catalog.put_classifier(wish)
+    work = ClassifierWork(job=classifier_job(classifier), trace=new_trace(), classifier=wish.key)
+    put_job(store, catalog, NewJob(work.job, "classifier", classifier, None, CLASSIFIER.name, work, wish.created_at), anew)
+    return work.job
+
+
 def index_run(store: ObjectStore, catalog: Catalog, run: str, anew: bool = False) -> str:
     wish = read_contract(store, layout.run(run), RunWish)
     if wish is None:
@@ -303,8 +444,32 @@ def index_deployment(store: ObjectStore, catalog: Catalog, name: str) -> None:
     catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=new_trace()), wish.wished_at))
 
 
+def index_forgotten(store: ObjectStore, catalog: Catalog, document: str) -> str | None:
+    """Index a tombstone, and the work of removing the document where it is not finished. Returns that job."""
+    latest = Series(store, layout.forgotten(document)).latest(Forgetting)
+    if latest is None:
+        return None
+    sequence, wish = latest
+    receipt, job = latest_receipt(store, document), forget_job(document, sequence)
+    if wish.kind == "lift":
+        catalog.put_forgotten(document, "lifted", forget_job(document, sequence - 1), receipt, wish.at)
+        return None
+    if receipt is not None and receipt.forgetting == sequence and receipt.state == "done":
+        catalog.put_forgotten(document, "forgotten", job, receipt, wish.at)
+        return None
+    catalog.put_forgotten(document, "forgetting", job, receipt, wish.at)
+    work = ChoreWork(job=job, trace=new_trace(), chore="forget", subject=document)
+    catalog.put_job(NewJob(job, "forget", document, None, "forget", work, wish.at))
+    return job
+
+
 def register_products(store: ObjectStore, catalog: Catalog, work: Work, manifest: Manifest) -> None:
-    """What a finished job leaves behind beyond its results: a run leaves a model, named by its adapter's digest."""
+    """What a finished job leaves behind beyond its results: a document leaves texts to review, a classifier its verdict,
+    and a run a model, named by its adapter's digest."""
+    if isinstance(work, DocumentWork):
+        index_screening(store, catalog, work, manifest)
+    if isinstance(work, ClassifierWork):
+        index_verdict(catalog, work, manifest)
     if not isinstance(work, RunWork) or manifest.stage != EVALUATION.name:
         return
     trained = committed(store, TRAINING.name, work.run)

@@ -17,7 +17,7 @@ from shared import layout
 from shared.catalog.protocol import Catalog
 from shared.clock import now
 from shared.contracts.work import File, JobEvent, Manifest, Progress, Rejected, Work
-from shared.errors import Cancelled, LeaseHeld, LecternError, NotFound, Unavailable
+from shared.errors import Cancelled, Forgotten, LeaseHeld, LecternError, NotFound, Unavailable
 from shared.ids import short
 from shared.objects import ObjectStore, Series, create_contract
 from shared.pipeline import STAGES, Stage
@@ -27,6 +27,7 @@ from shared.results import committed, output_path
 from shared.settings import SharedSettings
 from shared.stage import Handler
 from shared.telemetry import log
+from shared.tombstones import any_tombstone, document_of, documents_of
 
 Outcome = Literal["done", "stood", "failed", "waiting", "dead", "cancelled", "elsewhere", "superseded"]
 """What became of a message. stood: the result was there already; elsewhere: another worker is at it;
@@ -71,7 +72,8 @@ class Attempt:
             self._store.delete(path)
 
     def _kept_path(self, file: Path) -> str:
-        return f"{layout.kept(self._stage.name, self.key)}/{file.name}"
+        kept, document = layout.kept(self._stage.name, self.key), document_of(self.work)
+        return f"{kept}/{short(document)}/{file.name}" if document else f"{kept}/{file.name}"
 
     def fetch_object(self, path: str) -> Path:
         self._fetched += 1
@@ -142,12 +144,13 @@ class Runner:
 
     def _attempt(self, stage: Stage, work: Work, handler: Handler) -> Manifest:
         started_at, clock = now(), time.monotonic()
+        token = layout.attempt(document_of(work), secrets.token_hex(8))
         with tempfile.TemporaryDirectory(prefix="lectern-", ignore_cleanup_errors=True) as root:
             attempt = Attempt(self.store, self.catalog, stage, work, Path(root))
             result = handler(attempt)
             rejected = result if isinstance(result, Rejected) else None
-            token = secrets.token_hex(8)
             files = {} if rejected else self._upload(stage, attempt, token)
+        self._forget_tombstoned(work, files)
         manifest = Manifest(
             stage=stage.name, stage_version=stage.version, key=attempt.key, work=work.model_dump(mode="json"),
             files=files, result={} if rejected else result.model_dump(mode="json"), rejected=rejected,
@@ -164,6 +167,14 @@ class Runner:
             name: self.store.upload(layout.attempt_file(stage.name, attempt.key, token, name), path)
             for name, path in names.items()
         }
+
+    def _forget_tombstoned(self, work: Work, files: dict[str, File]) -> None:
+        """A document that was forgotten while it was being worked on leaves nothing behind. Raises Forgotten."""
+        if not any_tombstone(self.store, documents_of(self.store, work)):
+            return
+        for file in files.values():
+            self.store.delete(file.path)
+        raise Forgotten("A document that this was to be made of was forgotten meanwhile. Ask for it anew, without it.")
 
     def _commit(self, manifest: Manifest) -> Manifest:
         if create_contract(self.store, layout.manifest(manifest.stage, manifest.key), manifest):

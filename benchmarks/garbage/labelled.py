@@ -49,7 +49,11 @@ def samples(sources: Sequence[Path], part: Part, seed: int = 0) -> list[Sample]:
     """The labelled set of one part, from Markdown files of good text."""
     half = 0 if part == "tune" else 1
     hand = random.Random(seed + half)
-    mine = [path for index, path in enumerate(sorted(sources)) if index % 2 == half]
+    mine = [
+        path
+        for index, path in enumerate(sorted(sources, key=lambda path: (path.parent.name != "gt", path.name)))
+        if index % 2 == half
+    ]
     prose = [text for path in mine for text in paragraphs(path)]
     headings = [[line for line in path.read_text().splitlines() if line.startswith("#")] for path in mine]
     return [*_good(prose, mine, half), *_damaged(prose, headings, half, hand)]

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -67,26 +69,20 @@ def _plain_text(session: Session, source: Path, out: Path | None) -> None:
 
 
 def _extract_folder(session: Session, source: Path, out: Path, jobs: int, text: bool) -> None:
-    from rich.progress import Progress
-
     from cli import local
 
     total = sum(path.suffix.lower() == ".pdf" for path in source.iterdir())
     outcomes = []
-    with Progress(
-        console=session.console, transient=True, disable=session.as_json or not session.console.is_terminal
-    ) as progress:
-        bar = progress.add_task("extracting", total=total)
+    with _bar(session, total) as advance:
         for outcome in local.extract_folder(source, out, jobs, text):
             outcomes.append(outcome)
-            progress.advance(bar)
-            if not session.as_json:
-                reason = (
-                    f"✗ {outcome.reason}: {one_line(outcome.detail, 200)}"
-                    if outcome.reason
-                    else f"✓ {count(outcome.pages or 0, 'page')}"
-                )
-                session.say(f"{one_line(outcome.file.name, 48):48} {reason}")
+            advance()
+            reason = (
+                f"✗ {outcome.reason}: {one_line(outcome.detail, 200)}"
+                if outcome.reason
+                else f"✓ {count(outcome.pages or 0, 'page')}"
+            )
+            session.say(f"{one_line(outcome.file.name, 48):48} {reason}")
     if session.as_json:
         session.emit([outcome.json for outcome in outcomes])
     refused = sum(outcome.reason is not None for outcome in outcomes)
@@ -96,6 +92,19 @@ def _extract_folder(session: Session, source: Path, out: Path, jobs: int, text: 
             Exit.FAILED,
             "refused",
         )
+
+
+@contextmanager
+def _bar(session: Session, total: int) -> Iterator[Callable[[], None]]:
+    """How far a folder is, in a terminal: what it gives is to be called once a file."""
+    if session.as_json or not sys.stdout.isatty():
+        yield lambda: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=session.console, transient=True) as progress:
+        bar = progress.add_task("extracting", total=total)
+        yield lambda: progress.advance(bar)
 
 
 def clean(

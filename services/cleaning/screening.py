@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from services.cleaning.stages.chunk import TokenCount
 from services.cleaning.stages.review_order import place
-from services.cleaning.stages.screen import Judge, screen
+from services.cleaning.stages.screen import CLASSIFIER, Judge, screen
 from services.cleaning.write import CHUNKS, GARBAGE
 from shared.contracts.documents import Chunk, ChunkingParameters, GarbageItem, ScreeningResult
 from shared.contracts.review import Reviewable
@@ -43,7 +43,7 @@ def screen_to(
         chunks=made, tokens=tokens, garbage=dict(sorted(reasons.items())),
         decided_by="classifier" if judge is not None and judge.in_charge else "rules",
         classifier=judge.version if judge is not None else None,
-        set_aside=reasons["classifier"], returned=returned, chunking=parameters,
+        set_aside=reasons[CLASSIFIER], returned=returned, chunking=parameters,
     )  # fmt: skip
 
 
@@ -53,10 +53,15 @@ def _written(item: Chunk | GarbageItem, file: BinaryIO) -> Reviewable:
     mark = text_mark(item.text)
     lane, rank = place(item, mark)
     return Reviewable(
-        id=item.id, mark=mark, decision="kept" if isinstance(item, Chunk) else "set-aside", reason=item.reason,
+        id=item.id, mark=mark, decision="kept" if isinstance(item, Chunk) else "set-aside", rule=rule_of(item),
         probability=item.probability, lane=lane, rank=rank, file="chunks.jsonl" if isinstance(item, Chunk) else "garbage.jsonl",
         start=start, end=file.tell() - 1,
     )  # fmt: skip
+
+
+def rule_of(item: Chunk | GarbageItem) -> str:
+    """The rule that set a text aside; empty where only a classifier did, or nobody."""
+    return "" if item.reason == CLASSIFIER else item.reason
 
 
 def read_chunks(path: Path) -> Iterator[Chunk]:

@@ -1,8 +1,10 @@
 """The files that cleaning and chunking make of a document, written as it is read."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from services.cleaning.stages.accounts import account
 from services.cleaning.stages.chunk import TokenCount, chunks
 from services.cleaning.stages.clean import Cleaner, Kept, habits
 from shared.contracts.documents import (
@@ -11,12 +13,15 @@ from shared.contracts.documents import (
     CleaningParameters,
     CleaningResult,
     GarbageItem,
+    LineFate,
     Page,
+    PageFate,
     Piece,
 )
 from shared.objects import read_lines
 
 MMD, PIECES, GARBAGE, LINES, CHUNKS = "clean.mmd", "pieces.jsonl", "garbage.jsonl", "lines.jsonl", "chunks.jsonl"
+LEDGER = "ledger.jsonl"
 
 
 def clean_to(
@@ -25,21 +30,29 @@ def clean_to(
     """Reads a page map twice, a page at a time: to learn the document's habits, then to clean it."""
     known = habits(read_pages(pages), parameters)
     cleaner = Cleaner(document, parameters, known)
-    pieces = 0
+    pieces, fates = 0, Counter[PageFate]()
     with (
         (out / MMD).open("w", encoding="utf-8") as mmd,
         (out / PIECES).open("w", encoding="utf-8") as kept,
         (out / GARBAGE).open("w", encoding="utf-8") as garbage,
         (out / LINES).open("w", encoding="utf-8") as lines,
+        (out / LEDGER).open("w", encoding="utf-8") as accounts,
     ):
         for page in read_pages(pages):
+            became: list[LineFate] = []
             for item in cleaner.clean(page):
                 if isinstance(item, Kept):
                     pieces += 1
                     mmd.write(item.mmd)
                     kept.write(item.piece.model_dump_json() + "\n")
+                elif isinstance(item, GarbageItem):
+                    garbage.write(item.model_dump_json() + "\n")
                 else:
-                    (garbage if isinstance(item, GarbageItem) else lines).write(item.model_dump_json() + "\n")
+                    became.append(item)
+                    lines.write(item.model_dump_json() + "\n")
+            row = account(page, became)
+            fates[row.fate] += 1
+            accounts.write(row.model_dump_json() + "\n")
             progress(page.number)
         mmd.write("\n" if pieces else "")
     ledger = cleaner.ledger
@@ -47,7 +60,8 @@ def clean_to(
         pieces=pieces, characters_in=ledger.read, characters_kept=ledger.kept,
         dropped=dict(sorted(ledger.dropped.items())), garbage=dict(sorted(ledger.garbage_items.items())),
         characters_garbage=ledger.garbage_characters, lines_in=ledger.lines_read,
-        lines=dict(sorted(ledger.lines.items())), personal=dict(sorted(ledger.personal.items())),
+        lines=dict(sorted(ledger.lines.items())), pages=dict(sorted(fates.items())),
+        personal=dict(sorted(ledger.personal.items())),
         flags=dict(sorted(ledger.flags.items())), title=known.title,
     )  # fmt: skip
 

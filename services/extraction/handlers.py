@@ -6,6 +6,7 @@ from services.extraction.adapters.isolated import IsolatedExtractor, RangeKeeper
 from shared import layout
 from shared.contracts.base import Contract
 from shared.contracts.work import DocumentWork, Rejected
+from shared.errors import NoEngine
 from shared.stage import Handler, StageContext
 
 
@@ -33,6 +34,9 @@ def handlers(extractor: IsolatedExtractor | None = None) -> dict[str, Handler]:
         def tell(done: int, total: int) -> None:
             context.progress(done, total, "page")
 
-        return reader.extract(source, context.out, work.parameters.extraction, tell, StoredRanges(context))
+        outcome = reader.extract(source, context.out, work.parameters.extraction, tell, StoredRanges(context))
+        if isinstance(outcome, Rejected) and outcome.reason == NoEngine.code:
+            raise NoEngine(outcome.detail)
+        return outcome
 
     return {"extraction": extraction}

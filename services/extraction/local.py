@@ -1,16 +1,19 @@
 """Extraction without a server, on a file or a folder: what the `lectern extract` command calls."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from services.extraction.adapters.confined import children
-from services.extraction.adapters.plain_text import plain_text, write_plain_text
+from services.extraction.adapters.plain_text import FILES_A_CHILD, plain_texts, write_plain_text
 from shared.contracts.documents import ExtractionParameters, ExtractionResult
 from shared.contracts.work import Rejected
+
+Unit = TypeVar("Unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,17 @@ def extract_folder(
 
     reader, wanted = IsolatedExtractor(alone=jobs == 1), parameters or ExtractionParameters()
 
-    def read(source: Path) -> FileOutcome:
+    def read(source: Path) -> list[FileOutcome]:
         with tempfile.TemporaryDirectory(prefix=".lectern-extract-", dir=out) as scratch:
             made = Path(scratch)
             result = reader.extract(source, made, wanted, lambda done, total: None)
             if not isinstance(result, Rejected):
                 (made / MMD).replace(out / f"{source.stem}.mmd")
                 (made / PAGES).replace(out / f"{source.stem}.pages.jsonl")
-            return FileOutcome(source=source, outcome=result)
+            return [FileOutcome(source=source, outcome=result)]
 
-    return _each(folder, out, read, jobs)
+    out.mkdir(parents=True, exist_ok=True)
+    return _each(_pdfs(folder), read, jobs)
 
 
 def text_of_folder(
@@ -84,26 +88,31 @@ def text_of_folder(
     """The plain text of every PDF of a folder as `STEM.txt` in `out`, read by `jobs` children at a time."""
     context, wanted = children(jobs == 1, ("services.extraction.adapters.plain_text",)), parameters or ExtractionParameters()
 
-    def read(source: Path) -> FileOutcome:
-        return FileOutcome(source, plain_text(context, source, out, wanted))
+    def read(some: Sequence[Path]) -> Iterator[FileOutcome]:
+        return (FileOutcome(source, outcome) for source, outcome in plain_texts(context, some, out, wanted))
 
-    return _each(folder, out, read, jobs)
-
-
-def _each(folder: Path, out: Path, read: Callable[[Path], FileOutcome], jobs: int) -> Iterator[FileOutcome]:
-    """One at a time in this thread, or `jobs` at a time in threads, each of which waits for a child."""
-    sources = iter(sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf" and path.is_file()))
     out.mkdir(parents=True, exist_ok=True)
+    found = _pdfs(folder)
+    return _each([found[at : at + FILES_A_CHILD] for at in range(0, len(found), FILES_A_CHILD)], read, jobs)
+
+
+def _pdfs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf" and path.is_file())
+
+
+def _each(units: Iterable[Unit], read: Callable[[Unit], Iterable[FileOutcome]], jobs: int) -> Iterator[FileOutcome]:
+    """One at a time in this thread, or `jobs` at a time in threads, each of which waits for a child."""
     if jobs == 1:
-        yield from map(read, sources)
+        for unit in units:
+            yield from read(unit)
         return
+    left = iter(units)
     with ThreadPoolExecutor(jobs) as threads:
-        running: set[Future[FileOutcome]] = set()
+        running: set[Future[list[FileOutcome]]] = set()
         while True:
-            for source in islice(sources, 2 * jobs - len(running)):
-                running.add(threads.submit(read, source))
+            for unit in islice(left, 2 * jobs - len(running)):
+                running.add(threads.submit(lambda unit: list(read(unit)), unit))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=lambda one: one.result().source):
-                yield future.result()
+            yield from sorted((one for future in done for one in future.result()), key=lambda one: one.source)

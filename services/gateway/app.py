@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 
 from services.gateway import openapi, problems
 from services.gateway.access import Access
+from services.gateway.chores.kinds import chores
+from services.gateway.chores.sweep import do_chores
 from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
 from services.gateway.metrics import Metrics
@@ -20,9 +22,11 @@ from services.gateway.routes import (
     datasets,
     deployments,
     documents,
+    forgetting,
     garbage,
     jobs,
     keys,
+    ledger,
     models,
     openai,
     operations,
@@ -30,10 +34,25 @@ from services.gateway.routes import (
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
+from services.gateway.web.cards import Cards
 from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
 
-ROUTES = (collections, documents, garbage, datasets, runs, models, deployments, jobs, openai, keys, operations)
+ROUTES = (
+    collections,
+    documents,
+    ledger,
+    garbage,
+    datasets,
+    runs,
+    models,
+    deployments,
+    jobs,
+    openai,
+    keys,
+    forgetting,
+    operations,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -44,6 +63,7 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
+    app.state.cards = Cards(parts.catalog)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:
@@ -60,19 +80,28 @@ def create_app(parts: Parts) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The recovery sweep runs for as long as the application does."""
+    """The recovery sweep and the chores run for as long as the application does."""
     parts: Parts = app.state.parts
     stopped = Event()
     recovery = Recovery(parts.catalog, parts.queue, parts.leases)
     sweep = Thread(
         target=sweep_for_ever, args=(recovery, parts.settings.recovery_seconds, stopped), name="recovery-sweep", daemon=True
     )
+    doing = Thread(
+        target=do_chores,
+        args=(chores(parts), parts.settings.recovery_seconds, parts.woken, stopped),
+        name="chores",
+        daemon=True,
+    )
     sweep.start()
+    doing.start()
     try:
         yield
     finally:
         stopped.set()
+        parts.woken.set()
         await to_thread.run_sync(sweep.join, 10.0)
+        await to_thread.run_sync(doing.join, 10.0)
         await parts.engines.aclose()
 
 

@@ -29,7 +29,11 @@ def job_look(catalog: Catalog, job: str) -> Look:
 
 def collection_look(catalog: Catalog, collection: str, follow: bool) -> Look:
     def look(after: int) -> tuple[list[EventView], bool]:
-        over = not follow and all(state in FINISHED for state in catalog.count_documents(collection))
+        over = (
+            not follow
+            and not catalog.chores(collection)
+            and all(state in FINISHED for state in catalog.count_documents(collection))
+        )
         return catalog.collection_events(collection, after, BATCH), over
 
     return look

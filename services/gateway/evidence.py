@@ -6,16 +6,16 @@ The index holds terms and places; the chunks' text stays in the store and is rea
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bm25s
 from pydantic import Field
 
+from services.gateway.jsonl import placed_lines
 from shared.contracts.base import Contract
 from shared.contracts.documents import Chunk, Span
 from shared.contracts.learning import DatasetWish
-from shared.contracts.work import File, Manifest
+from shared.contracts.work import Manifest
 from shared.errors import NotReady, Unsupported
 from shared.objects import ObjectStore
 from shared.pipeline import DATASET
@@ -77,15 +77,28 @@ class EvidenceShelf:
             text=chunk.text, spans=chunk.spans, score=round(score, 4),
         )  # fmt: skip
 
+    def refresh(self) -> None:
+        """Let go of indexes whose dataset was made anew, or is gone: a document was forgotten."""
+        with self._lock:
+            for key in list(self._indexes):
+                if self._chunks(key) != self._indexes[key].path:
+                    del self._indexes[key]
+
     def _index(self, key: str) -> Index:
         # One is built at a time: building is the memory's peak.
         with self._lock:
-            if key not in self._indexes:
+            standing = self._indexes.get(key)
+            if standing is None or standing.path != self._chunks(key):
                 self._indexes[key] = self._build(key)
                 while len(self._indexes) > self._keep:
                     self._indexes.popitem(last=False)
             self._indexes.move_to_end(key)
             return self._indexes[key]
+
+    def _chunks(self, key: str) -> str | None:
+        """Where a dataset's chunks lie now: in other files since one of its documents was forgotten."""
+        manifest = committed(self._store, DATASET.name, key)
+        return manifest.files["chunks.jsonl"].path if manifest and "chunks.jsonl" in manifest.files else None
 
     def _build(self, key: str) -> Index:
         manifest = committed(self._store, DATASET.name, key)
@@ -102,9 +115,9 @@ def build_index(store: ObjectStore, manifest: Manifest, max_bytes: int) -> Index
             f"This dataset holds {chunks.size_bytes:,} bytes of chunks; evidence is looked for in at most {max_bytes:,}. "
             "LECTERN_EVIDENCE_MAX_BYTES sets another limit."
         )
-    taught = {json.loads(line)["chunk"] for _, _, line in _lines(store, manifest.files["train.jsonl"])}
+    taught = {json.loads(line)["chunk"] for _, _, line in placed_lines(store, manifest.files["train.jsonl"].path)}
     places, texts = [], []
-    for start, end, line in _lines(store, chunks):
+    for start, end, line in placed_lines(store, chunks.path):
         chunk = json.loads(line)
         if chunk["id"] in taught:
             places.append((start, end))
@@ -120,15 +133,3 @@ def build_index(store: ObjectStore, manifest: Manifest, max_bytes: int) -> Index
 def _words(texts: list[str]) -> list[list[str]]:
     found: list[list[str]] = bm25s.tokenize(texts, stopwords="en", return_ids=False, show_progress=False)
     return found
-
-
-def _lines(store: ObjectStore, file: File) -> Iterator[tuple[int, int, bytes]]:
-    """A file's lines with the bytes where they stand."""
-    start, rest = 0, b""
-    for block in store.stream(file.path):
-        *lines, rest = (rest + block).split(b"\n")
-        for line in lines:
-            yield start, start + len(line), line
-            start += len(line) + 1
-    if rest:
-        yield start, start + len(rest), rest

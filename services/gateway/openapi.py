@@ -23,6 +23,7 @@ Long work answers 202 with a job to watch. Lists are paginated by cursor. Errors
 TAGS = [
     {"name": "collections", "description": "Named shelves and their settings."},
     {"name": "documents", "description": "PDFs, and what they became."},
+    {"name": "ledger", "description": "What became of every page, line and character, and why."},
     {"name": "garbage", "description": "Text that was set aside, and why."},
     {"name": "datasets", "description": "Instruction examples made of chunks."},
     {"name": "runs", "description": "Fine-tuning and evaluation."},
@@ -31,6 +32,7 @@ TAGS = [
     {"name": "jobs", "description": "Long work to watch."},
     {"name": "openai", "description": "What OpenAI's clients speak."},
     {"name": "keys", "description": "API keys."},
+    {"name": "forgetting", "description": "Documents that had to go, and what saw them."},
     {"name": "operations", "description": "For those who run it; open, but for the reindex."},
 ]
 

@@ -1,6 +1,7 @@
 """What the gateway is made of, opened once by the entry point and passed to the application."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Annotated
 
 import httpx
@@ -27,6 +28,8 @@ class Parts:
     leases: Leases
     engines: httpx.AsyncClient
     evidence: EvidenceShelf
+    woken: Event = field(default_factory=Event)
+    """Set where a chore was asked for, so that it is not left lying until the next sweep."""
 
     @property
     def records(self) -> Records:

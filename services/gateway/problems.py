@@ -28,11 +28,13 @@ STATUS = {
     "not-ready": 409,
     "lease-held": 409,
     "cancelled": 409,
+    "forgotten": 410,
     "too-large": 413,
     "not-a-pdf": 415,
     "invalid-input": 422,
     "idempotency-key-reused": 422,
     "unsupported": 501,
+    "no-ocr-engine": 501,
     "unavailable": 503,
 }
 

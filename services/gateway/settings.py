@@ -14,6 +14,8 @@ class GatewaySettings(SharedSettings):
     max_request_bytes: int = Field(4 << 20, ge=1, description="Largest body of any other request.")
     default_base: str = Field("smollm2-135m-instruct", description="Base model where a request names none.")
     recovery_seconds: float = Field(5.0, gt=0, description="Time between two sweeps for work that nobody is at.")
+    tidy_hours: float = Field(24.0, gt=0, description="Time between two tidyings of the store.")
+    tidy_age_hours: float = Field(24.0, gt=0, description="A tidying leaves alone what is younger than this.")
     event_poll_seconds: float = Field(0.5, gt=0, description="Time between two looks for new events of a watched job.")
     engine_seconds: float = Field(600.0, gt=0, description="Longest silence of an engine before a request is given up.")
     evidence_indexes: int = Field(4, ge=1, description="Datasets whose search index is kept in memory.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from shared.catalog.protocol import Answer
 from shared.catalog.tables import DeploymentRow, IdempotencyRow, KeyRow
@@ -79,6 +79,10 @@ class Access(Transactions):
         with self._read() as session:
             row = session.get(IdempotencyRow, key)
             return Answer(row.request_sha256, row.status, row.response) if row else None
+
+    def forget_answers(self, before: str) -> int:
+        with self._write() as session:
+            return session.connection().execute(delete(IdempotencyRow).where(IdempotencyRow.created_at < before)).rowcount
 
 
 def _deployment_view(row: DeploymentRow) -> DeploymentView:

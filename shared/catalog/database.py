@@ -26,6 +26,7 @@ def open_database(url: str) -> Engine:
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA busy_timeout=60000")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten, not only unlinked
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:

@@ -10,12 +10,11 @@ from shared.catalog.protocol import JobWork, NewJob, Slice
 from shared.catalog.tables import EventRow, JobRow, StageRow
 from shared.catalog.transactions import Transactions, page
 from shared.clock import now
-from shared.contracts.views import (
-    FINISHED,
-    EventView,
-    JobView,
-)
+from shared.contracts.views import CHORES, FINISHED, EventView, JobView
 from shared.contracts.work import Manifest, Progress, Work
+
+STAGED = ("document", "dataset", "run")
+"""Jobs that pass through stages: what the queues carry and the recovery sweep looks after."""
 
 
 class Jobs(Transactions):
@@ -31,7 +30,7 @@ class Jobs(Transactions):
                 session, JobRow, id=job.id, kind=job.kind, subject=job.subject, collection=job.collection,
                 stage=job.stage, state="queued", code=None, detail=None, progress=None, work=work, trace=job.work.trace,
                 attempts=0, retry_at=None, touched_at=time.time(), cancel_requested=False, created_at=job.created_at,
-                finished_at=None,
+                finished_at=None, result=None,
             )  # fmt: skip
             self._event(session, job.id, "queued", {"stage": job.stage})
             return True
@@ -102,6 +101,11 @@ class Jobs(Transactions):
                 session.execute(update(JobRow).where(JobRow.id == job).values(**values, touched_at=time.time()))
         return True
 
+    def restate(self, job: str, stage: str, result: dict[str, Any]) -> None:
+        with self._write() as session:
+            at = (StageRow.job == job, StageRow.stage == stage)
+            session.execute(update(StageRow).where(*at).values(result=result))
+
     def retry_job(self, job: str, retry_at: float, code: str, detail: str) -> None:
         with self._write() as session:
             values = {
@@ -139,9 +143,27 @@ class Jobs(Transactions):
             return _job_work(row) if row else None
 
     def pending(self, limit: int = 10_000) -> list[JobWork]:
-        wanted = select(JobRow).where(JobRow.state.in_(("queued", "running", "waiting")), JobRow.kind != "deployment")
+        wanted = select(JobRow).where(JobRow.state.in_(("queued", "running", "waiting")), JobRow.kind.in_(STAGED))
         with self._read() as session:
             return [_job_work(row) for row in session.scalars(wanted.order_by(JobRow.touched_at).limit(limit))]
+
+    def chores(self, collection: str | None = None) -> list[JobWork]:
+        wanted = select(JobRow).where(JobRow.state.in_(("queued", "running", "waiting")), JobRow.kind.in_(CHORES))
+        if collection is not None:
+            wanted = wanted.where(JobRow.collection == collection)
+        with self._read() as session:
+            return [_job_work(row) for row in session.scalars(wanted.order_by(JobRow.created_at))]
+
+    def begin_chore(self, job: str) -> None:
+        with self._write() as session:
+            values = {"state": "running", "retry_at": None, "code": None, "detail": None, "touched_at": time.time()}
+            session.execute(update(JobRow).where(JobRow.id == job).values(**values, attempts=JobRow.attempts + 1))
+            self._event(session, job, "stage", {"stage": job.split(".", maxsplit=1)[0], "state": "running"})
+
+    def finish_chore(self, job: str, result: dict[str, Any], at: str) -> None:
+        with self._write() as session:
+            session.execute(update(JobRow).where(JobRow.id == job).values(result=result))
+            self._finish(session, job, "done", None, None, at)
 
     def events(self, job: str, after: int, limit: int = 500) -> list[EventView]:
         wanted = select(EventRow).where(EventRow.job == job, EventRow.id > after).order_by(EventRow.id).limit(limit)
@@ -183,7 +205,7 @@ def _job_view(row: JobRow) -> JobView:
     return JobView(
         id=row.id, kind=row.kind, subject=row.subject, collection=row.collection, stage=row.stage, state=row.state,
         code=row.code, detail=row.detail, progress=Progress.model_validate(row.progress) if row.progress else None,
-        created_at=row.created_at, finished_at=row.finished_at,
+        created_at=row.created_at, finished_at=row.finished_at, result=row.result,
     )  # fmt: skip
 
 

@@ -6,11 +6,14 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import DatasetRow, JobRow, ModelRow, RunRow
+from shared.catalog.tables import DatasetDocumentRow, DatasetRow, JobRow, ModelRow, RunRow
 from shared.catalog.transactions import Transactions, page
 from shared.contracts.learning import DatasetWish, Model, RunWish
-from shared.contracts.views import DatasetView, RunView
+from shared.contracts.views import DatasetHead, DatasetView, RunView
 from shared.ids import dataset_job, run_job, short
+
+ROWS_A_STATEMENT = 5_000
+"""SQLite takes 32,766 values a statement."""
 
 
 class Learning(Transactions):
@@ -20,6 +23,15 @@ class Learning(Transactions):
         with self._write() as session:
             values = {"wish": wish.model_dump(mode="json"), "created_at": wish.created_at}
             self._upsert(session, DatasetRow, id=short(wish.key), **values)
+            links = [{"dataset": short(wish.key), "document": one} for one in sorted({each.document for each in wish.inputs})]
+            statement = self._dialect.insert(DatasetDocumentRow.__table__).on_conflict_do_nothing()
+            for start in range(0, len(links), ROWS_A_STATEMENT):
+                session.execute(statement.values(links[start : start + ROWS_A_STATEMENT]))
+
+    def datasets_of(self, document: str) -> list[str]:
+        wanted = select(DatasetDocumentRow.dataset).where(DatasetDocumentRow.document == document)
+        with self._read() as session:
+            return sorted(session.scalars(wanted))
 
     def dataset(self, dataset: str) -> DatasetView | None:
         with self._read() as session:
@@ -30,6 +42,15 @@ class Learning(Transactions):
         with self._read() as session:
             rows = session.scalars(page(select(DatasetRow), DatasetRow.created_at, DatasetRow.id, part))
             return [self._dataset_view(session, row) for row in rows]
+
+    def dataset_heads(self, part: Slice) -> list[DatasetHead]:
+        heads = select(DatasetRow.id, DatasetRow.created_at)
+        wanted = page(heads, DatasetRow.created_at, DatasetRow.id, part)
+        with self._read() as session:
+            return [
+                DatasetHead(id=dataset, created_at=at, **self._job_fields(session, dataset_job(dataset)))
+                for dataset, at in session.execute(wanted)
+            ]
 
     def _dataset_view(self, session: Session, row: DatasetRow) -> DatasetView:
         return DatasetView(

@@ -1,14 +1,18 @@
 """What Lectern asks of its catalog, and the values it gives and takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
+    ClassifierView,
     CollectionView,
+    DatasetHead,
     DatasetView,
     DeploymentView,
     DocumentView,
@@ -62,6 +66,35 @@ class Slice:
     before: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A text to review, and the bytes `start:end` of the object `path` where it stands."""
+
+    document: str
+    id: str
+    collection: str
+    mark: str
+    decision: str
+    rule: str
+    probability: float | None
+    lane: str
+    rank: float
+    path: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How often one reviewer said this of a text and another that."""
+
+    one: str
+    other: str
+    one_said: str
+    other_said: str
+    count: int
+
+
 class Catalog(Protocol):
     """An index of the object store. Each method is one short transaction."""
 
@@ -77,6 +110,9 @@ class Catalog(Protocol):
         """`name`: only those whose file name holds this text, whatever its case."""
 
     def shelves_of(self, document: str) -> list[DocumentView]: ...
+    def stages_on(self, collection: str) -> Iterator[tuple[str, tuple[StageView, ...]]]:
+        """Each document of a collection with the stages it was taken through, in the order of their ids."""
+
     def count_documents(self, collection: str) -> dict[str, int]:
         """Documents of a collection by state."""
 
@@ -102,6 +138,9 @@ class Catalog(Protocol):
     def stage_done(self, work: Work, manifest: Manifest, then: str | None) -> bool:
         """Record a committed manifest and queue the job at `then`, or finish it. False: superseded, nothing recorded."""
 
+    def restate(self, job: str, stage: str, result: dict[str, Any]) -> None:
+        """A committed result was replaced: lines were taken out of a dataset."""
+
     def retry_job(self, job: str, retry_at: float, code: str, detail: str) -> None: ...
     def finish_job(self, job: str, state: str, code: str | None, detail: str | None, at: str) -> None: ...
     def request_cancel(self, job: str) -> None: ...
@@ -120,10 +159,22 @@ class Catalog(Protocol):
     def count_jobs(self) -> dict[tuple[str, str], int]:
         """Jobs by `(kind, state)`."""
 
+    def chores(self, collection: str | None = None) -> list[JobWork]:
+        """Unfinished work of the gateway's own, the oldest first."""
+
+    def begin_chore(self, job: str) -> None: ...
+    def finish_chore(self, job: str, result: dict[str, Any], at: str) -> None: ...
+
     # datasets, runs, models
     def put_dataset(self, wish: DatasetWish) -> None: ...
     def dataset(self, dataset: str) -> DatasetView | None: ...
     def datasets(self, part: Slice) -> list[DatasetView]: ...
+    def dataset_heads(self, part: Slice) -> list[DatasetHead]:
+        """As `datasets`, without reading what each was made of."""
+
+    def datasets_of(self, document: str) -> list[str]:
+        """Datasets that a document was an input of."""
+
     def put_run(self, wish: RunWish) -> None: ...
     def run(self, run: str) -> RunView | None: ...
     def runs(self, part: Slice) -> list[RunView]: ...
@@ -132,6 +183,47 @@ class Catalog(Protocol):
         """By id, or the newest of a name."""
 
     def models(self, part: Slice) -> list[Model]: ...
+
+    # review
+    def put_reviewables(self, collection: str, document: str, found: Iterable[Placed]) -> None:
+        """In place of what was known of the document on that shelf."""
+
+    def reviewables(
+        self,
+        lane: Lane,
+        limit: int,
+        after: tuple[float, str] | None = None,
+        collection: str | None = None,
+        reviewer: str | None = None,
+    ) -> list[Placed]:
+        """Texts of a lane that nobody said anything of yet, lowest rank first, behind a `(rank, id)`. Those drawn by lot come
+        to two reviewers: of them, those that `reviewer` said nothing of."""
+
+    def reviewable(self, document: str, item: str) -> Placed | None: ...
+    def count_reviewables(self) -> tuple[int, int]:
+        """Texts that the rules kept, and texts that they set aside."""
+
+    def put_labels(self, labels: Iterable[tuple[int, Label]]) -> None:
+        """Entries of series, in their order."""
+
+    def labels(self, part: Slice, reviewer: str | None = None) -> list[tuple[str, int]]:
+        """Document and sequence of reviewers' latest words, newest first. Positions are `(at, "<document>/<sequence>")`."""
+
+    def labelled(self, documents: Iterable[str] | None = None) -> dict[str, int]:
+        """The length of each document's series of labels, where it has one."""
+
+    def count_labels(self) -> dict[tuple[str, str], int]:
+        """Reviewers' latest words by `(reviewer, verdict)`."""
+
+    def agreement(self) -> list[Agreement]:
+        """Of texts that two reviewers said something of."""
+
+    def put_classifier(self, wish: ClassifierWish) -> None: ...
+    def judge_classifier(self, classifier: str, adopted: bool) -> None: ...
+    def classifier(self, classifier: str) -> ClassifierView | None: ...
+    def classifiers(self, part: Slice) -> list[ClassifierView]: ...
+    def standing_classifier(self) -> ClassifierView | None:
+        """The newest version that was adopted."""
 
     # deployments
     def put_deployment(self, sequence: int, wish: DeploymentWish) -> None: ...
@@ -153,6 +245,20 @@ class Catalog(Protocol):
     def keys(self) -> Sequence[ApiKey]: ...
     def remember(self, key: str, answer: Answer) -> None: ...
     def remembered(self, key: str) -> Answer | None: ...
+    def forget_answers(self, before: str) -> int:
+        """Remove those remembered before a time; returns how many."""
+
+    # forgetting
+    def put_forgotten(self, document: str, state: str, job: str, receipt: Receipt | None, at: str) -> None:
+        """Index a tombstone; a receipt's datasets and models are marked as having seen the document."""
+
+    def forgotten(self, document: str) -> ForgottenView | None: ...
+    def all_forgotten(self, part: Slice) -> list[ForgottenView]: ...
+    def saw_forgotten(self, kind: str, subjects: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Of these datasets or models, the forgotten documents that each was trained on (or made of)."""
+
+    def erase_document(self, document: str) -> int:
+        """Remove every row of a document: its places, jobs, events, and remembered answers that name it."""
 
     def ping(self) -> None:
         """Raises where the database does not answer."""

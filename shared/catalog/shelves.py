@@ -1,15 +1,18 @@
 """Collections and documents in SQL."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import CollectionRow, DocumentRow, JobRow
-from shared.catalog.transactions import Transactions, page
+from shared.catalog.tables import CollectionRow, DocumentRow, JobRow, StageRow
+from shared.catalog.transactions import Transactions, page, stage_view
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.views import CollectionView, DocumentView, StageView
+
+PAGE_DOCUMENTS = 1_000
 
 
 class Shelves(Transactions):
@@ -75,6 +78,22 @@ class Shelves(Transactions):
         with self._read() as session:
             rows = session.execute(wanted).all()
             return [_document_view(found, job, self._stages(session, found.job)) for found, job in rows]
+
+    def stages_on(self, collection: str) -> Iterator[tuple[str, tuple[StageView, ...]]]:
+        after = ""
+        while rows := self._stages_after(collection, after):
+            yield from rows
+            after = rows[-1][0]
+
+    def _stages_after(self, collection: str, after: str) -> list[tuple[str, tuple[StageView, ...]]]:
+        """Of the next documents in the order of their ids, so that no transaction outlasts a page."""
+        wanted = select(DocumentRow.id, DocumentRow.job).where(DocumentRow.collection == collection, DocumentRow.id > after)
+        with self._read() as session:
+            jobs = {job: document for document, job in session.execute(wanted.order_by(DocumentRow.id).limit(PAGE_DOCUMENTS))}
+            found: dict[str, list[StageView]] = {document: [] for document in jobs.values()}
+            for row in session.scalars(select(StageRow).where(StageRow.job.in_(jobs))):
+                found[jobs[row.job]].append(stage_view(row))
+        return [(document, tuple(stages)) for document, stages in found.items()]
 
     def count_documents(self, collection: str) -> dict[str, int]:
         counting = select(JobRow.state, func.count()).join(DocumentRow, DocumentRow.job == JobRow.id)

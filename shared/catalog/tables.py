@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -51,6 +51,7 @@ class JobRow(Base):
     cancel_requested: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[str]
     finished_at: Mapped[str | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     __table_args__ = (Index("jobs_by_age", "created_at", "id"),)
 
 
@@ -118,6 +119,51 @@ class KeyRow(Base):
     revoked_at: Mapped[str | None]
 
 
+class ReviewableRow(Base):
+    """A text that screening decided about, as a document's `review.jsonl` tells of it: where it is, and when it is shown."""
+
+    __tablename__ = "reviewables"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str]
+    decision: Mapped[str]
+    rule: Mapped[str]
+    probability: Mapped[float | None]
+    lane: Mapped[str]
+    rank: Mapped[float]
+    path: Mapped[str] = mapped_column(Text)
+    start: Mapped[int] = mapped_column(BigInteger)
+    end: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (
+        Index("reviewables_by_rank", "lane", "rank", "id"),
+        Index("reviewables_of_collection", "collection", "lane", "rank", "id"),
+    )
+
+
+class LabelRow(Base):
+    """A reviewer's latest word on a text. `entry` is `<document>/<sequence>`."""
+
+    __tablename__ = "labels"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    mark: Mapped[str] = mapped_column(primary_key=True)
+    reviewer: Mapped[str] = mapped_column(primary_key=True)
+    verdict: Mapped[str]
+    sequence: Mapped[int] = mapped_column(Integer)
+    entry: Mapped[str]
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class ClassifierRow(Base):
+    """A version of the garbage classifier. `adopted` is null until it is known."""
+
+    __tablename__ = "classifiers"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    wish: Mapped[dict[str, Any]]
+    adopted: Mapped[bool | None] = mapped_column(Boolean)
+    created_at: Mapped[str] = mapped_column(index=True)
+
+
 class IdempotencyRow(Base):
     """The answer given to a request that carried an `Idempotency-Key`."""
 
@@ -127,3 +173,32 @@ class IdempotencyRow(Base):
     status: Mapped[int]
     response: Mapped[dict[str, Any]]
     created_at: Mapped[str]
+
+
+class DatasetDocumentRow(Base):
+    """Which documents a dataset was wished of: so that the datasets of a document are a look-up."""
+
+    __tablename__ = "dataset_documents"
+    dataset: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class ForgottenRow(Base):
+    """A document's tombstone, and the receipt of its removal."""
+
+    __tablename__ = "forgotten"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    job: Mapped[str]
+    receipt: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class SightingRow(Base):
+    """A dataset or model that saw a document which was forgotten since."""
+
+    __tablename__ = "sightings"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True, index=True)
+    trained: Mapped[bool] = mapped_column(Boolean)

@@ -43,13 +43,7 @@ class Transactions:
 
     def _stages(self, session: Session, job: str) -> tuple[StageView, ...]:
         rows = session.scalars(select(StageRow).where(StageRow.job == job))
-        views = [
-            StageView(
-                stage=row.stage, key=row.key, state=row.state, seconds=row.seconds, finished_at=row.finished_at,
-                result=row.result,
-            )
-            for row in rows
-        ]  # fmt: skip
+        views = [stage_view(row) for row in rows]
         return tuple(sorted(views, key=lambda view: (view.finished_at is None, view.finished_at or "", view.stage)))
 
     def ping(self) -> None:
@@ -57,7 +51,13 @@ class Transactions:
             session.execute(text("SELECT 1"))
 
 
-def page(wanted: Select[Any], age: Any, identity: Any, part: Slice) -> Select[Any]:
+def stage_view(row: StageRow) -> StageView:
+    return StageView(
+        stage=row.stage, key=row.key, state=row.state, seconds=row.seconds, finished_at=row.finished_at, result=row.result
+    )  # fmt: skip
+
+
+def page(wanted: Select[*tuple[Any, ...]], age: Any, identity: Any, part: Slice) -> Select[*tuple[Any, ...]]:
     if part.before is not None:
         at, before = part.before
         wanted = wanted.where(or_(age < at, and_(age == at, identity < before)))

@@ -1,5 +1,7 @@
 """The base of every value that crosses a process: frozen, closed to unknown fields, versioned."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -8,5 +10,8 @@ class Contract(BaseModel):
 
     # Values may be documents' text, which has no place in the message of an error that is logged.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    UNKEYED: ClassVar[frozenset[str]] = frozenset()
+    """Fields of parameters that do not decide what a stage makes: its key leaves them out."""
 
     schema_version: int = 1

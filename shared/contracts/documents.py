@@ -26,6 +26,7 @@ LineLabel = Literal[
 """What a line is to its document. A citation is an entry of a list of references; text inside a figure goes by its caption."""
 
 Fate = Literal["kept", "dropped", "set-aside"]
+PageFate = Literal["kept", "set-aside", "failed"]
 
 
 class Document(Contract):
@@ -66,6 +67,21 @@ class Block(Contract):
     lines: tuple[Line, ...] = ()
 
 
+class Link(Contract):
+    """A place on a page that leads to an address, or as `#page=N` to a page of the document."""
+
+    box: Box
+    target: str
+
+
+class OutlineEntry(Contract):
+    """A line of a document's own outline; levels count from 1. `page` is None where it leads to none."""
+
+    title: str
+    level: int
+    page: int | None = None
+
+
 class Page(Contract):
     """One page of the page map. A page that could not be read keeps its number and says why in `failure`.
 
@@ -79,6 +95,7 @@ class Page(Contract):
     confidence: float | None = None
     why: str = ""
     blocks: tuple[Block, ...] = ()
+    links: tuple[Link, ...] = ()
     failure: str | None = None
 
 
@@ -163,6 +180,7 @@ class GarbageItem(Contract):
     kind: BlockKind = "paragraph"
     section: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    flags: tuple[str, ...] = ()
     decided_by: DecidedBy = "rules"
     probability: float | None = None
     classifier: str | None = None
@@ -170,6 +188,8 @@ class GarbageItem(Contract):
 
 class ExtractionParameters(Contract):
     """How PDF bytes become MMD."""
+
+    UNKEYED = frozenset({"pages_per_range"})
 
     engine: Engine = Field("auto", description="`auto` trusts a sound text layer and reads other pages by the best engine.")
     ocr_languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z_]{1,31}$")], ...] = Field(
@@ -311,6 +331,10 @@ class ExtractionResult(Contract):
     characters: int
     title: str | None = None
     repaired: bool = Field(False, description="The file was damaged; this is what could be rescued of it.")
+    outline: tuple[OutlineEntry, ...] = Field((), description="The document's own outline, of 1,000 entries at most.")
+    metadata: dict[str, str] = Field(
+        {}, description="What its maker wrote of it: title, author, subject, keywords, creator, producer, created, modified."
+    )
 
 
 class CleaningResult(Contract):
@@ -324,6 +348,7 @@ class CleaningResult(Contract):
     characters_garbage: int = Field(0, description="`characters_in` is kept, dropped and these.")
     lines_in: int = Field(0, description="Lines read: all that were kept, dropped or set aside.")
     lines: dict[Fate, int] = Field({}, description="Lines by what became of them.")
+    pages: dict[PageFate, int] = Field({}, description="Pages by what became of them: a line of `ledger.jsonl` each.")
     personal: dict[str, int] = Field({}, description="Personal data and secrets that were found, by kind.")
     flags: dict[str, int] = Field({}, description="Pieces kept with a flag, by flag.")
     title: str | None = None

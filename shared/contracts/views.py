@@ -5,15 +5,20 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import ProcessingParameters
-from shared.contracts.learning import DatasetWish, DeploymentWish, RunWish
+from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.review import ClassifierWish
 from shared.contracts.work import Progress
 
-JobKind = Literal["document", "dataset", "run", "deployment"]
+JobKind = Literal["document", "dataset", "preview", "classifier", "run", "deployment", "settings", "reindex", "forget", "tidy"]
 JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
 """waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
 
 V = TypeVar("V", bound=Contract)
+
+CHORES: tuple[JobKind, ...] = ("settings", "reindex", "forget", "tidy")
+"""What the gateway does itself, in no stage and from no queue."""
 
 FINISHED: frozenset[str] = frozenset({"done", "failed", "dead", "cancelled"})
 
@@ -43,6 +48,9 @@ class JobView(Contract):
     progress: Progress | None = None
     created_at: str
     finished_at: str | None = None
+    result: dict[str, Any] | None = Field(
+        None, description="What came of it, in numbers, where it leaves no result of a stage."
+    )
 
 
 class EventView(Contract):
@@ -93,6 +101,42 @@ class DatasetView(Contract):
     stages: tuple[StageView, ...] = ()
 
 
+class DatasetHead(Contract):
+    """A dataset in a list: without its wish, which names every document of it."""
+
+    id: str
+    created_at: str
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
+class PreviewView(Contract):
+    """What a dataset would hold, once `state` is done."""
+
+    id: str
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    preview: DatasetPreview | None = None
+
+
+class ClassifierView(Contract):
+    """A version of the garbage classifier. `adopted` says whether it replaced the version before, once that is known."""
+
+    id: str
+    wish: ClassifierWish
+    adopted: bool | None = None
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
 class RunView(Contract):
     """A training run."""
 
@@ -116,6 +160,15 @@ class DeploymentView(Contract):
     endpoint: str | None = Field(None, description="Base URL of the engine, for the gateway.")
     served_model: str | None = Field(None, description="The engine's own name for it: the adapter's content hash, or the base.")
     updated_at: str
+    saw_forgotten: tuple[str, ...] = Field(
+        (), description="Documents that the model was trained on and that were forgotten since."
+    )
+
+
+class ModelView(Model):
+    """A model, and what it must not be said to have forgotten."""
+
+    saw_forgotten: tuple[str, ...] = Field((), description="Documents that it was trained on and that were forgotten since.")
 
 
 class KeyView(Contract):

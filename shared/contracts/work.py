@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.documents import ProcessingParameters
-from shared.contracts.learning import EvaluationParameters
+from shared.contracts.learning import DatasetInput, DatasetParameters, EvaluationParameters
 
 
 class Work(Contract):
@@ -30,11 +30,35 @@ class DatasetWork(Work):
     dataset: str
 
 
+class PreviewWork(Work):
+    """Show what a dataset of these documents would hold. Self-contained, since no wish is written down for it."""
+
+    base: str
+    parameters: DatasetParameters
+    inputs: tuple[DatasetInput, ...]
+    of_documents: int
+    examples: int
+
+
+class ClassifierWork(Work):
+    """Train the garbage classifier with that key."""
+
+    classifier: str
+
+
 class RunWork(Work):
     """Train, then evaluate, the run with that key."""
 
     run: str
     evaluation: EvaluationParameters = EvaluationParameters()
+
+
+class ChoreWork(Work):
+    """Work that the gateway does itself, on facts rather than on documents' text: no stage, and on no queue."""
+
+    chore: Literal["settings", "reindex", "forget", "tidy"]
+    subject: str = Field("", description="The collection whose settings changed, or the document to forget.")
+    older_seconds: float = Field(0, ge=0, description="What a tidying leaves alone: whatever is younger.")
 
 
 class File(Contract):
@@ -62,6 +86,7 @@ class Manifest(Contract):
     files: dict[str, File] = {}
     result: dict[str, object] = {}
     rejected: Rejected | None = None
+    redactions: tuple[str, ...] = Field((), description="Documents that were forgotten and whose lines were taken out of it.")
     started_at: str
     finished_at: str
     seconds: float

@@ -30,7 +30,7 @@ from shared.contracts.documents import (
 )
 from shared.contracts.keys import Scope
 from shared.contracts.learning import DatasetResult, EvaluationResult, LossPoint, Score, TrainingResult
-from shared.contracts.views import FINISHED
+from shared.contracts.views import FINISHED, JobView
 from shared.contracts.work import Rejected
 from shared.ids import document_job
 from shared.objects import ObjectStore
@@ -186,6 +186,14 @@ class Gateway:
         if done:
             self.workers.run(document_job(collection, document))
         return document
+
+    def await_job(self, answer: httpx.Response) -> JobView:
+        """The job that an answer names in `Link`, once the gateway's own loop has done it."""
+        job = answer.headers["Link"].partition("/v1/jobs/")[2].partition(">")[0]
+        wait_until(lambda: (found := self.catalog.job(job)) is not None and found.state in FINISHED, job)
+        found = self.catalog.job(job)
+        assert found is not None
+        return found
 
     def uploads(self) -> list[str]:
         """What lies under `uploads/`, halves of files too where the store is a directory."""

@@ -40,7 +40,9 @@ def test_a_patch_merges_and_null_brings_a_default_back(client: httpx.Client) -> 
 def test_a_changed_setting_runs_only_what_depends_on_it(gateway: Gateway, client: httpx.Client) -> None:
     document = gateway.add()
     before = {stage["stage"]: stage["key"] for stage in client.get(f"{SHELF}/documents/{document}").json()["stages"]}
-    client.patch(SHELF, json={"chunking": {"max_tokens": 64}})
+    answer = client.patch(SHELF, json={"chunking": {"max_tokens": 64}})
+    assert (answer.status_code, answer.json()["parameters"]["chunking"]["max_tokens"]) == (202, 64)
+    assert gateway.await_job(answer).result == {"documents": 1}
     found = client.get(f"{SHELF}/documents/{document}").json()
     assert (found["state"], found["stage"]) == ("queued", "chunking")
     after = {stage["stage"]: stage["key"] for stage in found["stages"]}
@@ -179,7 +181,10 @@ def test_garbage_of_one_document_is_listed_page_by_page(gateway: Gateway, client
 def test_the_catalog_made_anew_answers_the_same(gateway: Gateway, client: httpx.Client) -> None:
     gateway.add(content=PDF + b"1")
     gateway.add(content=PDF + b"2", done=False)
-    paths = ("/v1/collections", SHELF, f"{SHELF}/documents", "/v1/garbage", "/v1/jobs")
+    paths = ("/v1/collections", SHELF, f"{SHELF}/documents", "/v1/garbage", "/v1/jobs?kind=document")
     before = [client.get(path).json() for path in paths]
-    assert client.post("/v1/reindex").json()["documents"] == 2
+    answer = client.post("/v1/reindex")
+    assert (answer.status_code, answer.json()["kind"]) == (202, "reindex")
+    counts = gateway.await_job(answer).result
+    assert counts is not None and (counts["documents"], counts["collections"]) == (2, 1)
     assert [client.get(path).json() for path in paths] == before

@@ -56,16 +56,18 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def enter(chromium: Browser, lectern: Library) -> Iterator[Enter]:
     """Opens the app as somebody with a key of that scope. No page may have had an error when the test ends; with `refusals`,
-    answers that tell the user of a wrong input (4xx) are none."""
+    answers that tell the user of a wrong input (4xx) are none, and with `blocked`, what the policy stopped is none."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
-    def entering(scope: Scope | None = "admin", refusals: bool = False, at: Library = lectern, **options: Any) -> Page:
-        context = chromium.new_context(base_url=at.url, viewport={"width": 1280, "height": 860}, **options)
+    def entering(
+        scope: Scope | None = "admin", refusals: bool = False, blocked: bool = False, at: Library = lectern, **options: Any
+    ) -> Page:
+        context = chromium.new_context(base_url=at.url, **({"viewport": {"width": 1280, "height": 860}} | options))
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
-        page.on("console", lambda message: wrong.append(message.text) if is_wrong(message, refusals) else None)
+        page.on("console", lambda message: wrong.append(message.text) if is_wrong(message, refusals, blocked) else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         if scope is not None:
             page.goto("/sign-in")
@@ -80,9 +82,12 @@ def enter(chromium: Browser, lectern: Library) -> Iterator[Enter]:
     assert wrong == []
 
 
-def is_wrong(message: ConsoleMessage, refusals: bool) -> bool:
-    refused = "the server responded with a status of 4" in message.text
-    return message.type == "error" and not (refusals and refused)
+def is_wrong(message: ConsoleMessage, refusals: bool, blocked: bool) -> bool:
+    if refusals and "the server responded with a status of 4" in message.text:
+        return False
+    if blocked and "Content Security Policy" in message.text:
+        return False
+    return message.type == "error"
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """A Lectern for browsers: a real gateway, documents truly extracted, cleaned and chunked, and a told engine behind it."""
 
+import asyncio
+import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +61,10 @@ class RealWorkers(Workers):
     def _train(self, context: StageContext[Any]) -> TrainingResult:
         points = [_point(step) for step in range(1, STEPS + 1)]
         for point in points:
-            context.progress(point.step, STEPS, "step", **point.model_dump(exclude={"schema_version"}))
+            pace = {"tokens_per_second": 310.0, "eta_seconds": 2.0 * (STEPS - point.step)}
+            context.progress(
+                point.step, STEPS, "step", **point.model_dump(exclude={"schema_version"}, exclude_none=True), **pace
+            )
             time.sleep(self.step_seconds)
         (context.out / "curve.jsonl").write_text("".join(point.model_dump_json() + "\n" for point in points))
         return TrainingResult(
@@ -73,8 +78,22 @@ def _point(step: int) -> LossPoint:
     loss = 1.9 * 0.93**step + 0.6 + 0.05 * ((step * 7) % 5 - 2) / 2
     return LossPoint(
         step=step, epoch=step / STEPS, loss=round(loss, 4), learning_rate=3e-4 * (1 - step / STEPS), tokens=620 * step,
-        seconds=2.0 * step,
+        seconds=2.0 * step, heldout_loss=round(loss + 0.2, 4) if step % 6 == 0 else None,
     )  # fmt: skip
+
+
+class SpeakingEngine(ToldEngine):
+    """Answers in words of its own, a word at a time, in the form of chats and of completions at once."""
+
+    tuned = "The fundamental seiche of Halden Bay has a mean period of 47.2 minutes and is present on 61 days in a hundred."
+    base = "The answer to this question depends on the location of the bay, and on many other things beside."
+
+    async def _events(self, model: str) -> AsyncIterator[bytes]:
+        for word in (self.base if model == BASE else self.tuned).split(" "):
+            event = {"model": model, "choices": [{"index": 0, "delta": {"content": f"{word} "}, "text": f"{word} "}]}
+            yield b"data: " + json.dumps(event).encode() + b"\n\n"
+            await asyncio.sleep(0.01)
+        yield b"data: [DONE]\n\n"
 
 
 @dataclass
@@ -156,7 +175,7 @@ def library(root: Path, queue_url: str) -> Iterator[Library]:
     evidence = EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes)
     parts = Parts(settings, store, catalog, queue, leases, engine_client(settings), evidence)
     _publish_base(root / "base", parts)
-    told = ToldEngine()
+    told = SpeakingEngine()
     server, engine = Server(create_app(parts)), Server(told.app)
     yield Library(Gateway(parts, server.url, RealWorkers(Runner(store, catalog, queue, leases, settings))), told, engine.url)
     for one in (server, engine):

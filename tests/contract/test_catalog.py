@@ -153,6 +153,9 @@ def test_a_dataset_shows_the_state_of_its_job(shelf: Catalog) -> None:
     assert found is not None
     assert (found.wish, found.state) == (wish, "queued")
     assert shelf.datasets(Slice())[0].id == found.id
+    head = shelf.dataset_heads(Slice(5))[0]
+    view = shelf.datasets(Slice(5))[0]
+    assert (head.id, head.state, head.job, head.stages) == (view.id, view.state, view.job, view.stages)
 
 
 def test_a_new_wish_makes_a_deployment_pending_again(shelf: Catalog) -> None:
@@ -172,6 +175,24 @@ def test_a_key_is_found_by_the_hash_of_its_secret(shelf: Catalog) -> None:
     assert shelf.key_by_secret("s") == key
     assert shelf.key_by_secret("other") is None
     assert list(shelf.keys()) == [key]
+    assert (shelf.key("1"), shelf.key("2")) == (key, None)
+
+
+def test_documents_are_found_by_a_part_of_their_file_name(shelf: Catalog) -> None:
+    for document, name in (("a" * 64, "Tides_1931.pdf"), ("b" * 64, "tides 100%.pdf"), ("c" * 64, "piers.pdf")):
+        put(shelf, work(document))
+        shelf.put_document("c", document, name, 1, "2026-01-01T00:00:00Z", work(document).job)
+    found = [view.filename for view in shelf.documents(Slice(10), "c", None, "TIDES")]
+    assert sorted(found) == ["Tides_1931.pdf", "tides 100%.pdf"]
+    assert [view.filename for view in shelf.documents(Slice(10), None, None, "0%")] == ["tides 100%.pdf"]
+    assert shelf.documents(Slice(10), None, None, "_%") == []
+
+
+def test_the_newest_event_is_known_by_its_number(shelf: Catalog) -> None:
+    before = shelf.latest_event()
+    put(shelf, work())
+    assert shelf.latest_event() > before
+    assert shelf.events(work().job, shelf.latest_event()) == []
 
 
 def test_an_answer_is_remembered(shelf: Catalog) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from shutil import copyfile
 
 from tokenizers import Tokenizer
 
@@ -36,6 +37,15 @@ def counter_at_need(base: str, fetch: Callable[[str], Path]) -> Callable[[str], 
         return counter()(text)
 
     return count
+
+
+def base_files(base: str, fetch: Callable[[str], Path], directory: Path) -> Path:
+    """The files of a published base model, in a directory. Raises NotFound where none is published under the name."""
+    manifest = BaseModelManifest.model_validate_json(fetch(layout.base_manifest(base)).read_bytes())
+    directory.mkdir()
+    for name in manifest.files:
+        copyfile(fetch(base_object(manifest, name)), directory / Path(name).name)
+    return directory
 
 
 def base_token_counter(base: str, fetch: Callable[[str], Path]) -> Callable[[str], int]:

@@ -120,12 +120,13 @@ class Cleaner:
         if not text:
             self.ledger.kept += left
             return None, "dropped", max(removed, key=lambda kind: removed[kind], default="empty")
+        flags = flags_of(block.text, text, personal, self._parameters)
         if (verdict := judge(block.kind, text, self._parameters, self._memory)) is not None:
             self.ledger.garbage_characters += left
             self.ledger.garbage_items[verdict.reason] += 1
-            return self._garbage(block, page, text, verdict), "set-aside", verdict.reason
+            return self._garbage(block, page, text, verdict, flags), "set-aside", verdict.reason
         self.ledger.kept += left
-        return self._kept(block, page, text, flags_of(block.text, text, personal, self._parameters)), "kept", ""
+        return self._kept(block, page, text, flags), "kept", ""
 
     def _mended(self, block: Block) -> tuple[str, Counter[str], Counter[str]]:
         """The text of a block as it will stand, characters that were taken out by kind, and the personal data it held."""
@@ -143,12 +144,12 @@ class Cleaner:
         self.ledger.personal.update(personal)
         return text, +removed, personal
 
-    def _garbage(self, block: Block, page: Page, text: str, verdict: Verdict) -> GarbageItem:
+    def _garbage(self, block: Block, page: Page, text: str, verdict: Verdict, flags: tuple[str, ...]) -> GarbageItem:
         name = digest([self._document, page.number, block.start, block.text])[:16]
         return GarbageItem(
             id=name, document=self._document, text=text, reason=verdict.reason,
             score=verdict.score, threshold=verdict.threshold, page=page.number, box=block.box,
-            kind=block.kind,
+            kind=block.kind, flags=flags,
         )  # fmt: skip
 
     def _kept(self, block: Block, page: Page, text: str, flags: tuple[str, ...]) -> Kept:

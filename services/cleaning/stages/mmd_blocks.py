@@ -10,6 +10,7 @@ _HEADING = re.compile(r"(#{1,6})\s+(.*)", re.DOTALL)
 _ITEM = re.compile(r"(?:[-*+]|\(?\d{1,3}[.)])\s+\S")
 _NEXT_ITEM = re.compile(r"\n(?=(?:[-*+]|\(?\d{1,3}[.)])\s+\S)")
 _FENCE = re.compile(r"(`{3,}|~{3,})[^\n]*\n(.*?)\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
+_TABLE = re.compile(r"<table\b.*?</table>|\\begin\{(table\*?|tabular)\}.*?\\end\{\1\}", re.DOTALL)
 _FORMULA = re.compile(r"\\\[.*\\\]|\$\$.*\$\$", re.DOTALL)
 _PARAGRAPH = re.compile(r"\S(?:.|\n(?!\s*\n|#{1,6}\s|```|~~~))*")
 
@@ -25,12 +26,17 @@ def _blocks(mmd: str) -> Iterator[Block]:
         if mmd[position] in " \t\n\r":
             position += 1
             continue
-        fence = _FENCE.match(mmd, position)
-        found = fence or _PARAGRAPH.match(mmd, position)
-        if found is None:
+        if (fence := _FENCE.match(mmd, position)) is not None:
+            yield _block("code", fence[2], position, fence.end())
+            position = fence.end()
+        elif (table := _TABLE.match(mmd, position)) is not None:
+            yield _block("table", table[0], position, table.end())
+            position = table.end()
+        elif (found := _PARAGRAPH.match(mmd, position)) is not None:
+            yield from _parted(found[0], position)
+            position = found.end()
+        else:
             return
-        yield from [_block("code", found[2], found.start(), found.end())] if fence else _parted(found[0], found.start())
-        position = found.end()
 
 
 def _parted(text: str, start: int) -> Iterator[Block]:

@@ -121,7 +121,8 @@ def _secrets(text: str) -> Iterator[Found]:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
-    known: dict[str, Any] = {kind.__name__: kind for kind in get_mapping_from_secret_type_to_class().values()}
+    kinds: dict[str, Any] = get_mapping_from_secret_type_to_class()
+    known = {kind.__name__: kind for kind in kinds.values()}
     return tuple(
         pattern for name in _KINDS_OF_SECRET for pattern in known[name].denylist if "PRIVATE KEY" not in pattern.pattern
     )

@@ -11,6 +11,9 @@ from shared.keys import digest
 
 BATCH = 256
 
+CLASSIFIER = "classifier"
+"""The reason of what the rules had kept and the classifier set aside."""
+
 
 class Judge(Protocol):
     """A version of the garbage classifier."""
@@ -38,7 +41,7 @@ def screen(
     count: TokenCount,
 ) -> Iterator[Chunk | GarbageItem]:
     """All texts of a document in reading order, in their final form. Without a judge they pass as they are."""
-    items: Iterator[Chunk | GarbageItem] = merge(kept, garbage, key=_first_page)
+    items: Iterator[Chunk | GarbageItem] = merge(kept, garbage, key=first_page)
     if judge is None:
         yield from items
         return
@@ -63,7 +66,7 @@ def _judged(item: Chunk | GarbageItem, probability: float, judge: Judge, back: "
     is_garbage = probability >= judge.threshold
     if isinstance(item, Chunk):
         back.section = item.section
-        yield set_aside(item, "classifier", probability, judge.threshold) if judge.in_charge and is_garbage else item
+        yield set_aside(item, CLASSIFIER, probability, judge.threshold) if judge.in_charge and is_garbage else item
     elif judge.in_charge and not is_garbage:
         yield from back.chunks(item, "classifier")
     else:
@@ -76,7 +79,7 @@ def set_aside(chunk: Chunk, reason: str, score: float, threshold: float) -> Garb
     return GarbageItem(
         id=chunk.id, document=chunk.document, text=chunk.text, reason=reason, score=score, threshold=threshold,
         page=first.page if first else 1, box=first.box if first else None, section=chunk.section, spans=chunk.spans,
-        decided_by=chunk.decided_by, probability=chunk.probability, classifier=chunk.classifier,
+        flags=chunk.flags, decided_by=chunk.decided_by, probability=chunk.probability, classifier=chunk.classifier,
     )  # fmt: skip
 
 
@@ -97,20 +100,20 @@ class Returning:
         if item.spans:
             yield Chunk(
                 id=item.id, document=item.document, index=0, text=item.text, tokens=self._count(item.text),
-                section=item.section, spans=item.spans,
+                section=item.section, spans=item.spans, flags=item.flags,
             ).model_copy(update=said)  # fmt: skip
             return
         # A heading would be no chunk but a section's name, and its text would be lost.
         piece = Piece(
             text=item.text, kind="paragraph" if item.kind == "heading" else item.kind, page=item.page, box=item.box,
-            start=0, end=len(item.text), section=self.section,
+            start=0, end=len(item.text), section=self.section, flags=item.flags,
         )  # fmt: skip
         for number, chunk in enumerate(chunks(item.document, [piece], self._parameters, self._count)):
             name = digest([item.document, item.id, number])[:16]
             yield chunk.model_copy(update={**said, "id": name})
 
 
-def _first_page(item: Chunk | GarbageItem) -> int:
+def first_page(item: Chunk | GarbageItem) -> int:
     if isinstance(item, GarbageItem):
         return item.page
     return item.spans[0].page if item.spans else 1

@@ -3,12 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
-from services.extraction.adapters.confined import Child, Ended, Limits
+from services.extraction.adapters.confined import Child, Limits
 from services.extraction.adapters.reader import PageRange, read_range
 from shared.contracts.documents import ExtractionParameters
 from shared.contracts.work import Rejected
@@ -42,7 +42,7 @@ def run_child(context: BaseContext, work: PageRange, deadline: float, watcher: W
     limits = Limits(wanted.memory_bytes, wanted.seconds_per_document)
     with Child(context, limits, _read_in_child, work.model_dump_json(), str(ticks)) as child:
         too_late = _watch(child, ticks, wanted, deadline, watcher)
-        return too_late or _outcome(child.ended(), _read_tick(ticks)[0], wanted)
+        return too_late or _outcome(child, _read_tick(ticks)[0], wanted)
 
 
 def _watch(
@@ -65,9 +65,11 @@ def _watch(
             return _too_slow(wanted.seconds_per_document)
 
 
-def _outcome(ended: Ended, page: int, parameters: ExtractionParameters) -> Rejected | Death | None:
-    if ended.answer is not None:
-        return Rejected.model_validate_json(ended.answer) if ended.answer else None
+def _outcome(child: Child, page: int, parameters: ExtractionParameters) -> Rejected | Death | None:
+    """What a child that ended had to say."""
+    answer, ended = child.answer(0), child.ended()
+    if answer is not None and ended.code == 0:
+        return Rejected.model_validate_json(answer) if answer else None
     if ended.no_memory:
         return Death(page, _too_big(parameters.memory_bytes))
     return Death(page, _confused(ended.confused) if ended.confused else _crashed(ended.code, parameters))
@@ -103,7 +105,7 @@ def _confused(error: str) -> Rejected:
     return Rejected(reason="parser-crashed", detail=f"{detail} Print it to a new PDF, and please report it.")
 
 
-def _read_in_child(work_json: str, ticks: str) -> str:
+def _read_in_child(work_json: str, ticks: str) -> Iterator[str]:
     """Runs in the child. Answers in JSON: a refusal, or nothing."""
     work = PageRange.model_validate_json(work_json)
     file = os.open(ticks, os.O_WRONLY)
@@ -111,7 +113,7 @@ def _read_in_child(work_json: str, ticks: str) -> str:
         refused = read_range(work, lambda page, done, total: _write_tick(file, page, done, total))
     finally:
         os.close(file)
-    return refused.model_dump_json() if refused is not None else ""
+    yield refused.model_dump_json() if refused is not None else ""
 
 
 def _write_tick(file: int, page: int, done: int, total: int) -> None:

@@ -29,8 +29,8 @@ COLLECTED_EVERY = 50_000
 
 _STARTING = Lock()
 
-Task = Callable[..., str]
-"""What a child does: a function that can be named, of strings and numbers, that answers with text."""
+Task = Callable[..., Iterator[str]]
+"""What a child does: a function that can be named, of strings and numbers, that gives one text or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a child ended: what it answered, or None; what it could not do; and its exit code, negative for a signal."""
+    """How a child ended: its exit code, negative for a signal, and what it could not do."""
 
-    answer: str | None
     code: int
     no_memory: bool = False
     confused: str = ""
@@ -67,6 +66,7 @@ class Child:
     """A child at work. A context manager, on whose exit it is no more."""
 
     def __init__(self, context: BaseContext, limits: Limits, task: Task, *arguments: str | int) -> None:
+        self._last = b""
         self._answers, theirs = context.Pipe(duplex=False)
         self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]
             target=_confined, args=(theirs, os.getpid(), limits, task, arguments), daemon=True
@@ -88,20 +88,20 @@ class Child:
         """Whether it ends within so many seconds."""
         return bool(wait([self._process.sentinel], timeout=seconds))
 
+    def answer(self, seconds: float) -> str | None:
+        """What it says next; None where it says nothing within so many seconds, or nothing any more."""
+        try:
+            self._last = self._answers.recv_bytes(MAX_ANSWER_BYTES) if self._answers.poll(seconds) else b""
+        except (EOFError, OSError):
+            return None
+        return self._last.removeprefix(DONE).decode("utf-8", "replace") if self._last.startswith(DONE) else None
+
     def ended(self) -> Ended:
         """How it ended; to be asked once it has."""
         self._process.join()
-        code, said = self._process.exitcode or 0, self._said()
-        if said.startswith(DONE) and code == 0:
-            return Ended(said.removeprefix(DONE).decode("utf-8", "replace"), code)
+        said, code = self._last, self._process.exitcode or 0
         confused = said.removeprefix(CONFUSED).decode("ascii", "replace")[:80] if said.startswith(CONFUSED) else ""
-        return Ended(None, code, said.startswith(MEMORY), confused)
-
-    def _said(self) -> bytes:
-        try:
-            return self._answers.recv_bytes(MAX_ANSWER_BYTES) if self._answers.poll() else b""
-        except (EOFError, OSError):
-            return b""
+        return Ended(code, said.startswith(MEMORY), confused)
 
 
 @contextmanager
@@ -126,9 +126,9 @@ def _confined(answers: Connection, parent: int, limits: Limits, task: Task, argu
     deny_network()
     limit(limits.memory_bytes, limits.seconds)
     try:
-        answer = DONE + task(*arguments).encode("utf-8", "replace")
+        for answer in task(*arguments):
+            answers.send_bytes(DONE + answer.encode("utf-8", "replace"))
     except MemoryError:
-        answer = MEMORY
+        answers.send_bytes(MEMORY)
     except Exception as error:
-        answer = CONFUSED + type(error).__name__.encode("ascii", "replace")
-    answers.send_bytes(answer[:MAX_ANSWER_BYTES])
+        answers.send_bytes(CONFUSED + type(error).__name__.encode("ascii", "replace"))

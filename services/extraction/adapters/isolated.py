@@ -23,7 +23,6 @@ from services.extraction.adapters.reader import (
     count_pages,
     kept_pages,
     load_survey,
-    range_file,
 )
 from services.extraction.adapters.transcription import Transcriber, leave, transcribe, with_transcripts
 from services.extraction.stages.routing import NOUGAT
@@ -100,7 +99,7 @@ class IsolatedExtractor:
             refused = self._read(reading, progress, keeper or RangeKeeper())
             if refused is not None:
                 return refused
-            files = [range_file(reading.scratch, first) for first in _firsts(reading)]
+            files = [reading.range(first, {}).file for first in _firsts(reading)]
             if self._model is not None:
                 self._transcribe(self._model, reading, files, progress)
             result = assemble(with_transcripts(kept_pages(files), reading.scratch), load_survey(reading.scratch), out)
@@ -124,7 +123,7 @@ class IsolatedExtractor:
         parameters = reading.parameters.model_copy(update={"engine": "auto", "pages_per_range": 1})
         alone = Reading(reading.source, again, parameters, nougat=False, deadline=reading.deadline)
         refused = self._read_range(alone, number, check, RangeKeeper())
-        pages = [] if refused is not None else list(kept_pages([range_file(again, number)]))
+        pages = [] if refused is not None else list(kept_pages([alone.range(number, {}).file]))
         if refused is not None or not pages:
             return Page(number=number, engine=NOUGAT, failure=fault if refused is None else refused.detail)
         return pages[0].model_copy(update={"why": f"{fault}; {pages[0].why}"})
@@ -143,7 +142,7 @@ class IsolatedExtractor:
         if not rest:
             return None
         keeper.keep(reading.scratch / SURVEY)
-        _keep(keeper, range_file(reading.scratch, 1))
+        _keep(keeper, reading.range(1, {}).file)
         if self._alone:
             return next((no for first in rest if (no := self._read_range(reading, first, tell, keeper)) is not None), None)
         return self._read_rest(reading, rest, tell, keeper)

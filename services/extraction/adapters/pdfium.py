@@ -1,9 +1,8 @@
 """The PDF parser: pypdfium2 (PDFium, Apache-2.0/BSD), from bytes to words with boxes and fonts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
 from types import TracebackType
 
@@ -12,9 +11,11 @@ import pypdfium2.raw as pdfium
 
 from services.extraction.adapters.frame import Frame
 from services.extraction.adapters.pdfium_fonts import FontTraits
+from services.extraction.adapters.pdfium_links import metadata, outline, page_links
 from services.extraction.adapters.pdfium_rules import page_drawings
 from services.extraction.adapters.pdfium_text import TextReader, mended, page_characters
 from services.extraction.stages.glyphs import RawPage, Word
+from shared.contracts.documents import OutlineEntry
 from shared.contracts.work import Rejected
 
 FARTHEST_POINTS = 1e6
@@ -98,10 +99,17 @@ class PdfFile:
                 number=number,
                 width=width,
                 height=height,
-                words=tuple(word for word in words if _visible(word, width, height)),
+                words=_visible(words, width, height),
                 rules=rules,
                 curves=curves,
+                links=tuple(page_links(self._document, page, frame)),
             )
+
+    def outline(self) -> tuple[OutlineEntry, ...]:
+        return outline(self._document)
+
+    def metadata(self) -> dict[str, str]:
+        return metadata(self._document)
 
     def plain_text(self, number: int) -> str:
         """The characters of page `number`, from 1, in the order of its content, torn words mended. Raises PageUnreadable."""
@@ -122,12 +130,14 @@ class PdfFile:
             page.close()
 
 
-def _visible(word: Word, width: float, height: float) -> bool:
-    """Whether some of a word lies on the page; what is nowhere (NaN, infinite) does not."""
-    if not (word.right > 0 and word.bottom > 0 and word.left < width and word.top < height):
-        return False
-    return (
-        isfinite(word.baseline + word.size)
-        and word.left + word.top > -FARTHEST_POINTS
-        and word.right + word.bottom < FARTHEST_POINTS
-    )
+def _visible(words: Iterable[Word], width: float, height: float) -> tuple[Word, ...]:
+    """Words of which some lies on the page; what is nowhere (NaN, infinite) does not."""
+    far = FARTHEST_POINTS
+    return tuple(
+        [
+            word
+            for word in words
+            if 0 < word.right < far and 0 < word.bottom < far and -far < word.left < width and -far < word.top < height
+            and -far < word.baseline < far and word.size < far
+        ]
+    )  # fmt: skip

@@ -1,5 +1,10 @@
-"""Plain text of many PDFs, as fast as PDFium gives it: no layout, no page map. Each file is read by a child of its own."""
+"""Plain text of many PDFs, as fast as PDFium gives it: no layout, no page map. A child reads some files and ends.
 
+A file that kills or stalls the child is refused, and another child goes on with the next one.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -7,6 +12,9 @@ from services.extraction.adapters.confined import Child, Limits
 from services.extraction.adapters.pdfium import PageUnreadable, open_pdf
 from shared.contracts.documents import ExtractionParameters, ExtractionResult
 from shared.contracts.work import Rejected
+
+FILES_A_CHILD = 16
+"""A start costs as much as reading three pages. A parser that was taken over reaches so many files at most."""
 
 PAGE_BREAK = "\n\f"
 
@@ -33,30 +41,50 @@ def write_plain_text(source: Path, target: Path, parameters: ExtractionParameter
     return Rejected(reason="no-text-layer", detail="No page has text: the PDF is a scan. Extract it without --text to use OCR.")
 
 
-def plain_text(context: BaseContext, source: Path, out: Path, parameters: ExtractionParameters) -> ExtractionResult | Rejected:
-    """Writes `STEM.txt` into `out`. A file that kills or stalls its child is refused."""
-    target = out / f"{source.stem}.txt"
-    limits = Limits(parameters.memory_bytes, parameters.seconds_per_document)
-    with Child(context, limits, _write, str(source), str(target), parameters.model_dump_json()) as child:
-        ended = child.ended() if child.has_ended(parameters.seconds_per_document) else None
-    _partial(target).unlink(missing_ok=True)
-    if ended is None:
+def plain_texts(
+    context: BaseContext, sources: Sequence[Path], out: Path, parameters: ExtractionParameters
+) -> Iterator[tuple[Path, ExtractionResult | Rejected]]:
+    """Writes `STEM.txt` into `out` for each source, in order. A file that kills or stalls its child is refused."""
+    left = list(sources)
+    limits = Limits(parameters.memory_bytes, parameters.seconds_per_document * FILES_A_CHILD)
+    while left:
+        some = json.dumps([str(path) for path in left[:FILES_A_CHILD]])
+        with Child(context, limits, _write_some, some, str(out), parameters.model_dump_json()) as child:
+            for path in left[:FILES_A_CHILD]:
+                answer = child.answer(parameters.seconds_per_document)
+                left.remove(path)
+                if answer is None:
+                    _partial(_target(out, path)).unlink(missing_ok=True)
+                    yield path, _fate(child, parameters)
+                    break
+                kind, _, text = answer.partition(":")
+                yield path, (Rejected if kind == "rejected" else ExtractionResult).model_validate_json(text)
+
+
+def _fate(child: Child, parameters: ExtractionParameters) -> Rejected:
+    """Why a child says nothing of a file."""
+    if not child.has_ended(1):
         detail = f"The PDF was not read within {parameters.seconds_per_document} s. Split it."
         return Rejected(reason="too-slow", detail=detail)
-    if ended.no_memory:
-        detail = f"Reading the PDF needs more than {parameters.memory_bytes >> 20} MiB. Split it."
-        return Rejected(reason="too-big", detail=detail)
-    if ended.answer is None:
-        detail = "The parser ended while reading the PDF: it is damaged or hostile. Print it to a new PDF."
-        return Rejected(reason="parser-crashed", detail=detail)
-    kind, _, text = ended.answer.partition(":")
-    return (Rejected if kind == "rejected" else ExtractionResult).model_validate_json(text)
+    detail = "The parser ended while reading the PDF: it is damaged or hostile. Print it to a new PDF."
+    return Rejected(reason="parser-crashed", detail=detail)
 
 
-def _write(source: str, target: str, parameters_json: str) -> str:
+def _write_some(sources_json: str, out: str, parameters_json: str) -> Iterator[str]:
     """Runs in the child."""
-    outcome = write_plain_text(Path(source), Path(target), ExtractionParameters.model_validate_json(parameters_json))
-    return f"{'rejected' if isinstance(outcome, Rejected) else 'result'}:{outcome.model_dump_json()}"
+    parameters = ExtractionParameters.model_validate_json(parameters_json)
+    for source in map(Path, json.loads(sources_json)):
+        outcome: ExtractionResult | Rejected
+        try:
+            outcome = write_plain_text(source, _target(Path(out), source), parameters)
+        except MemoryError:
+            detail = f"Reading the PDF needs more than {parameters.memory_bytes >> 20} MiB. Split it."
+            outcome = Rejected(reason="too-big", detail=detail)
+        yield f"{'rejected' if isinstance(outcome, Rejected) else 'result'}:{outcome.model_dump_json()}"
+
+
+def _target(out: Path, source: Path) -> Path:
+    return out / f"{source.stem}.txt"
 
 
 def _partial(target: Path) -> Path:

@@ -24,9 +24,9 @@ from services.extraction.stages.scanned import in_few_sizes, sizes_of
 from services.extraction.stages.style import DocumentStyle, survey
 from services.extraction.stages.text_layer import read_page
 from shared.contracts.base import Contract
-from shared.contracts.documents import ExtractionParameters, ExtractionResult, Page
+from shared.contracts.documents import ExtractionParameters, ExtractionResult, OutlineEntry, Page
 from shared.contracts.work import Rejected
-from shared.errors import Unsupported
+from shared.errors import NoEngine, Unsupported
 
 MMD, PAGES = "document.mmd", "pages.jsonl"
 SURVEY = "survey.json"
@@ -58,7 +58,7 @@ class PageRange(Contract):
     @property
     def file(self) -> Path:
         """Where its pages go, a line each; how many lines there are says how far it is."""
-        return range_file(Path(self.scratch), self.first)
+        return range_file(Path(self.scratch), self.first, self.last)
 
 
 class Survey(Contract):
@@ -68,6 +68,8 @@ class Survey(Contract):
     style: dict[str, object]
     sizes: tuple[float, ...] = ()
     repaired: bool = False
+    outline: tuple[OutlineEntry, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,9 @@ class Known:
         return in_few_sizes(sheet.raw, self.sizes) if sheet.posture is not None else sheet.raw
 
 
-def range_file(scratch: Path, first: int) -> Path:
-    return scratch / f"pages-{first:06d}.jsonl"
+def range_file(scratch: Path, first: int, last: int) -> Path:
+    """Named by both ends, since a later worker may part the document otherwise."""
+    return scratch / f"pages-{first:06d}-{last:06d}.jsonl"
 
 
 def check_engine(parameters: ExtractionParameters, nougat: bool) -> None:
@@ -175,6 +178,8 @@ def _surveyed(pdf: PdfFile, sheets: Sheets, work: PageRange, at: At) -> tuple[Kn
         style=_STYLE.dump_python(known.style, mode="json"),
         sizes=sizes,
         repaired=(path.parent / REPAIRED).exists(),
+        outline=pdf.outline(),
+        metadata=pdf.metadata(),
     )
     path.with_suffix(".new").write_text(made.model_dump_json())
     path.with_suffix(".new").replace(path)
@@ -248,7 +253,14 @@ def _write(pages: Iterable[Page], known: Survey, mmd: TextIO, page_map: TextIO) 
     mmd.write("\n" if characters else "")
     title = title_of(first)
     result = ExtractionResult(
-        pages=known.pages, pages_failed=failed, blocks=blocks, characters=characters, title=title, repaired=known.repaired
+        pages=known.pages,
+        pages_failed=failed,
+        blocks=blocks,
+        characters=characters,
+        title=title,
+        repaired=known.repaired,
+        outline=known.outline,
+        metadata=known.metadata,
     )
     return result, failures
 
@@ -258,7 +270,7 @@ def _nothing(result: ExtractionResult, failures: list[str]) -> Rejected:
     if unread is not None:
         what = unread.removeprefix(NO_OCR).strip()
         detail = f"None of the {result.pages} pages has text: the PDF is a scan and no OCR engine reads it. {what}"
-        return Rejected(reason="no-text-layer", detail=detail)
+        return Rejected(reason=NoEngine.code, detail=detail)
     if result.pages_failed == result.pages:
         said = f" The first says: {failures[0]}." if failures else ""
         detail = f"None of the {result.pages} pages can be read.{said} Export or download the PDF again."

@@ -37,11 +37,14 @@ def with_letters_joined(words: Sequence[Word]) -> Sequence[Word]:
 def _runs(words: Sequence[Word]) -> list[list[Word]]:
     """Single letters beside each other, and every other word alone."""
     runs: list[list[Word]] = []
+    last: Word | None = None
     for word in words:
-        if runs and _is_single(word) and _is_single(runs[-1][-1]) and _follows(runs[-1][-1], word):
+        single = word if len(word.text) == 1 and _is_single(word) else None
+        if last is not None and single is not None and _follows(last, word):
             runs[-1].append(word)
         else:
             runs.append([word])
+        last = single
     return runs
 
 
@@ -69,7 +72,8 @@ def _pitch(run: Sequence[Word]) -> float | None:
     """The width of a character, where characters stand on a grid: code. Steps that are left free are spaces."""
     steps = [other.left - one.left for one, other in pairwise(run)]
     near = sorted(step for step in steps if step > 0.2 * run[0].size)
-    if len(run) < MIN_GRID or len(near) < len(steps):
+    leaders = sum(word.text in ".·…" for word in run)
+    if len(run) < MIN_GRID or len(near) < len(steps) or 2 * leaders > len(run):
         return None
     pitch = median(near[: max(1, len(near) // 2)])
     close = sum(step < 1.5 * pitch for step in steps)

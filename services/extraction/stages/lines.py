@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.extraction.stages.direction import is_right_to_left
 from services.extraction.stages.formulas import with_formulas
@@ -49,14 +50,19 @@ class Segment:
         return (round(self.left, 1), round(self.top, 1), round(self.right, 1), round(self.bottom, 1))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
-    """Segments on one baseline, from left to right: a line of prose has one, a table's row has several."""
+    """Segments on one baseline, from left to right: a line of prose has one, a table's row has several.
+
+    What a row is asked for again and again is worked out once.
+    """
 
     cells: tuple[Segment, ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
+        if len(self.cells) == 1:
+            return self.cells[0].text
         if any(is_right_to_left(cell.text) for cell in self.cells):
             return " ".join(cell.text for cell in reversed(self.cells))
         return " ".join(cell.text for cell in self.cells)
@@ -65,27 +71,27 @@ class Row:
     def left(self) -> float:
         return self.cells[0].left
 
-    @property
+    @cached_property
     def right(self) -> float:
-        return max(cell.right for cell in self.cells)
+        return max([cell.right for cell in self.cells])
 
-    @property
+    @cached_property
     def top(self) -> float:
-        return min(cell.top for cell in self.cells)
+        return min([cell.top for cell in self.cells])
 
-    @property
+    @cached_property
     def bottom(self) -> float:
-        return max(cell.bottom for cell in self.cells)
+        return max([cell.bottom for cell in self.cells])
 
     @property
     def baseline(self) -> float:
         return self.cells[0].baseline
 
-    @property
+    @cached_property
     def size(self) -> float:
         return max(self.cells, key=lambda cell: len(cell.text)).size
 
-    @property
+    @cached_property
     def bold(self) -> bool:
         return all(cell.bold for cell in self.cells)
 
@@ -149,12 +155,18 @@ def _prepared(words: Sequence[Word]) -> Sequence[Word]:
 
 def segments(words: Sequence[Word]) -> list[Segment]:
     """Runs of words, in the order of the content stream; pieces of one line that the parser tore apart are joined."""
-    runs: list[list[Word]] = []
-    for word in words:
-        if runs and (not _breaks(runs[-1][-1], word) or _continues(runs[-1][-1], word)):
-            runs[-1].append(word)
+    if not words:
+        return []
+    last = words[0]
+    run = [last]
+    runs = [run]
+    for word in words[1:]:
+        if _goes_on(last, word):
+            run.append(word)
         else:
-            runs.append([word])
+            run = [word]
+            runs.append(run)
+        last = word
     return [_segment(run) for run in runs]
 
 
@@ -165,20 +177,20 @@ def _gap(last: Word, word: Word) -> float:
     return word.left - last.right
 
 
-def _breaks(last: Word, word: Word) -> bool:
-    em = max(last.size, word.size)
+def _goes_on(last: Word, word: Word) -> bool:
+    """Whether a word stands beside the one before it; where the parser began a new line with it, it must stand close."""
+    em = last.size if last.size > word.size else word.size
     gap = _gap(last, word)
-    return word.starts_line or gap > WIDE_GAP_EM * em or gap < -em or not _beside(last, word)
-
-
-def _continues(last: Word, word: Word) -> bool:
-    em = max(last.size, word.size)
-    return -0.3 * em < _gap(last, word) < JOIN_GAP_EM * em and _beside(last, word)
+    near = -0.3 * em < gap < JOIN_GAP_EM * em if word.starts_line else -em <= gap <= WIDE_GAP_EM * em
+    return near and _beside(last, word)
 
 
 def _beside(one: Word, other: Word) -> bool:
-    overlap = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return overlap >= 0.4 * min(one.bottom - one.top, other.bottom - other.top)
+    top, bottom = one.top, one.bottom
+    top2, bottom2 = other.top, other.bottom
+    overlap = (bottom if bottom < bottom2 else bottom2) - (top if top > top2 else top2)
+    height, height2 = bottom - top, bottom2 - top2
+    return overlap >= 0.4 * (height if height < height2 else height2)
 
 
 def _segment(run: Sequence[Word]) -> Segment:

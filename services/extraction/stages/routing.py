@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -32,8 +32,10 @@ LEAST_VOWELS, FEWEST_LETTERS = 0.22, 200
 MANY_PATHS = 40
 MANY_FORMULAS = 0.06
 
+_FORMULA_LETTER = re.compile("[\u0370-\u03ff\U0001d400-\U0001d7ff]")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
-_VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœāăąēĕėęěĩīĭįıōŏőũūŭůűųŷ")
+_NO_LATIN = re.compile("[^a-z\u00df-\u017f]+")
+_VOWELS = re.compile("[aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœāăąēĕėęěĩīĭįıōŏőũūŭůűųŷ]+")
 _WRONG = ("Co", "Cn", "Cs", "Cc")
 _ALWAYS_MATHS = frozenset("∑∏∫∂∇√∞∈∉⊂⊆∪∩∀∃≤≥≠≈≡∝±×÷→⇒↦⟨⟩‖")
 
@@ -76,19 +78,19 @@ def has_little_text(raw: RawPage) -> bool:
 
 def judge(raw: RawPage, marks: Marks | None) -> Verdict:
     """The text layer of a page; `marks` are needed only where it `has_little_text`."""
-    texts = [word.text for word in raw.words]
-    total = sum(map(len, texts))
+    text = "".join([word.text for word in raw.words])
+    total = len(text)
     if marks is not None and (scanned := _scanned(total, marks)):
         return Verdict(False, scanned, 0.0)
-    wrong = sum(map(_undecodable, texts))
+    wrong = _undecodable(text)
     right = 1.0 - wrong / total if total else 1.0
     most = MAX_UNDECODABLE if total - wrong < ENOUGH_PROSE else MAX_UNDECODABLE_IN_FIGURES
     labels = wrong > MAX_UNDECODABLE * total and _only_labels(raw)
     if wrong > most * total and not labels:
         return Verdict(False, f"{wrong} of {total} characters of the text layer cannot be decoded", right)
-    if total and _is_no_language(texts):
+    if total and _is_no_language(text):
         return Verdict(False, "the text layer spells no words: its fonts do not say which letters they draw", 0.0)
-    formulas = sum(map(_maths, texts)) > MANY_FORMULAS * total
+    formulas = _maths(text) > MANY_FORMULAS * total
     why = "the text layer is sound" if total else "the page is empty"
     return Verdict(True, "the text layer is sound but for labels of charts" if labels else why, right, formulas, labels)
 
@@ -105,7 +107,12 @@ def _scanned(characters: int, marks: Marks) -> str:
 def _undecodable(text: str) -> int:
     if text.isascii() and text.isprintable():
         return 0
-    return sum(char == "\ufffd" or (unicodedata.category(char) in _WRONG and char != "\x02") for char in text)
+    return _count(text, lambda char: char == "\ufffd" or (unicodedata.category(char) in _WRONG and char != "\x02"))
+
+
+def _count(text: str, wanted: Callable[[str], bool]) -> int:
+    """Characters of a kind. A page has thousands, and few that differ."""
+    return sum(text.count(char) for char in set(text) if wanted(char))
 
 
 def _only_labels(raw: RawPage) -> bool:
@@ -136,16 +143,14 @@ def _is_label(word: Word, curves: Iterable[Box]) -> bool:
     return any(left - near <= x <= right + near and top - near <= y <= bottom + near for left, top, right, bottom in curves)
 
 
-def _is_no_language(texts: Iterable[str]) -> bool:
+def _is_no_language(text: str) -> bool:
     """Fonts with codes of their own give Latin letters that spell nothing: `7KLV LV` for `This is`. Words need vowels."""
-    letters = [char for text in texts for char in text.lower() if "a" <= char <= "z" or "\u00df" <= char <= "\u017f"]
-    return len(letters) >= FEWEST_LETTERS and sum(char in _VOWELS for char in letters) < LEAST_VOWELS * len(letters)
+    letters = _NO_LATIN.sub("", text.lower())
+    return len(letters) >= FEWEST_LETTERS and len(_VOWELS.sub("", letters)) > (1 - LEAST_VOWELS) * len(letters)
 
 
 def _maths(text: str) -> int:
-    if text.isascii():
-        return 0
-    return sum(char in _ALWAYS_MATHS or "\u0370" <= char <= "\u03ff" or "\U0001d400" <= char <= "\U0001d7ff" for char in text)
+    return 0 if text.isascii() else _count(text, lambda char: char in _ALWAYS_MATHS or _FORMULA_LETTER.match(char) is not None)
 
 
 def route(verdict: Verdict, wanted: Engine, there: Sequence[EngineName]) -> Route:

@@ -36,16 +36,18 @@ def _run(words: Sequence[Word]) -> Run:
 def text_lines(words: Sequence[Word]) -> list[list[Word]]:
     """Words on one baseline, from top to bottom and from left to right."""
     lines: list[list[Word]] = []
+    largest: Word | None = None
     for word in sorted(words, key=lambda word: (word.baseline, word.left)):
-        if lines and _on_line(lines[-1], word):
+        if largest is not None and _on_line(largest, word):
             lines[-1].append(word)
+            largest = word if word.size > largest.size else largest
         else:
             lines.append([word])
+            largest = word
     return [sorted(line, key=lambda word: word.left) for line in _raised_joined(lines)]
 
 
-def _on_line(line: Sequence[Word], word: Word) -> bool:
-    first = max(line, key=lambda other: other.size)
+def _on_line(first: Word, word: Word) -> bool:
     return abs(word.baseline - first.baseline) <= 0.3 * max(word.size, first.size)
 
 
@@ -79,16 +81,15 @@ def _is_mark_of(word: Word, near: Word, reach: float) -> bool:
 def runs_of(line: Sequence[Word], walls: Sequence[float] = ()) -> list[Run]:
     """A line's words, parted at wide gaps and at `walls` (vertical lines)."""
     runs: list[list[Word]] = []
+    last: Word | None = None
     for word in line:
-        if runs:
-            last = max(runs[-1], key=lambda other: other.right)
-            gap = word.left - last.right
-            near = gap <= SPACE_EM * max(word.size, last.size)
-            walled = any(last.right - 1 <= wall <= word.left + 1 for wall in walls)
-            if near and not walled:
-                runs[-1].append(word)
-                continue
-        runs.append([word])
+        near = last is not None and word.left - last.right <= SPACE_EM * max(word.size, last.size)
+        if last is None or not near or (walls and any(last.right - 1 <= wall <= word.left + 1 for wall in walls)):
+            runs.append([word])
+            last = word
+        else:
+            runs[-1].append(word)
+            last = word if word.right > last.right else last
     return [_run(run) for run in runs]
 
 

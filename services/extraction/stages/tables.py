@@ -1,6 +1,7 @@
 """Words that stand as a table, with the lines that rule them → a grid of cells, with the cells that span several."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -36,7 +37,7 @@ def read_grid(words: Sequence[Word], region: Region | None, rules: Sequence[Rule
     if not 2 <= len(columns) <= MAX_COLUMNS:
         return None
     table = [Line.placed(line, columns) for line in runs]
-    horizontals = sorted(region.horizontals if region else rules, key=lambda rule: rule.top)
+    horizontals = region.horizontals if region else rules
     builder = _Builder(columns, walls, table, horizontals, verticals)
     grid = builder.grid()
     return grid if _is_table(grid, region) else None
@@ -90,7 +91,9 @@ class _Builder:
         verticals: Sequence[Rule],
     ) -> None:
         self._columns, self._walls, self._lines = columns, walls, lines
-        self._horizontals, self._verticals = horizontals, verticals
+        self._horizontals = sorted(horizontals, key=lambda rule: rule.top)
+        self._verticals = sorted(verticals, key=lambda rule: rule.left)
+        self._heights, self._places = [rule.top for rule in self._horizontals], [rule.left for rule in self._verticals]
         self._left = min(run.left for line in lines for run in line.runs)
         self._right = max(run.right for line in lines for run in line.runs)
         self._bands = self._banded()
@@ -144,9 +147,8 @@ class _Builder:
         """Whether horizontal lines between two heights run along columns `first` to `last`."""
         left = max(self._columns[first][0], self._left)
         right = min(self._columns[last][1], self._right)
-        covered = sum(
-            max(0.0, min(right, rule.right) - max(left, rule.left)) for rule in self._horizontals if above < rule.top < below
-        )
+        between = self._horizontals[bisect_right(self._heights, above) : bisect_left(self._heights, below)]
+        covered = sum(max(0.0, min(right, rule.right) - max(left, rule.left)) for rule in between)
         return covered >= share * (right - left) > 0
 
     def _walled(self, top: float, bottom: float, column: int) -> bool:
@@ -154,7 +156,7 @@ class _Builder:
         at = self._columns[column][1]
         if not any(abs(at - wall) <= 0.1 for wall in self._walls):
             return True
-        near = (rule for rule in self._verticals if abs(rule.left - at) <= 3)
+        near = self._verticals[bisect_left(self._places, at - 3) : bisect_right(self._places, at + 3)]
         return sum(max(0.0, min(bottom, rule.bottom) - max(top, rule.top)) for rule in near) >= WALL_SHARE * (bottom - top)
 
     def _join_across(self) -> None:
@@ -226,11 +228,10 @@ def _compact(cells: Sequence[Cell], columns: int) -> Grid:
     lefts = lefts or [0]
     places: dict[tuple[int, int], Cell] = {}
     for cell in sorted(cells, key=lambda cell: (cell.top, cell.left)):
-        top = tops.index(cell.top)
-        bottom = max(top, sum(one <= cell.bottom for one in tops) - 1)
-        left = sum(one < cell.left for one in lefts) if cell.left not in lefts else lefts.index(cell.left)
-        left = min(left, len(lefts) - 1)
-        right = max(left, sum(one <= cell.right for one in lefts) - 1)
+        top = bisect_left(tops, cell.top)
+        bottom = max(top, bisect_right(tops, cell.bottom) - 1)
+        left = min(bisect_left(lefts, cell.left), len(lefts) - 1)
+        right = max(left, bisect_right(lefts, cell.right) - 1)
         if (known := places.get((top, left))) is not None:
             known.lines = [" ".join([*known.lines, *cell.lines])]
         else:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
 
+from services.gateway.asking import monitored
 from services.gateway.auth import Reader, Writer
 from services.gateway.events import After, collection_look, watch
 from services.gateway.pagination import PagingOf
@@ -38,9 +39,9 @@ def put_collection(
     parts: PartsOf, _: Writer, collection: Collection, response: Response, parameters: ProcessingParameters
 ) -> CollectionView:
     """Fields that are left out take their defaults. Documents that stand on the shelf are taken through the stages that
-    depend on what changed, and through no others."""
+    depend on what changed, and through no others: 202, with the job that sets them going in `Link`."""
     response.status_code = 200 if parts.catalog.collection(collection) else 201
-    return _set(parts, collection, parameters)
+    return _set(parts, collection, parameters, response)
 
 
 @router.patch("/{collection}", summary="Change some of a collection's settings", responses={201: {"model": CollectionView}})
@@ -55,7 +56,8 @@ def patch_collection(
     ],
 ) -> CollectionView:
     """What is left out stays as it is, and `null` brings a default back. Documents that stand on the shelf are taken
-    through the stages that depend on what changed, and through no others. The collection is made where there is none."""
+    through the stages that depend on what changed, and through no others: 202, with the job that sets them going in `Link`.
+    The collection is made where there is none. `POST …/estimate` says beforehand what would be done again."""
     standing = parts.catalog.collection(collection)
     response.status_code = 200 if standing else 201
     before = (standing.parameters if standing else ProcessingParameters()).model_dump(mode="json")
@@ -64,7 +66,7 @@ def patch_collection(
     except ValidationError as error:
         wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors(), "body"))
         raise InvalidInput(f"These settings cannot be: {wrong}.") from None
-    return _set(parts, collection, parameters)
+    return _set(parts, collection, parameters, response)
 
 
 @router.get("/{collection}/events", summary="Watch a collection", response_class=EventSourceResponse)
@@ -81,10 +83,12 @@ def watch_collection(
     return EventSourceResponse(watch(look, after, parts.settings.event_poll_seconds))
 
 
-def _set(parts: Parts, name: str, parameters: ProcessingParameters) -> CollectionView:
+def _set(parts: Parts, name: str, parameters: ProcessingParameters, response: Response) -> CollectionView:
     standing = parts.catalog.collection(name)
     if standing is None or standing.parameters != parameters:
-        parts.records.set_parameters(name, parameters)
+        job = parts.records.set_parameters(name, parameters)
+        if job is not None:
+            monitored(parts, response, job)
     return _counted(parts, name)
 
 

@@ -10,6 +10,7 @@ from services.gateway.auth import Reader, Writer
 from services.gateway.bases import require_base
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.parts import Parts, PartsOf
+from services.gateway.routes.models import marked
 from shared.clock import now
 from shared.contracts.base import Contract
 from shared.contracts.learning import DeploymentWish
@@ -46,7 +47,7 @@ def create_deployment(parts: PartsOf, _: Writer, once: OnceOf, asked: Deployment
 
 
 def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
-    wish = _wish(parts, asked)
+    wish = wish_of(parts, asked)
     standing = parts.catalog.deployment(wish.name)
     if standing is not None and standing.wish.model_copy(update={"wished_at": wish.wished_at}) == wish:
         return Reply(200, standing, {"Location": f"/v1/deployments/{wish.name}"})
@@ -55,7 +56,7 @@ def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
     return Reply(202, _deployment(parts, wish.name), headers)
 
 
-def _wish(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
+def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
     """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
     model = parts.catalog.model(asked.model) if asked.model is not None else None
     if asked.model is not None and model is None:
@@ -72,7 +73,7 @@ def _wish(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
 @router.get("", summary="List deployments")
 def list_deployments(parts: PartsOf, _: Reader) -> ListPage[DeploymentView]:
     """All of them, by name: what was wished for, and what is observed."""
-    return ListPage(items=tuple(parts.catalog.deployments()))
+    return ListPage(items=tuple(_marked(parts, one) for one in parts.catalog.deployments()))
 
 
 @router.get("/{name}", summary="See a deployment")
@@ -98,4 +99,11 @@ def _deployment(parts: Parts, name: str) -> DeploymentView:
     found = parts.catalog.deployment(name)
     if found is None:
         raise NotFound(f"There is no deployment {name!r}.")
-    return found
+    return _marked(parts, found)
+
+
+def _marked(parts: Parts, view: DeploymentView) -> DeploymentView:
+    """With the forgotten documents that its model was trained on."""
+    model = parts.catalog.model(view.wish.model) if view.wish.model else None
+    saw = marked(parts, [model])[0].saw_forgotten if model else ()
+    return view.model_copy(update={"saw_forgotten": saw})

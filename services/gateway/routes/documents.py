@@ -20,6 +20,7 @@ from shared.contracts.views import DocumentView, JobState, ListPage
 from shared.contracts.work import File
 from shared.errors import InvalidInput, NotFound
 from shared.keys import is_name
+from shared.tombstones import require_not_forgotten
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 
@@ -76,6 +77,8 @@ def _added(parts: Parts, once: Once, collection: str, files: list[Received], for
 
 
 def _add(parts: Parts, collection: str, files: list[Received], form: bool) -> Reply:
+    for file in files:
+        require_not_forgotten(parts.store, file.sha256)
     new = [parts.records.add_document(collection, file.path, file.filename, file.sha256, file.size_bytes) for file in files]
     views = [document_of(parts.catalog, collection, file.sha256) for file in files]
     shelf = f"/v1/collections/{collection}/documents"

@@ -1,16 +1,23 @@
 """For those who run it: is it alive, is it ready, how is it doing, and the catalog made anew."""
 
 from collections.abc import Callable
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from services.gateway.asking import ask_chore
 from services.gateway.auth import Admin
+from services.gateway.chores.tidying import Tidying
 from services.gateway.parts import PartsOf
 from shared import layout
-from shared.reindex import reindex
+from shared.contracts.base import Contract
+from shared.contracts.views import JobView
+from shared.contracts.work import ChoreWork
+from shared.halves import open_halves
+from shared.keys import new_trace
 from shared.telemetry import log
 
 router = APIRouter(tags=["operations"])
@@ -49,10 +56,44 @@ def metrics(request: Request) -> Response:
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.post("/v1/reindex", summary="Rebuild the catalog from the object store")
-def rebuild_catalog(parts: PartsOf, _: Admin) -> dict[str, int]:
-    """Indexes everything the store holds, and answers how many of each noun there are. Doing it twice changes nothing."""
-    return reindex(parts.store, parts.catalog)
+@router.post("/v1/reindex", summary="Rebuild the catalog from the object store", status_code=202)
+def rebuild_catalog(parts: PartsOf, _: Admin, response: Response) -> JobView:
+    """Indexes everything the store holds; the job's `result` says how many of each noun there are. Doing it twice changes
+    nothing."""
+    work = ChoreWork(job=f"reindex.{_moment()}", trace=new_trace(), chore="reindex")
+    return ask_chore(parts, response, work)
+
+
+class Tidied(Contract):
+    """What a tidying would remove: objects by kind, and bytes."""
+
+    would_remove: dict[str, int]
+
+
+@router.post(
+    "/v1/tidy", summary="Remove what killed work left behind", status_code=202, response_model=JobView | Tidied,
+    responses={200: {"model": Tidied}},
+)  # fmt: skip
+def tidy_store(
+    parts: PartsOf,
+    _: Admin,
+    response: Response,
+    older_hours: Annotated[float | None, Query(ge=0, description="Leave alone what is younger than this.")] = None,
+    dry_run: Annotated[bool, Query(description="Only count: 200.")] = False,
+) -> JobView | Tidied:
+    """Files of attempts that were never committed, parts of uploads that broke off, checkpoints of runs that are done, and
+    remembered answers past their time. It is done every so often by itself; nothing that a result names is touched."""
+    seconds = (parts.settings.tidy_age_hours if older_hours is None else older_hours) * 3600
+    if dry_run:
+        response.status_code = 200
+        tidying = Tidying(parts.store, parts.catalog, parts.leases, open_halves(parts.settings))
+        return Tidied(would_remove=tidying.run(seconds, lambda done, total, unit: None, dry_run=True))
+    work = ChoreWork(job=f"tidy.{_moment()}", trace=new_trace(), chore="tidy", older_seconds=seconds)
+    return ask_chore(parts, response, work)
+
+
+def _moment() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dt%H%M%S%f")
 
 
 def _answers(name: str, ask: Callable[[], object]) -> Literal["ok", "unavailable"]:

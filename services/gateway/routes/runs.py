@@ -43,7 +43,7 @@ def create_run(parts: PartsOf, _: Writer, once: OnceOf, asked: RunRequest) -> JS
 
 def _create(parts: Parts, asked: RunRequest) -> Reply:
     run = parts.records.wish_run(asked.name, asked.dataset, _recipe(parts, asked))
-    view = _run(parts, run)
+    view = run_of(parts, run)
     headers = {"Location": f"/v1/runs/{run}", "Link": f'</v1/jobs/{view.job}>; rel="monitor"'}
     return Reply(200 if view.state == "done" else 202, view, headers)
 
@@ -64,18 +64,22 @@ def list_runs(parts: PartsOf, _: Reader, paging: PagingOf) -> ListPage[RunView]:
 @router.get("/{run}", summary="See a run")
 def get_run(parts: PartsOf, _: Reader, run: RunId) -> RunView:
     """Its recipe, how far it has come, and what training and evaluation measured."""
-    return _run(parts, run)
+    return run_of(parts, run)
 
 
 @router.get("/{run}/curve", summary="See a run's loss curve")
 def get_run_curve(parts: PartsOf, _: Reader, run: RunId) -> ListPage[LossPoint]:
     """All points in one page: those that training wrote down where it is done, those it has told of so far where it is not."""
-    view = _run(parts, run)
+    return ListPage(items=curve_of(parts, run_of(parts, run)))
+
+
+def curve_of(parts: Parts, view: RunView) -> tuple[LossPoint, ...]:
+    """The points that stand in the result, or those told of so far."""
     manifest = committed(parts.store, TRAINING.name, view.wish.key)
     if manifest is not None and "curve.jsonl" in manifest.files:
         lines = parts.store.read(manifest.files["curve.jsonl"].path).splitlines()
-        return ListPage(items=tuple(LossPoint.model_validate_json(line) for line in lines))
-    return ListPage(items=tuple(_told(parts, view.job)))
+        return tuple(LossPoint.model_validate_json(line) for line in lines)
+    return tuple(_told(parts, view.job))
 
 
 def _told(parts: Parts, job: str) -> Iterator[LossPoint]:
@@ -83,7 +87,9 @@ def _told(parts: Parts, job: str) -> Iterator[LossPoint]:
     points: dict[int, LossPoint] = {}
     for event in _progress(parts, job):
         try:
-            point = LossPoint.model_validate_json(json.dumps(event.data.get("fields", {})))
+            fields = event.data.get("fields", {})
+            told = {name: fields[name] for name in LossPoint.model_fields if name in fields}
+            point = LossPoint.model_validate_json(json.dumps(told))
         except ValidationError:
             continue
         points[point.step] = point
@@ -97,7 +103,7 @@ def _progress(parts: Parts, job: str) -> Iterator[EventView]:
         after = events[-1].id
 
 
-def _run(parts: Parts, run: str) -> RunView:
+def run_of(parts: Parts, run: str) -> RunView:
     found = parts.catalog.run(run)
     if found is None:
         raise NotFound(f"There is no run {run!r}.")

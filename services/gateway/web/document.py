@@ -10,6 +10,8 @@ from services.gateway.leaves import Leaves, of_number, of_page, of_spans
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.routes.documents import DocumentId
+from services.gateway.routes.ledger import get_ledger
+from services.gateway.sessions import Session
 from services.gateway.shelves import collection_of, document_of, places_of, stage_key
 from services.gateway.web import forms
 from services.gateway.web.entry import ByReviewer, Reviewer, Viewer
@@ -19,7 +21,8 @@ from services.gateway.web.pictures import Pictures
 from services.gateway.web.shelf import Collection
 from services.gateway.web.words import on_the_way
 from shared import layout
-from shared.contracts.documents import Chunk, GarbageItem, Page, ProcessingParameters
+from shared.contracts.documents import Chunk, GarbageItem, LineFate, Page, ProcessingParameters
+from shared.contracts.ledger import DocumentLedger
 from shared.contracts.views import FINISHED, DocumentView
 from shared.contracts.work import File
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -30,6 +33,7 @@ routes = router()
 
 PageNumber = Annotated[int, Path(ge=1, le=1_000_000)]
 
+LEDGER_PAGES = 200
 DIFFERENCE_BYTES = 400_000
 DIFFERENCE_LINES = 600
 
@@ -46,13 +50,14 @@ def document(
     leaf = _leaf(leaves, files, page_number)
     chunks = _read(leaves, files.get("chunks.jsonl"), page_number, of_spans, Chunk)
     garbage = _read(leaves, files.get("garbage.jsonl"), page_number, of_page, GarbageItem)
+    lines = _read(leaves, files.get("lines.jsonl"), page_number, of_page, LineFate)
     results = {stage.stage: stage for stage in view.stages}
     total = int(results["extraction"].result.get("pages", 0)) if "extraction" in results else 0
     return page(
         request, session, "document.html", here="shelf", document=view, leaf=leaf, number=page_number, total=total,
-        parts=parts_of(leaf, chunks, garbage, "clean.mmd" in files) if leaf else [], chunks=chunks, garbage=garbage,
+        parts=parts_of(leaf, lines, chunks, garbage) if leaf else [], chunks=chunks,
         results=results, told=on_the_way(view.state, view.stage), open=view.state not in FINISHED,
-        after=parts.catalog.latest_event(), others=_others(parts, view),
+        after=parts.catalog.latest_event(), others=_others(parts, view), ledger=_ledger(parts, session, view),
     )  # fmt: skip
 
 
@@ -154,6 +159,12 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def _ledger(parts: Parts, session: Session, view: DocumentView) -> DocumentLedger | None:
+    """What became of its pages: all sums, and the first pages one by one."""
+    found = get_ledger(parts, session.key, view.id, view.collection, LEDGER_PAGES, None)
+    return found if found.pages.read else None
+
+
 def _others(parts: Parts, view: DocumentView) -> list[str]:
     """The other shelves it stands on."""
     try:
@@ -166,7 +177,7 @@ def _files(parts: Parts, view: DocumentView) -> dict[str, File]:
     """What its stages made under the settings of its collection; the last stage's word counts where two use a name."""
     parameters = collection_of(parts.catalog, view.collection).parameters
     found: dict[str, File] = {}
-    for stage in ("extraction", "cleaning", "chunking"):
+    for stage in ("extraction", "cleaning", "chunking", "screening"):
         manifest = committed(parts.store, stage, stage_key(stage, view.id, parameters))
         found |= manifest.files if manifest else {}
     return found

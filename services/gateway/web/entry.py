@@ -71,14 +71,14 @@ ByAdmin = Annotated[Posted, Depends(_posted("admin"))]
 
 @routes.get("/sign-in")
 def sign_in_page(request: Request, next: Annotated[str, Query(max_length=600)] = "/") -> Response:
-    return page(request, None, "sign_in.html", next=_local(next), wrong="")
+    return page(request, None, "sign_in.html", next=local(next), wrong="")
 
 
 @routes.post("/sign-in")
 async def sign_in(request: Request, parts: PartsOf) -> Response:
     """A session for an API key. Only from our own page: nobody may be signed in unawares."""
     async with request.form(max_files=0, max_fields=4) as form:
-        secret, target = str(form.get("key", "")).strip(), _local(str(form.get("next", "/")))
+        secret, target = str(form.get("key", "")).strip(), local(str(form.get("next", "/")))
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden("Sign in on Lectern's own page.")
     try:
@@ -98,5 +98,6 @@ def sign_out(_: ByViewer) -> Response:
     return answer
 
 
-def _local(target: str) -> str:
+def local(target: str) -> str:
+    """A path of ours, or the shelf."""
     return target if _LOCAL.fullmatch(target) else "/"

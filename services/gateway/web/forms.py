@@ -94,4 +94,6 @@ def _kind(info: FieldInfo) -> str | None:
     if get_origin(annotation) is tuple:
         return "several" if _choices(annotation) else "list"
     inner = [part for part in get_args(annotation) if part is not type(None)]
+    if len(inner) > 1 and all(get_origin(part) is Literal for part in inner):
+        return "choice"
     return kinds.get(inner[0]) if len(inner) == 1 else None

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.cleaning.handlers import handlers as cleaning_handlers
+from services.extraction.adapters.isolated import IsolatedExtractor
 from services.extraction.handlers import handlers as extraction_handlers
 from shared import layout
 from shared.contracts.documents import (
@@ -17,11 +18,12 @@ from shared.contracts.documents import (
 )
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetResult, DatasetWish
 from shared.contracts.work import DatasetWork, DocumentWork, Rejected
-from shared.errors import NotFound
+from shared.errors import NoEngine, NotFound
 from shared.ids import short
 from shared.pipeline import dataset_key, screening_key
 from tests.unit.cleaning.desk import BASE, Desk
 from tests.unit.extraction.pdfs import blank, paper
+from tests.unit.extraction.scans import scan
 
 HANDLERS = extraction_handlers() | cleaning_handlers()
 PARAMETERS = ProcessingParameters(chunking=ChunkingParameters(max_tokens=64, tokenizer=BASE))
@@ -77,7 +79,7 @@ def test_a_pdf_becomes_examples_and_every_stage_says_what_it_did(desk: Desk, tmp
     assert isinstance(made, DatasetResult)
     assert (made.documents, made.heldout_documents) == (2, 1)
     assert sorted(path.name for path in desk.out.iterdir()) == [
-        "chunks.jsonl", "heldout.jsonl", "heldout.parquet", "train.jsonl", "train.parquet",
+        "README.md", "chunks.jsonl", "duplicates.jsonl", "heldout.jsonl", "heldout.parquet", "train.jsonl", "train.parquet",
     ]  # fmt: skip
     assert {unit for _, _, unit in desk.told} == {"page", "piece", "text", "document"}
 
@@ -86,6 +88,18 @@ def test_a_refused_document_goes_no_further(desk: Desk, tmp_path: Path) -> None:
     outcome = desk.run("extraction", work_on(desk, blank(tmp_path / "scan.pdf")), HANDLERS["extraction"])
 
     assert isinstance(outcome, Rejected) and outcome.reason == "no-text-layer"
+
+
+def test_a_scan_without_an_engine_is_not_refused_for_good(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = work_on(desk, scan(paper(tmp_path / "paper.pdf", pages=1), tmp_path / "scan.pdf"))
+    extraction = extraction_handlers(IsolatedExtractor(alone=True))["extraction"]
+
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        with pytest.raises(NoEngine, match="apt-get install tesseract-ocr"):
+            desk.run("extraction", work, extraction)
+
+    assert isinstance(desk.run("extraction", work, extraction), ExtractionResult)
 
 
 def test_a_base_that_is_not_published_is_told_plainly(desk: Desk, tmp_path: Path) -> None:

@@ -51,6 +51,17 @@ def test_blocks_have_their_kinds_and_their_spans() -> None:
     assert found[9].text.startswith("# no heading")
 
 
+def test_tables_in_html_or_latex_are_one_block_whatever_lies_between_their_lines() -> None:
+    html = "<table>\n<tr><td>Long\n\n# Pier</td></tr>\n</table>"
+    latex = "\\begin{table}\n\\begin{tabular}{l}\na\n\n\\end{tabular}\n\\end{table}"
+
+    found = page_of(f"Before it.\n\n{html}\n\n{latex}\nAfter it, <table> is never closed.").blocks
+
+    assert [(one.kind, one.text) for one in found] == [
+        ("paragraph", "Before it."), ("table", html), ("table", latex), ("paragraph", "After it, <table> is never closed."),
+    ]  # fmt: skip
+
+
 @given(st.text(alphabet="#-`|<>!$\\[]() \n\tab1.*~", max_size=120))
 def test_any_text_is_read_and_no_span_lies_outside_it(mmd: str) -> None:
     for one in page_of(mmd).blocks:

@@ -62,14 +62,14 @@ def test_ranges_that_an_earlier_worker_read_are_not_read_again(tmp_path: Path) -
     IsolatedExtractor().extract(path, tmp_path, RANGES, quiet, shelf)
     whole = (tmp_path / "document.mmd").read_text()
     kept = sorted(file.name for file in shelf.folder.iterdir())
-    assert kept == [*(f"pages-{first:06d}.jsonl" for first in (1, 6, 11, 16, 21)), "survey.json"]
-    (shelf.folder / "pages-000011.jsonl").unlink()
+    assert kept == [*(f"pages-{first:06d}-{first + 4:06d}.jsonl" for first in (1, 6, 11, 16, 21)), "survey.json"]
+    (shelf.folder / "pages-000011-000015.jsonl").unlink()
 
     again = Shelf(shelf.folder)
     outcome = IsolatedExtractor().extract(path, tmp_path, RANGES, quiet, again)
 
     assert isinstance(outcome, ExtractionResult) and (tmp_path / "document.mmd").read_text() == whole
-    assert len(again.recalled) == 5 and "pages-000011.jsonl" not in again.recalled
+    assert len(again.recalled) == 5 and "pages-000011-000015.jsonl" not in again.recalled
 
 
 WORKER = """

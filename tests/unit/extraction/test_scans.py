@@ -97,7 +97,7 @@ def test_a_scan_without_an_engine_is_refused_and_told_what_to_install(tmp_path: 
     outcome = extract_file(path)
 
     assert isinstance(outcome, Rejected)
-    assert (outcome.reason, "apt-get install tesseract-ocr" in outcome.detail) == ("no-text-layer", True)
+    assert (outcome.reason, "apt-get install tesseract-ocr" in outcome.detail) == ("no-ocr-engine", True)
 
 
 def test_an_engine_that_is_asked_for_by_name_and_is_not_there_is_an_error_that_says_so(

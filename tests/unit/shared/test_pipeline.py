@@ -9,7 +9,7 @@ from services.cleaning import handlers as cleaning
 from services.extraction import handlers as extraction
 from services.training import handlers as training
 from services.training.settings import TrainingSettings
-from shared.contracts.documents import ChunkingParameters, ProcessingParameters
+from shared.contracts.documents import ChunkingParameters, ExtractionParameters, ProcessingParameters
 from shared.contracts.learning import DatasetInput, DatasetParameters
 from shared.contracts.work import DocumentWork, RunWork
 from shared.objects import ObjectStore
@@ -38,6 +38,13 @@ def test_a_chunk_size_decides_chunks_alone() -> None:
     assert extraction_key("d", one) == extraction_key("d", other)
     assert cleaning_key("d", one) == cleaning_key("d", other)
     assert chunking_key("d", one) != chunking_key("d", other)
+
+
+def test_how_many_pages_a_process_reads_decides_nothing() -> None:
+    one = ProcessingParameters(extraction=ExtractionParameters(pages_per_range=10))
+    other = ProcessingParameters(extraction=ExtractionParameters(ocr_dpi=300))
+    assert extraction_key("d", one) == extraction_key("d", ProcessingParameters())
+    assert extraction_key("d", other) != extraction_key("d", ProcessingParameters())
 
 
 @given(st.permutations([DatasetInput(document=str(n), filename=f"{n}.pdf", screening_key=f"k{n}") for n in range(5)]))

@@ -208,6 +208,7 @@ def test_a_message_from_before_a_change_of_settings_does_not_finish_the_job(worl
 
     old = world.work
     world.records.set_parameters("shelf", ProcessingParameters(extraction=ExtractionParameters(max_pages=7)))
+    world.records.reprocess("shelf")
     assert world.runner.run(EXTRACTION, old, Counting()) == "superseded"
     assert world.runner.run(EXTRACTION, world.work, Counting()) == "done"
 
@@ -218,6 +219,7 @@ def test_changing_the_chunk_size_keeps_extraction(world: World) -> None:
     world.runner.run(EXTRACTION, world.work, Counting())
     world.redis.delete("extraction", "cleaning")
     world.records.set_parameters("shelf", ProcessingParameters(chunking=ChunkingParameters(max_tokens=64)))
+    world.records.reprocess("shelf")
     assert (world.redis.llen("extraction"), world.redis.llen("cleaning")) == (0, 1)
     assert world.runner.catalog.job(world.job).stage == "cleaning"  # type: ignore[union-attr]
 

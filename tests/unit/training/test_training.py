@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +52,9 @@ def attempt(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> Attempt:
     tokenizer = pretrained.load_tokenizer(tiny_base)
     encoded = [encode(one, "alpaca", tokenizer) for one in examples(11)]
 
-    def run(name: str, until: int | None = None, recipe: TrainingRecipe = RECIPE, work: str = "work") -> list[LossPoint]:
+    def run(
+        name: str, until: int | None = None, recipe: TrainingRecipe = RECIPE, work: str = "work", precision: Any = "bf16"
+    ) -> list[LossPoint]:
         points: list[LossPoint] = []
 
         def tell(point: LossPoint) -> None:
@@ -61,7 +64,7 @@ def attempt(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> Attempt:
 
         packing = packing_of(recipe, {"model_type": "llama"})
         table = RowTable.of(rows_of(encoded, packing, recipe.max_tokens))
-        job = Job(name, NAME, recipe, "bf16", settings, 1, tmp_path / work, packing, tuple(encoded[:3]))
+        job = Job(name, NAME, recipe, precision, settings, 1, tmp_path / work, packing, tuple(encoded[:3]))
         try:
             train(job, table, 0, torch.device("cpu"), tell)
         except Killed:
@@ -116,6 +119,43 @@ def test_another_seed_is_another_run_and_the_loss_falls(attempt: Attempt) -> Non
     other = attempt("b" * 64, recipe=RECIPE.model_copy(update={"seed": 18}), work="two")
     assert figures(one) != figures(other)
     assert one[-1].loss < one[0].loss
+
+
+def test_measuring_the_held_out_loss_changes_nothing_of_the_run(attempt: Attempt) -> None:
+    """Not even with dropout, and not with 4-bit weights, which bitsandbytes would repack where it saw an evaluation."""
+    recipe = RECIPE.model_copy(update={"lora_dropout": 0.1})
+    plain = attempt("a" * 64, work="one", recipe=recipe)
+    measured = attempt("b" * 64, work="two", recipe=recipe.model_copy(update={"evaluation_steps": 4}))
+    assert figures(plain) == figures(measured)
+    assert [one.step for one in measured if one.heldout_loss is not None] == [4, 8]
+    assert all(one.memory_bytes > 0 for one in measured)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"packing": "none"}, {"gradient_checkpointing": True}, {"packing": "none", "attention": "eager"}]
+)
+def test_how_a_batch_is_laid_out_and_remembered_does_not_change_what_is_learned(attempt: Attempt, changed: Any) -> None:
+    """The curve of packed rows is that of padded ones, to what fp32 rounds."""
+    exact = RECIPE.model_copy(update={"quantization": "none", "optimizer": "adamw_torch"})
+    packed = attempt("a" * 64, work="one", recipe=exact, precision="fp32")
+    other = attempt("b" * 64, work="two", recipe=exact.model_copy(update=changed), precision="fp32")
+    assert [one.tokens for one in packed] == [one.tokens for one in other]
+    assert [one.loss for one in packed] == pytest.approx([one.loss for one in other], rel=2e-4)
+
+
+def test_filled_sequences_are_fewer_steps_over_the_same_tokens(attempt: Attempt) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 1.0})
+    batch = attempt("a" * 64, work="one", recipe=recipe)
+    full = attempt("b" * 64, work="two", recipe=recipe.model_copy(update={"packing": "full"}))
+    assert len(full) < len(batch) and full[-1].tokens == batch[-1].tokens
+
+
+@pytest.mark.parametrize("optimizer", ["lion_8bit", "adafactor", "sgd"])
+def test_every_optimizer_resumes_where_it_was(attempt: Attempt, optimizer: Any) -> None:
+    recipe = RECIPE.model_copy(update={"optimizer": optimizer, "learning_rate": 1e-3})
+    undisturbed = attempt("a" * 64, recipe=recipe, work="one")
+    attempt("b" * 64, until=5, recipe=recipe, work="two")
+    assert figures(attempt("b" * 64, recipe=recipe, work="three")) == figures(undisturbed)
 
 
 def test_no_checkpoint_holds_a_pickle(attempt: Attempt, store: ObjectStore) -> None:

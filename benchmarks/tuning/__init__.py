@@ -1,0 +1,1 @@
+"""Training measured: each variant in a process of its own, on the bundled base and the examples' PDFs."""

@@ -1,0 +1,34 @@
+"""Which chores there are: each kind of job that the gateway does itself, and what does it."""
+
+from typing import Any
+
+from services.gateway.chores.forgetting import Removal
+from services.gateway.chores.sweep import Chore, Chores, Tell
+from services.gateway.chores.tidying import Tidying
+from services.gateway.parts import Parts
+from shared.contracts.work import ChoreWork
+from shared.halves import open_halves
+from shared.reindex import reindex
+
+
+def chores(parts: Parts) -> Chores:
+    """The chores over the gateway's parts."""
+    tidying = Tidying(parts.store, parts.catalog, parts.leases, open_halves(parts.settings))
+
+    def recompute(work: ChoreWork, tell: Tell) -> dict[str, Any]:
+        total = parts.records.reprocess(work.subject, lambda done, total: tell(done, total, "document"))
+        return {"documents": total}
+
+    def rebuild(_: ChoreWork, tell: Tell) -> dict[str, Any]:
+        return dict(reindex(parts.store, parts.catalog, lambda done: tell(done, done, "object")))
+
+    def tidy(work: ChoreWork, tell: Tell) -> dict[str, Any]:
+        return dict(tidying.run(work.older_seconds, tell))
+
+    def forget(work: ChoreWork, tell: Tell) -> dict[str, Any]:
+        removed = Removal(parts.records, parts.leases).run(work, tell)
+        parts.evidence.refresh()
+        return dict(removed)
+
+    kinds: dict[str, Chore] = {"settings": recompute, "reindex": rebuild, "tidy": tidy, "forget": forget}
+    return Chores(parts.catalog, parts.leases, kinds)

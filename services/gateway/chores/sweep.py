@@ -1,0 +1,101 @@
+"""The loop that carries out chores: each under a lease, told of as a job, and taken up again where a gateway died at it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import structlog
+
+from shared.catalog.protocol import Catalog, JobWork
+from shared.clock import now
+from shared.contracts.work import ChoreWork, Progress
+from shared.errors import LeaseHeld, LecternError, Unavailable
+from shared.queue import Leases
+from shared.telemetry import log
+
+Tell = Callable[[int, int, str], None]
+Chore = Callable[[ChoreWork, Tell], dict[str, Any]]
+"""Does the work from wherever it stands, twice if need be; answers numbers. A retryable error asks for another try."""
+
+RETRY_SECONDS = 2.0
+MAX_ATTEMPTS = 20
+"""Of what is broken. Waiting for a worker to let go of its work is no failure and is tried for ever."""
+TELL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What chores there are, and where they are written down."""
+
+    catalog: Catalog
+    leases: Leases
+    kinds: Mapping[str, Chore]
+
+    def sweep(self) -> int:
+        """Carry out what is due; returns how many were taken up. Raises Unavailable."""
+        return sum(self._take(job) for job in self.catalog.chores() if _due(job))
+
+    def _take(self, job: JobWork) -> bool:
+        work = ChoreWork.model_validate(job.work)
+        try:
+            with self.leases.hold(f"chore:{job.id}"), structlog.contextvars.bound_contextvars(job=job.id, trace=work.trace):
+                self.catalog.begin_chore(job.id)
+                self._carry_out(work)
+        except LeaseHeld:
+            return False
+        return True
+
+    def _carry_out(self, work: ChoreWork) -> None:
+        log().info(f"{work.chore}.begin")
+        try:
+            result = self.kinds[work.chore](work, self._teller(work.job))
+        except LeaseHeld as error:
+            self.catalog.retry_job(work.job, time.time() + RETRY_SECONDS, error.code, error.message)
+        except Exception as error:
+            self._broken(work, error)
+        else:
+            self.catalog.finish_chore(work.job, result, now())
+            log().info(f"{work.chore}.done")
+
+    def _broken(self, work: ChoreWork, error: Exception) -> None:
+        known = isinstance(error, LecternError)
+        code = error.code if isinstance(error, LecternError) else "internal"
+        detail = str(error) if known else f"{type(error).__name__} in {work.chore}"
+        log().error(f"{work.chore}.broken", code=code, exc_info=error)
+        attempts = self.catalog.attempts(work.job)
+        if attempts >= MAX_ATTEMPTS or (isinstance(error, LecternError) and not error.retryable):
+            self.catalog.finish_job(work.job, "dead", code, detail, now())
+        else:
+            self.catalog.retry_job(work.job, time.time() + RETRY_SECONDS * attempts, code, detail)
+
+    def _teller(self, job: str) -> Tell:
+        told_at = 0.0
+
+        def tell(done: int, total: int, unit: str) -> None:
+            nonlocal told_at
+            if time.monotonic() - told_at >= TELL_SECONDS:
+                told_at = time.monotonic()
+                self.catalog.touch(job, Progress(done=done, total=total, unit=unit))
+
+        return tell
+
+
+def _due(job: JobWork) -> bool:
+    return job.state != "waiting" or (job.retry_at is not None and job.retry_at <= time.time())
+
+
+def do_chores(chores: Chores, every_seconds: float, woken: Event, stopped: Event) -> None:
+    """Sweep whenever woken, and every so many seconds, until told to stop."""
+    while not stopped.is_set():
+        woken.wait(every_seconds)
+        woken.clear()
+        if stopped.is_set():
+            return
+        try:
+            chores.sweep()
+        except Unavailable:
+            log().warning("chores.unavailable")
+        except Exception as error:
+            log().error("chores.broken", exc_info=error)

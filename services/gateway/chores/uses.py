@@ -1,0 +1,79 @@
+"""Everything that saw a document: datasets by the lines of their files, and the runs, models and deployments of those."""
+
+from collections.abc import Iterable, Iterator
+
+from services.gateway.jsonl import lines_of
+from shared import layout
+from shared.contracts.documents import Membership
+from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ModelTrace, RunTrace, Uses
+from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.ids import short
+from shared.objects import ObjectStore, Series, read_contract
+from shared.pipeline import DATASET, TRAINING
+from shared.results import committed
+
+
+def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datasets: Iterable[str]) -> Uses:
+    """What there is to say of a document that stands (or stood) on these shelves, looking into these datasets."""
+    places = sorted(shelves, key=lambda one: one.collection)
+    held = tuple(trace for dataset in datasets if (trace := _dataset(store, dataset, document)) is not None)
+    runs = tuple(_runs(store, {one.dataset: one for one in held}))
+    models = tuple(_models(store, {one.run: one for one in runs}))
+    return Uses(
+        document=document, collections=tuple(one.collection for one in places),
+        filenames=tuple(sorted({one.filename for one in places})), datasets=held, runs=runs, models=models,
+        deployments=tuple(_deployments(store, {one.model for one in models})),
+    )  # fmt: skip
+
+
+def all_memberships(store: ObjectStore, document: str) -> list[Membership]:
+    """The shelves that a document stands on, by the objects themselves."""
+    paths = [path for path in store.list("collections") if path.endswith(f"/documents/{document}.json")]
+    found = (read_contract(store, path, Membership) for path in sorted(paths))
+    return [one for one in found if one is not None]
+
+
+def all_datasets(store: ObjectStore) -> list[str]:
+    return sorted(path.split("/")[1].removesuffix(".json") for path in store.list("datasets"))
+
+
+def _dataset(store: ObjectStore, dataset: str, document: str) -> DatasetTrace | None:
+    wish = read_contract(store, layout.dataset(dataset), DatasetWish)
+    if wish is None:
+        return None
+    asked = any(one.document == document for one in wish.inputs)
+    manifest = committed(store, DATASET.name, wish.key)
+    if manifest is None or manifest.rejected is not None:
+        return DatasetTrace(dataset=dataset, name=wish.name) if asked else None
+    name = document.encode()
+    lines = {
+        part: sum(name in line for line in lines_of(store, manifest.files[f"{part}.jsonl"].path))
+        for part in ("train", "heldout") if f"{part}.jsonl" in manifest.files
+    }  # fmt: skip
+    if not asked and not any(lines.values()):
+        return None
+    return DatasetTrace(dataset=dataset, name=wish.name, inputs=asked, **lines)
+
+
+def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace]) -> Iterator[RunTrace]:
+    for path in sorted(store.list("runs")):
+        wish = read_contract(store, path, RunWish)
+        if wish is not None and wish.dataset in datasets:
+            yield RunTrace(
+                run=short(wish.key), name=wish.name, dataset=wish.dataset, trained=datasets[wish.dataset].train > 0,
+                finished=committed(store, TRAINING.name, wish.key) is not None,
+            )  # fmt: skip
+
+
+def _models(store: ObjectStore, runs: dict[str, RunTrace]) -> Iterator[ModelTrace]:
+    for path in sorted(store.list("models")):
+        model = read_contract(store, path, Model)
+        if model is not None and model.run in runs:
+            yield ModelTrace(model=model.id, run=model.run, trained=runs[model.run].trained)
+
+
+def _deployments(store: ObjectStore, models: set[str]) -> Iterator[DeploymentTrace]:
+    for name in sorted({path.split("/")[1] for path in store.list("deployments")}):
+        latest = Series(store, layout.deployment(name)).latest(DeploymentWish)
+        if latest is not None and latest[1].model in models:
+            yield DeploymentTrace(deployment=name, model=latest[1].model, state=latest[1].state)

@@ -1,0 +1,21 @@
+"""JSON lines of the store, a line at a time, with the bytes where each stands."""
+
+from collections.abc import Iterator
+
+from shared.objects import ObjectStore
+
+
+def placed_lines(store: ObjectStore, path: str) -> Iterator[tuple[int, int, bytes]]:
+    """Start, end and bytes of each line of an object."""
+    start, rest = 0, b""
+    for block in store.stream(path):
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield start, start + len(line), line
+            start += len(line) + 1
+    if rest:
+        yield start, start + len(rest), rest
+
+
+def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
+    return (line for _, _, line in placed_lines(store, path) if line)

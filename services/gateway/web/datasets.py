@@ -1,0 +1,110 @@
+"""Datasets: built of a collection, looked at as the model will see them, and trained on."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from pydantic import ValidationError
+
+from services.gateway.bases import require_base
+from services.gateway.pagination import PagingOf
+from services.gateway.parts import Parts, PartsOf
+from services.gateway.problems import field_errors
+from services.gateway.routes.datasets import DatasetId, dataset_of
+from services.gateway.web import forms
+from services.gateway.web.cards import Cards
+from services.gateway.web.entry import ByReviewer, Viewer
+from services.gateway.web.pages import back, page, router
+from services.gateway.web.words import on_the_way
+from shared.bases import read_base
+from shared.catalog.protocol import Slice
+from shared.contracts.base import Contract
+from shared.contracts.learning import DatasetParameters, Example
+from shared.contracts.recipes import TrainingRecipe
+from shared.contracts.views import FINISHED, DatasetView, StageView
+from shared.errors import InvalidInput
+from shared.pipeline import DATASET
+from shared.results import committed
+from shared.template import render_prompt
+
+routes = router()
+
+SHOWN = 12
+SHOWN_BYTES = 256 << 10
+
+
+@routes.get("/datasets")
+def datasets(
+    request: Request, parts: PartsOf, session: Viewer, paging: PagingOf, collection: Annotated[str, Query(max_length=63)] = ""
+) -> Response:
+    """Newest first, and a form for another."""
+    found = paging.page(parts.catalog.dataset_heads(paging.slice), lambda one: (one.created_at, one.id))
+    cards: Cards = request.app.state.cards
+    rows = [
+        {"head": one, "card": cards.of(one.id), "told": on_the_way(one.state, DATASET.name), "result": result_of(one.stages)}
+        for one in found.items
+    ]
+    return page(
+        request, session, "datasets.html", here="datasets", rows=rows, following=found.next_cursor, collection=collection,
+        collections=parts.catalog.collections(Slice(100)),
+        fields=forms.fields(DatasetParameters, DatasetParameters().model_dump(mode="json")),
+    )  # fmt: skip
+
+
+@routes.post("/datasets")
+def build(parts: PartsOf, posted: ByReviewer) -> Response:
+    """Of the documents of a collection that are done now."""
+    base = parts.settings.default_base
+    require_base(parts.store, base)
+    parameters = checked(DatasetParameters, DatasetParameters(), posted.several)
+    view = parts.records.wish_dataset(posted.get("name"), posted.get("collection"), base, parameters)
+    return back(f"/datasets/{view.id}")
+
+
+@routes.get("/datasets/{dataset}")
+def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetId) -> Response:
+    """Its examples, with the template and the end of the answer in plain sight."""
+    view = dataset_of(parts, dataset)
+    recipe = TrainingRecipe(base=view.wish.base)
+    base = read_base(parts.store, view.wish.base)
+    return page(
+        request, session, "dataset.html", here="datasets", dataset=view, result=result_of(view.stages),
+        told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
+        examples=_examples(parts, view), eos=base.eos_token if base else "",
+        fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
+    )  # fmt: skip
+
+
+@routes.post("/datasets/{dataset}/train")
+def train(parts: PartsOf, posted: ByReviewer, dataset: DatasetId) -> Response:
+    view = dataset_of(parts, dataset)
+    recipe = checked(TrainingRecipe, TrainingRecipe(base=view.wish.base), posted.several)
+    return back(f"/runs/{parts.records.wish_run(posted.get('run'), dataset, recipe)}")
+
+
+def checked(contract: type[Contract], standing: Contract, sent: dict[str, list[str]]) -> Any:
+    """A form's contract. Raises InvalidInput with the fields that are wrong."""
+    try:
+        return contract.model_validate(forms.values(contract, standing, sent))
+    except ValidationError as error:
+        wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors()))
+        raise InvalidInput(f"This cannot be: {wrong}. Go back and change it.") from None
+
+
+def result_of(stages: tuple[StageView, ...]) -> dict[str, Any]:
+    """What the last stage that is done made."""
+    done = [stage for stage in stages if stage.state == "done"]
+    return done[-1].result if done else {}
+
+
+def _examples(parts: Parts, view: DatasetView) -> list[dict[str, Any]]:
+    """The first examples: the prompt as it is rendered, and the answer that is learnt."""
+    manifest = committed(parts.store, DATASET.name, view.wish.key)
+    if manifest is None or "train.jsonl" not in manifest.files:
+        return []
+    file = manifest.files["train.jsonl"]
+    block = parts.store.read_range(file.path, 0, min(file.size_bytes, SHOWN_BYTES))
+    lines = block.split(b"\n")[: SHOWN + 1][:-1] if file.size_bytes else []
+    found = [Example.model_validate({**json.loads(line)}) for line in lines if line]
+    template = view.wish.parameters.template
+    return [{"of": one, "prompt": render_prompt(template, one.instruction, one.input)} for one in found]

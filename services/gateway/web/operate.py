@@ -1,0 +1,97 @@
+"""Operate: what waits, what runs, what broke and in which document, what is served, and who has a key."""
+
+from typing import Any
+
+from fastapi import Request, Response
+
+from services.gateway.auth import allows
+from services.gateway.parts import Parts, PartsOf
+from services.gateway.routes.jobs import JobId
+from services.gateway.routes.keys import KeyRequest
+from services.gateway.web.entry import ByAdmin, ByReviewer, Viewer, local
+from services.gateway.web.pages import back, page, router
+from services.gateway.web.words import on_the_way
+from shared.catalog.protocol import Slice
+from shared.clock import now
+from shared.contracts.learning import DeploymentWish
+from shared.contracts.views import DeploymentView, JobView
+from shared.errors import NotFound, Unavailable
+from shared.pipeline import STAGES
+
+routes = router()
+
+SHOWN = 15
+
+
+@routes.get("/operate")
+def operate(request: Request, parts: PartsOf, session: Viewer) -> Response:
+    return _operate(request, parts, session)
+
+
+def _operate(request: Request, parts: Parts, session: Any, secret: str = "", status: int = 200) -> Response:
+    catalog = parts.catalog
+    broken = [*catalog.jobs(Slice(SHOWN), None, "dead"), *catalog.jobs(Slice(SHOWN), None, "failed")]
+    return page(
+        request, session, "operate.html", status=status, here="operate", queues=_queues(parts), counts=catalog.count_jobs(),
+        running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
+        waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
+        deployments=catalog.deployments(), keys=catalog.keys() if allows(session.key, "admin") else None, secret=secret,
+    )  # fmt: skip
+
+
+def address(job: JobView) -> str:
+    """The page of what a job makes."""
+    if job.kind == "document":
+        return f"/shelf/{job.collection}/documents/{job.subject}"
+    return {"dataset": f"/datasets/{job.subject}", "run": f"/runs/{job.subject}"}.get(job.kind, "/operate")
+
+
+def _at_work(job: JobView) -> dict[str, Any]:
+    return {"job": job, "address": address(job), "told": on_the_way(job.state, job.stage)}
+
+
+def _queues(parts: Parts) -> dict[str, int | None]:
+    """Messages that wait, by queue; None where the queue server does not answer."""
+    try:
+        return {name: parts.queue.depth(name) for name in dict.fromkeys(stage.queue for stage in STAGES.values())}
+    except Unavailable:
+        return dict.fromkeys((stage.queue for stage in STAGES.values()), None)
+
+
+@routes.post("/operate/jobs/{job}/retry")
+def retry(parts: PartsOf, posted: ByReviewer, job: JobId) -> Response:
+    parts.records.retry(job)
+    return back(local(posted.get("next", "/operate")))
+
+
+@routes.post("/operate/jobs/{job}/cancel")
+def cancel(parts: PartsOf, _: ByReviewer, job: JobId) -> Response:
+    parts.records.cancel(job)
+    return back("/operate")
+
+
+@routes.post("/operate/deployments/{name}/stop")
+def stop(parts: PartsOf, _: ByReviewer, name: str) -> Response:
+    parts.records.wish_deployment(_standing(parts, name).model_copy(update={"state": "stopped", "wished_at": now()}))
+    return back("/operate")
+
+
+def _standing(parts: Parts, name: str) -> DeploymentWish:
+    found: DeploymentView | None = parts.catalog.deployment(name)
+    if found is None:
+        raise NotFound(f"There is no deployment {name!r}.")
+    return found.wish
+
+
+@routes.post("/operate/keys")
+def create_key(request: Request, parts: PartsOf, posted: ByAdmin) -> Response:
+    """The secret is on the page that answers, once."""
+    asked = KeyRequest.model_validate({"name": posted.get("name"), "scopes": [posted.get("scope", "read")]})
+    _, secret = parts.records.create_key(asked.name, asked.scopes)
+    return _operate(request, parts, posted.session, secret, 201)
+
+
+@routes.post("/operate/keys/{key}/revoke")
+def revoke_key(parts: PartsOf, _: ByAdmin, key: str) -> Response:
+    parts.records.revoke_key(key)
+    return back("/operate")

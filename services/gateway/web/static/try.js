@@ -1,0 +1,89 @@
+// A question to the tuned model and its base at once, each answer as it comes; then the chunks nearest to the tuned one's.
+
+import { ask, element, getJson } from "./api.js";
+
+const form = document.querySelector("[data-ask]");
+const question = document.querySelector("#question");
+const stop = document.querySelector("[data-stop]");
+const send = document.querySelector("[data-send]");
+const sides = [...document.querySelectorAll("[data-side]")];
+const evidence = document.querySelector("[data-evidence]");
+let leaving = new AbortController();
+
+function request(side) {
+  const chat = form.elements.mode.value === "chat";
+  const body = {
+    model: form.dataset[side.dataset.side], stream: true,
+    max_tokens: Math.max(1, Number.parseInt(document.querySelector("#tokens").value, 10) || 128),
+    temperature: Math.max(0, Number.parseFloat(document.querySelector("#temperature").value) || 0),
+    stream_options: { include_usage: true },
+    ...(chat ? { messages: [{ role: "user", content: question.value }] } : { prompt: question.value }),
+  };
+  return [chat ? "/v1/chat/completions" : "/v1/completions", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: leaving.signal }];
+}
+
+async function* events(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (line.startsWith("data: {")) yield JSON.parse(line.slice(6));
+  }
+}
+
+async function answer(side) {
+  const place = side.querySelector("[data-answer]"), pace = side.querySelector("[data-pace]");
+  [place.textContent, pace.textContent] = ["", "…"];
+  side.setAttribute("aria-busy", "true");
+  let tokens = 0, counted = 0, first = 0;
+  try {
+    for await (const event of events(await ask(...request(side)))) {
+      if (event.error) throw new Error(event.error.message);
+      counted = event.usage?.completion_tokens ?? counted;
+      const text = event.choices?.[0]?.delta?.content ?? event.choices?.[0]?.text ?? "";
+      if (!text) continue;
+      first ||= performance.now();
+      tokens += 1;
+      place.append(text);
+      pace.textContent = told(counted || tokens, first);
+    }
+    pace.textContent = told(counted || tokens, first);
+  } catch (error) {
+    pace.textContent = error.name === "AbortError" ? "Stopped." : error.message;
+  } finally {
+    side.removeAttribute("aria-busy");
+  }
+  return place.textContent;
+}
+
+function told(tokens, first) {
+  const seconds = (performance.now() - first) / 1000;
+  return tokens < 2 || seconds < 0.05 ? `${tokens} tokens` : `${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens a second`;
+}
+
+async function near(text) {
+  if (!evidence || !text.trim()) return;
+  const { items } = await getJson(`/v1/tuned-models/${form.dataset.model}/evidence?limit=5&text=${encodeURIComponent(text.slice(0, 4000))}`);
+  const found = items.map((one) => {
+    const href = `/shelf/${form.dataset.collection}/documents/${one.document}?page=${one.pages[0] ?? 1}#${encodeURIComponent(one.chunk)}`;
+    return element("li", {}, element("a", { href }, `${one.filename}, page ${one.pages.join(", ")}`), " ", element("small", {}, `score ${one.score.toFixed(1)}`), element("p", { class: "reading clamp" }, one.text));
+  });
+  evidence.querySelector("[data-found]").replaceChildren(...(found.length ? found : [element("li", { class: "none" }, "No training chunk shares a word with it.")]));
+  evidence.hidden = false;
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  leaving = new AbortController();
+  [send.disabled, stop.hidden] = [true, false];
+  const answers = await Promise.all(sides.map(answer));
+  [send.disabled, stop.hidden] = [false, true];
+  await near(answers.at(-1)).catch(() => {});
+});
+stop.addEventListener("click", () => leaving.abort());
+question.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+});

@@ -1,0 +1,173 @@
+"""What a run takes of a device's memory and how long it takes, from the base's config.json: no model is loaded.
+
+The activations are those that autograd keeps of a Llama block whose base is frozen: inputs of the adapted layers, not of the
+others; both norms' inputs in fp32; queries, keys, values and outputs of attention; four products of the feed-forward.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.contracts.estimates import Lengths, MemoryParts
+from shared.contracts.recipes import TrainingRecipe
+from shared.errors import Unsupported
+from shared.tuning.architectures import architecture_of, packing_of
+
+NF4_BLOCK, SCALE_BLOCK, OPTIMIZER_BLOCK = 64, 256, 256
+SMALL_TENSOR = 4_096
+"""bitsandbytes keeps the state of smaller tensors in fp32."""
+RUNTIME = {"cpu": 760 << 20, "cuda": 700 << 20}
+"""A worker's process with torch, transformers, peft, TRL and Ray imported, as measured here; a CUDA context with cuBLAS'
+workspace, as is commonly seen (none was measured here)."""
+ANSWER_SHARE = 0.25
+"""Of an example's tokens, learned where no dataset says how many are."""
+GROUPED = {"q_proj", "k_proj", "v_proj", "qkv_proj"}, {"gate_proj", "up_proj", "gate_up_proj"}
+"""Layers that share their input, which is kept once for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A Llama-like base: widths of its parts, and the linear layers of a block by name → (in, out)."""
+
+    hidden: int
+    layers: int
+    vocabulary: int
+    tied: bool
+    queries: int
+    keys: int
+    intermediate: int
+    linear: dict[str, tuple[int, int]]
+
+    @property
+    def linear_parameters(self) -> int:
+        return self.layers * sum(inside * outside for inside, outside in self.linear.values())
+
+    @property
+    def other_parameters(self) -> int:
+        """Embeddings, head and norms: never quantized."""
+        return self.vocabulary * self.hidden * (1 if self.tied else 2) + (2 * self.layers + 1) * self.hidden
+
+    @property
+    def parameters(self) -> int:
+        return self.linear_parameters + self.other_parameters
+
+
+def shape_of(config: Mapping[str, Any]) -> Shape:
+    """The shape that a config.json describes. Raises Unsupported for other than Llama-like models."""
+    known = architecture_of(config)
+    if known is None or known.family != "llama":
+        raise Unsupported(
+            f"There is no estimate for {config.get('model_type', 'nameless')} models yet, only for Llama-like ones. "
+            "Run a few steps with max_steps to see what they take."
+        )
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    width = int(config.get("head_dim") or hidden // heads)
+    queries, keys = heads * width, int(config.get("num_key_value_heads") or heads) * width
+    inner = int(config["intermediate_size"])
+    if known.targets[0] == "qkv_proj":
+        linear = {"qkv_proj": (hidden, queries + 2 * keys), "gate_up_proj": (hidden, 2 * inner)}
+    else:
+        linear = {"q_proj": (hidden, queries), "k_proj": (hidden, keys), "v_proj": (hidden, keys)}
+        linear |= {"gate_proj": (hidden, inner), "up_proj": (hidden, inner)}
+    linear |= {"o_proj": (queries, hidden), "down_proj": (inner, hidden)}
+    return Shape(
+        hidden=hidden, layers=int(config["num_hidden_layers"]), vocabulary=int(config["vocab_size"]),
+        tied=bool(config.get("tie_word_embeddings", False)), queries=queries, keys=keys, intermediate=inner, linear=linear,
+    )  # fmt: skip
+
+
+def adapted(recipe: TrainingRecipe, shape: Shape) -> dict[str, tuple[int, int]]:
+    """The layers of a block that get an adapter."""
+    if isinstance(recipe.lora_targets, str):
+        return shape.linear
+    wanted = {name.rpartition(".")[2] for name in recipe.lora_targets}
+    return {name: sizes for name, sizes in shape.linear.items() if name in wanted}
+
+
+def adapter_parameters(recipe: TrainingRecipe, shape: Shape) -> int:
+    return shape.layers * sum(recipe.lora_r * (inside + outside) for inside, outside in adapted(recipe, shape).values())
+
+
+def memory(
+    recipe: TrainingRecipe, config: Mapping[str, Any], lengths: Lengths | None, device: str, precision: str
+) -> tuple[MemoryParts, int]:
+    """Bytes by part at the largest forward pass, and the tokens of it."""
+    shape = shape_of(config)
+    number = 4 if precision == "fp32" else 2
+    quantized = recipe.quantization == "nf4"
+    tokens, learned = _largest_pass(recipe, packing_of(recipe, config), lengths)
+    trainable = adapter_parameters(recipe, shape)
+    parts = MemoryParts(
+        weights=(shape.linear_parameters // 2 if quantized else shape.linear_parameters * number)
+        + shape.other_parameters * number,
+        quantization_constants=_constants(recipe, shape) if quantized else 0, adapters=4 * trainable, gradients=4 * trainable,
+        optimizer_states=optimizer_bytes(recipe, shape), activations=_activations(recipe, shape, tokens, number),
+        logits=_logits(shape, learned, number), runtime=RUNTIME[device],
+    )  # fmt: skip
+    return parts, tokens
+
+
+def _constants(recipe: TrainingRecipe, shape: Shape) -> int:
+    blocks = [math.ceil(inside * outside / NF4_BLOCK) for inside, outside in shape.linear.values()]
+    if not recipe.double_quantization:
+        return shape.layers * sum(4 * count + 64 for count in blocks)
+    # One byte a block, an fp32 scale for every 256 of these, two code tables and an offset a layer.
+    return shape.layers * sum(count + 4 * math.ceil(count / SCALE_BLOCK) + 1024 + 64 + 4 for count in blocks)
+
+
+def optimizer_bytes(recipe: TrainingRecipe, shape: Shape) -> int:
+    tensors = [
+        (recipe.lora_r, size) for inside, outside in adapted(recipe, shape).values() for size in (inside, outside)
+    ]  # fmt: skip
+    return shape.layers * sum(_state_bytes(recipe.optimizer, rows, columns) for rows, columns in tensors)
+
+
+def _state_bytes(optimizer: str, rows: int, columns: int) -> int:
+    count = rows * columns
+    moments = {"adamw_8bit": 2, "paged_adamw_8bit": 2, "adamw_torch": 2, "lion_8bit": 1}.get(optimizer, 0)
+    if optimizer == "adafactor":
+        return 4 * (rows + columns)
+    if moments == 0 or optimizer == "adamw_torch" or count < SMALL_TENSOR:
+        return 4 * moments * count
+    return moments * (count + 4 * math.ceil(count / OPTIMIZER_BLOCK))
+
+
+def _largest_pass(recipe: TrainingRecipe, packing: str, lengths: Lengths | None) -> tuple[int, int]:
+    """Tokens of the largest forward pass, and those of them that are projected to the vocabulary."""
+    everything = recipe.loss == "all"
+    if packing == "full" or lengths is None:
+        tokens = recipe.batch_size * recipe.max_tokens
+        share = (
+            ANSWER_SHARE if lengths is None else sum(one[1] for one in lengths.longest) / sum(one[0] for one in lengths.longest)
+        )
+        return tokens, tokens if everything else math.ceil(share * tokens)
+    longest = lengths.longest[: recipe.batch_size]
+    if packing == "batch":
+        return sum(one[0] for one in longest), sum(one[0] if everything else one[1] for one in longest)
+    width = longest[0][0]
+    # In a padded batch a column is projected for every row where any row learns there.
+    first = 0 if everything else min(tokens - learned for tokens, learned in longest)
+    return width * len(longest), (width - first) * len(longest)
+
+
+def _activations(recipe: TrainingRecipe, shape: Shape, tokens: int, number: int) -> int:
+    block = _block_bytes(recipe, shape, number)
+    if not recipe.gradient_checkpointing:
+        return tokens * (shape.layers * block + 4 * shape.hidden)
+    return tokens * (shape.layers * shape.hidden * number + block + 4 * shape.hidden)
+
+
+def _block_bytes(recipe: TrainingRecipe, shape: Shape, number: int) -> int:
+    """Bytes that one block keeps of one token."""
+    names = adapted(recipe, shape)
+    inputs = sum(shape.hidden for group in GROUPED if group & set(names))
+    inputs += sum(shape.linear[name][0] for name in ("o_proj", "down_proj") if name in names)
+    attention = 2 * shape.queries + 2 * shape.keys
+    feed_forward = 3 * shape.intermediate
+    return 8 * shape.hidden + number * (inputs + attention + feed_forward + recipe.lora_r * len(names))
+
+
+def _logits(shape: Shape, learned: int, number: int) -> int:
+    """At the beginning of the way back: log-probabilities and two gradients in fp32, one more in the run's precision."""
+    return learned * shape.vocabulary * (12 if number == 2 else 16)

@@ -1,0 +1,135 @@
+"""The web app's door: sessions, their tokens, and what a page answers when something is wrong."""
+
+import re
+
+import httpx
+import pytest
+
+from services.gateway.sessions import COOKIE
+from shared.contracts.keys import Scope
+from tests.api.conftest import PDF, Gateway
+
+
+@pytest.fixture
+def browser(gateway: Gateway) -> httpx.Client:
+    return sign_in(gateway, "admin")
+
+
+def sign_in(gateway: Gateway, scope: Scope) -> httpx.Client:
+    """A client that holds a session's cookie and no key."""
+    _, secret = gateway.parts.records.create_key("browser", (scope,))
+    client = httpx.Client(base_url=gateway.url, timeout=30, trust_env=False)
+    answer = client.post("/sign-in", data={"key": secret, "next": "/operate"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/operate")
+    return client
+
+
+def token(client: httpx.Client) -> str:
+    found = re.search(r'name="csrf" content="([0-9a-f]{64})"', client.get("/operate").text)
+    assert found is not None
+    return found.group(1)
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites_and_holds_no_secret(gateway: Gateway) -> None:
+    _, secret = gateway.parts.records.create_key("browser", ("read",))
+    answer = httpx.post(f"{gateway.url}/sign-in", data={"key": secret}, trust_env=False)
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "Max-Age=43200" in cookie
+    assert secret not in cookie
+    wrong = httpx.post(f"{gateway.url}/sign-in", data={"key": "lk-wrong"}, trust_env=False)
+    assert wrong.status_code == 401 and "set-cookie" not in wrong.headers
+
+
+def test_nobody_is_signed_in_by_another_sites_form(gateway: Gateway) -> None:
+    _, secret = gateway.parts.records.create_key("browser", ("read",))
+    answer = httpx.post(
+        f"{gateway.url}/sign-in", data={"key": secret}, headers={"Sec-Fetch-Site": "cross-site"}, trust_env=False
+    )
+    assert answer.status_code == 403 and "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/a b"])
+def test_sign_in_leads_nowhere_but_here(gateway: Gateway, target: str) -> None:
+    _, secret = gateway.parts.records.create_key("browser", ("read",))
+    answer = httpx.post(f"{gateway.url}/sign-in", data={"key": secret, "next": target}, trust_env=False)
+    assert answer.headers["location"] == "/"
+
+
+def test_a_form_without_the_sessions_token_changes_nothing(gateway: Gateway, browser: httpx.Client) -> None:
+    other = sign_in(gateway, "admin")
+    for sent in ({}, {"csrf": "0" * 64}, {"csrf": token(other)}):
+        answer = browser.post("/shelf", data={"name": "made", **sent})
+        assert answer.status_code == 403
+    assert gateway.catalog.collection("made") is None
+    assert browser.post("/shelf", data={"name": "made", "csrf": token(browser)}).status_code == 303
+    assert gateway.catalog.collection("made") is not None
+
+
+def test_a_session_may_read_the_api_and_change_it_only_with_its_token(browser: httpx.Client) -> None:
+    assert browser.get("/v1/collections").status_code == 200
+    upload = {"url": "/v1/collections/papers/documents", "content": PDF}
+    headers = {"Content-Type": "application/pdf"}
+    refused = browser.post(**upload, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert browser.post(**upload, headers={**headers, "X-CSRF-Token": token(browser)}).status_code == 202
+
+
+def test_a_changed_or_outlived_cookie_is_no_session(
+    gateway: Gateway, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = browser.cookies[COOKIE]
+    identity, until, rest = cookie.split(".", 2)
+    changed = [cookie[:-1] + ("0" if cookie[-1] != "0" else "1"), f"{identity}.{int(until) + 1}.{rest}", "a.b.c.d", "..", "é"]
+    for one in changed:
+        answer = httpx.get(f"{gateway.url}/operate", headers={"Cookie": f"{COOKIE}={one}".encode()}, trust_env=False)
+        assert answer.status_code == 303, one
+    monkeypatch.setattr("services.gateway.sessions.time.time", lambda: int(until) + 1)
+    assert browser.get("/operate").status_code == 303
+
+
+def test_a_revoked_key_ends_its_sessions(gateway: Gateway, browser: httpx.Client) -> None:
+    key = browser.cookies[COOKIE].split(".")[0]
+    assert browser.get("/").status_code == 200
+    gateway.parts.records.revoke_key(key)
+    assert browser.get("/").status_code == 303
+    assert browser.get("/v1/collections").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/shelf/nothing", 404, "There is no collection"), ("/datasets/0000000000000000", 404, "There is no dataset"),
+        ("/runs/0000000000000000", 404, "There is no run"), ("/runs/not-a-run", 422, "String should match"),
+        ("/shelf/nothing/documents/abcdef", 404, "There is no collection"), ("/?cursor=%00", 400, "cursor"),
+        ("/static/0/lectern.css", 404, ""),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_told_in_words(gateway: Gateway, browser: httpx.Client, path: str, status: int, told: str) -> None:
+    gateway.parts.records.collect("papers")
+    answer = browser.get(path)
+    assert (answer.status_code, told in answer.text) == (status, True), answer.text
+
+
+def test_assets_are_kept_for_good_under_an_address_of_their_content(browser: httpx.Client) -> None:
+    style = re.search(r'href="(/static/[0-9a-f]{12}/lectern\.css)"', browser.get("/sign-in").text)
+    assert style is not None
+    answer = browser.get(style.group(1))
+    assert answer.headers["content-type"].startswith("text/css") and "immutable" in answer.headers["cache-control"]
+
+
+def test_a_refused_setting_is_shown_where_it_was_typed(gateway: Gateway, browser: httpx.Client) -> None:
+    gateway.parts.records.collect("papers")
+    answer = browser.post("/shelf/papers/settings", data={"csrf": token(browser), "chunking.max_tokens": "<b>7"})
+    assert answer.status_code == 422
+    assert "chunking.max_tokens" in answer.text and "&lt;b&gt;7" in answer.text
+    kept = {"csrf": token(browser), "chunking.max_tokens": "64", "cleaning.drop_citations": ["off", "on"]}
+    assert browser.post("/shelf/papers/settings", data=kept).status_code == 303
+    parameters = gateway.catalog.collection("papers").parameters
+    assert (parameters.chunking.max_tokens, parameters.cleaning.drop_citations) == (64, True)
+
+
+def test_a_page_that_cannot_be_drawn_says_so_and_its_text_stays(gateway: Gateway, browser: httpx.Client) -> None:
+    document = gateway.add()
+    answer = browser.get(f"/shelf/papers/documents/{document}/pages/1.webp")
+    assert answer.status_code == 409 and "cannot be drawn" in answer.text
+    assert browser.get(f"/shelf/papers/documents/{document}").status_code == 200

@@ -1,0 +1,97 @@
+"""From documents to a dataset, to a run that is watched, to a model that is tried beside its base."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import EXAMPLES, Enter, violations
+from tests.browser.library import BASE, Library
+
+Picture = Callable[[Page, str], None]
+
+
+def test_a_dataset_is_built_looked_at_and_trained_on_while_the_curve_grows(
+    enter: Enter, lectern: Library, picture: Picture
+) -> None:
+    for name in ("data-policy", "safety-handbook", "annual-report"):
+        lectern.add(EXAMPLES / f"{name}.pdf", "halden")
+    page = enter("write")
+    page.goto("/shelf/halden")
+    page.get_by_role("link", name="Build a dataset").click()
+    expect(page.get_by_label("Collection")).to_have_value("halden")
+    assert violations(page) == []
+    page.get_by_label("Name", exact=True).fill("halden-1")
+    with lectern.working():
+        page.get_by_role("button", name="Build it").click()
+        expect(page.get_by_text("As the model will see it")).to_be_visible(timeout=60_000)
+    example = page.locator(".example pre").first
+    expect(example).to_contain_text("### Response:")
+    expect(example.locator("mark")).to_have_text("<|im_end|>")
+    assert violations(page) == []
+    picture(page, "dataset")
+    lectern.gateway.workers.step_seconds = 0.3
+    with lectern.working():
+        page.get_by_role("button", name="Start training").click()
+        expect(page.locator("[data-show=step]")).to_have_text(re.compile(r"(5|6|7|8|9|1\d) of 24"), timeout=60_000)
+        expect(page.locator("[data-show=eta_seconds]")).to_have_text(re.compile(r"\d+ s"))
+        assert len(page.locator("polyline").first.get_attribute("points").split()) >= 3
+        assert violations(page) == []
+        picture(page, "run-live")
+        expect(page.get_by_role("heading", name="On held-out examples")).to_be_visible(timeout=60_000)
+    lectern.gateway.workers.step_seconds = 0
+    lineage = page.get_by_label("From the model to its documents")
+    expect(lineage).to_contain_text("safety-handbook.pdf")
+    expect(lineage).to_contain_text("halden-1-tuned-")
+    assert violations(page) == []
+    picture(page, "run")
+
+
+def test_runs_are_compared_in_one_picture(enter: Enter, lectern: Library, picture: Picture) -> None:
+    lectern.add(EXAMPLES / "data-policy.pdf", "compared")
+    dataset = lectern.dataset("compared")
+    for rate in (1e-4, 5e-4):
+        lectern.model(dataset, "compared", learning_rate=rate)
+    page = enter("read")
+    page.goto("/runs")
+    for box in page.get_by_role("checkbox", name="Compare compared").all():
+        box.check()
+    assert violations(page) == []
+    page.get_by_role("button", name="Compare those chosen").click()
+    expect(page.locator("polyline")).to_have_count(2)
+    expect(page.get_by_role("row", name="learning rate 0.0005 0.0001")).to_be_visible()
+    assert violations(page) == []
+    picture(page, "compare")
+
+
+def test_base_and_tuned_answer_side_by_side_with_the_pages_nearest_to_it(
+    enter: Enter, lectern: Library, picture: Picture
+) -> None:
+    lectern.add(EXAMPLES / "seiche-paper.pdf", "tried")
+    lectern.add(EXAMPLES / "data-policy.pdf", "tried")
+    model = lectern.model(lectern.dataset("tried"), "tried")
+    lectern.deploy(model, "tried")
+    page = enter("read")
+    page.goto("/try?deployment=tried")
+    page.get_by_label("Your question").fill("What is the period of the seiche?")
+    page.keyboard.press("Control+Enter")
+    base, tuned = (page.locator(f"[data-side={side}]") for side in ("base", "tuned"))
+    expect(tuned.locator("[data-answer]")).to_contain_text("47.2 minutes", timeout=20_000)
+    expect(base.locator("[data-answer]")).to_contain_text("depends on the location")
+    expect(tuned.locator("[data-pace]")).to_contain_text("tokens a second")
+    asked = lectern.engine.asked[-2:]
+    assert {one["model"] for one in asked} == {model, BASE}
+    assert all(one["messages"][0]["content"] == "What is the period of the seiche?" for one in asked)
+    nearest = page.locator("[data-found] li").first
+    expect(nearest).to_contain_text("seiche")
+    expect(page.locator("[data-evidence]")).to_contain_text("evidence, not proof")
+    assert violations(page) == []
+    picture(page, "try")
+    nearest.get_by_role("link").click()
+    expect(page.locator("#chunks .part:focus")).to_be_visible()
+    page.go_back()
+    page.get_by_label("Completion").check()
+    page.get_by_label("Your question").fill("The period of the seiche is")
+    page.get_by_role("button", name="Ask both").click()
+    expect(tuned.locator("[data-answer]")).to_contain_text("47.2 minutes")
+    assert lectern.engine.asked[-1]["path"] == "/v1/completions"

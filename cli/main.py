@@ -11,12 +11,15 @@ from cli.commands import (
     demo,
     deployments,
     documents,
+    forgetting,
     jobs,
     keys,
     launch,
+    ledger,
     models,
     runs,
     stages,
+    trace,
     upload,
 )
 from cli.outcome import MEANING
@@ -55,7 +58,24 @@ def root(
     """The options before any command."""
 
 
-for group in (launch, demo, upload, documents, collections, datasets, runs, models, deployments, chat, jobs, keys, stages):
+for group in (
+    launch,
+    demo,
+    upload,
+    documents,
+    ledger,
+    trace,
+    forgetting,
+    collections,
+    datasets,
+    runs,
+    models,
+    deployments,
+    chat,
+    jobs,
+    keys,
+    stages,
+):
     group.register(app)
 
 

@@ -28,10 +28,16 @@ def models(
         return
     rows = [
         (each["id"], each["name"], each["base"], each["dataset"], f"{each['evaluation']['base']['loss']:.4f}",
-         f"{each['evaluation']['tuned']['loss']:.4f}", each["created_at"][:19])
+         f"{each['evaluation']['tuned']['loss']:.4f}", each["created_at"][:19], forgotten_note(each))
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "made"], rows))
+    session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "made", "note*"], rows))
+
+
+def forgotten_note(found: dict[str, Any]) -> str:
+    """What must be known of a model that was trained on documents which had to go."""
+    saw = found.get("saw_forgotten") or ()
+    return f"saw forgotten documents: {', '.join(one[:12] for one in saw)}" if saw else ""
 
 
 def evidence(

@@ -7,7 +7,7 @@ import pytest
 
 from shared.catalog.protocol import Answer, Catalog, NewJob, Slice
 from shared.contracts.documents import ChunkingParameters, ProcessingParameters
-from shared.contracts.keys import ApiKey
+from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
 from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected
 
@@ -193,6 +193,16 @@ def test_the_newest_event_is_known_by_its_number(shelf: Catalog) -> None:
     put(shelf, work())
     assert shelf.latest_event() > before
     assert shelf.events(work().job, shelf.latest_event()) == []
+
+
+def test_the_audit_log_is_read_newest_first(shelf: Catalog) -> None:
+    deeds = [
+        Deed(id=str(at), at=f"2026-01-0{at}T00:00:00Z", key="k", name="n", method="PUT", path="/v1/x", status=200, trace="t")
+        for at in (1, 2, 3)
+    ]
+    for deed in (*deeds, deeds[0]):
+        shelf.put_deed(deed)
+    assert shelf.deeds(Slice(2)) == [deeds[2], deeds[1]]
 
 
 def test_an_answer_is_remembered(shelf: Catalog) -> None:

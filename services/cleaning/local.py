@@ -7,8 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from services.cleaning.stages.chunk import TokenCount, chunks
-from services.cleaning.stages.clean import Cleaner, Kept, Ledger, habits
+from services.cleaning.stages.clean import Cleaner, Kept, Ledger
+from services.cleaning.stages.habits import habits
 from services.cleaning.stages.mmd_blocks import page_of
+from services.cleaning.stages.tagging import tagged
 from services.cleaning.write import read_pages
 from shared.contracts.documents import Chunk, ChunkingParameters, CleaningParameters, GarbageItem, LineFate, Page, Piece
 
@@ -35,7 +37,7 @@ def clean_mmd(
     given = pages if pages is not None else (page_of(mmd),)
     known = habits(given, wanted)
     cleaner = Cleaner(document or sha256(mmd.encode()).hexdigest(), wanted, known)
-    found = [item for page in given for item in cleaner.clean(page)]
+    found = [item for page in tagged(given, known, wanted.margin_share, None) for item in cleaner.clean(page)]
     kept = [item for item in found if isinstance(item, Kept)]
     garbage = tuple(item for item in found if isinstance(item, GarbageItem))
     lines = tuple(item for item in found if isinstance(item, LineFate))

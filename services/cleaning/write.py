@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from services.cleaning.stages.chunk import TokenCount, chunks
-from services.cleaning.stages.clean import Cleaner, Kept, habits
+from services.cleaning.stages.clean import Cleaner, Kept
+from services.cleaning.stages.habits import habits
+from services.cleaning.stages.line_model import LineModel
+from services.cleaning.stages.tagging import tagged
 from shared.contracts.documents import (
     ChunkingParameters,
     ChunkingResult,
@@ -20,9 +23,15 @@ MMD, PIECES, GARBAGE, LINES, CHUNKS = "clean.mmd", "pieces.jsonl", "garbage.json
 
 
 def clean_to(
-    pages: Path, out: Path, document: str, parameters: CleaningParameters, progress: Callable[[int], None]
+    pages: Path,
+    out: Path,
+    document: str,
+    parameters: CleaningParameters,
+    model: LineModel | None,
+    progress: Callable[[int], None],
 ) -> CleaningResult:
-    """Reads a page map twice, a page at a time: to learn the document's habits, then to clean it."""
+    """Reads a page map twice, a few pages at a time: to learn the document's habits, then to clean it. Without a model the
+    rules label the lines."""
     known = habits(read_pages(pages), parameters)
     cleaner = Cleaner(document, parameters, known)
     pieces = 0
@@ -32,7 +41,7 @@ def clean_to(
         (out / GARBAGE).open("w", encoding="utf-8") as garbage,
         (out / LINES).open("w", encoding="utf-8") as lines,
     ):
-        for page in read_pages(pages):
+        for page in tagged(read_pages(pages), known, parameters.margin_share, model):
             for item in cleaner.clean(page):
                 if isinstance(item, Kept):
                     pieces += 1
@@ -40,7 +49,7 @@ def clean_to(
                     kept.write(item.piece.model_dump_json() + "\n")
                 else:
                     (garbage if isinstance(item, GarbageItem) else lines).write(item.model_dump_json() + "\n")
-            progress(page.number)
+            progress(page.page.number)
         mmd.write("\n" if pieces else "")
     ledger = cleaner.ledger
     return CleaningResult(

@@ -122,6 +122,17 @@ class LineFate(Contract):
     confidence: float | None = None
 
 
+class LabelledPage(Contract):
+    """A page whose lines were labelled by people or by construction: a record of the files that taggers learn from.
+
+    `labels` holds a block's labels line by line, in the order of `LineFate.line`; None where nobody knows.
+    """
+
+    document: str
+    page: Page
+    labels: tuple[tuple[LineLabel | None, ...], ...]
+
+
 class Span(Contract):
     """Where a part of a chunk came from: `start:end` in the chunk's text, `box` on `page`."""
 

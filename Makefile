@@ -20,7 +20,7 @@ help:  ## Show this list
 demo: setup engine  ## The main job: PDFs in, a tuned model that answers (PDFS=DIR for your own)
 	@$(BIN)/lectern demo --pdfs "$(PDFS)" --home "$(DEMO_HOME)"
 
-test: setup engine  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
+test: setup engine browser  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
 	@$(BIN)/python -m pytest $(TESTS)
 
 lint: setup  ## ruff, types, import contracts
@@ -37,6 +37,9 @@ setup: $(VENV)/.installed system  ## The environment of the services, the comman
 
 system:  ## What pip cannot bring (Tesseract, for scans); says so where it cannot install it
 	@scripts/install_system.sh
+
+browser:  ## Chromium, in which the tests look at the web app
+	@scripts/install_system.sh --browser
 
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
@@ -67,4 +70,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system engine bench-extraction fuzz-extraction clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction fuzz-extraction clean

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from examples.labelled.marks import Mark
 from examples.labelled.matching import labelled
-from examples.labelled.sheets import Mark
 from services.extraction.local import Extracted, extract_file
 from shared.contracts.documents import LabelledPage, Page
 

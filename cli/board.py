@@ -19,7 +19,7 @@ from cli.text import count, duration, one_line, plain, reach
 
 LINE_SECONDS = 5.0
 WORKING_ROWS = 6
-PAST = {"extraction": "extracted", "cleaning": "cleaned", "chunking": "chunked"}
+PAST = {"extraction": "extracted", "cleaning": "cleaned", "chunking": "chunked", "screening": "screened"}
 
 
 class Board:

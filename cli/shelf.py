@@ -7,7 +7,7 @@ from typing import Any
 from cli.api import Json
 
 FINISHED = frozenset({"done", "failed", "dead", "cancelled"})
-STAGES = ("extraction", "cleaning", "chunking")
+STAGES = ("extraction", "cleaning", "chunking", "screening")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Installs what pip cannot bring: Tesseract, which reads scans. Where it cannot, it says what is missing and goes on:
-# everything but scans works without it. Languages beside English: LECTERN_OCR_LANGUAGES="deu fra" scripts/install_system.sh
+# Installs what pip cannot bring: Tesseract, which reads scans, and with `--browser` Chromium, in which the tests look at the
+# web app. Where it cannot, it says what is missing and goes on: everything but scans, and those tests, works without.
+# Languages beside English: LECTERN_OCR_LANGUAGES="deu fra" scripts/install_system.sh
 set -euo pipefail
 
+browser="${1:-}"
 languages="eng ${LECTERN_OCR_LANGUAGES:-}"
 
 missing() {
+  [ "$browser" != --browser ] || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || echo "chromium"
   command -v tesseract >/dev/null || { echo "tesseract-ocr"; return; }
   local known; known="$(tesseract --list-langs 2>/dev/null | tail -n +2)"
   for language in $languages; do
@@ -24,9 +27,10 @@ if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
   echo "apt-get could not install ${packages}"
 fi
 
-echo "Scans will be refused as no-text-layer until these are installed: ${packages}"
+case "$packages" in *tesseract*) echo "Scans will be refused as no-text-layer until these are installed: ${packages}" ;; esac
+case "$packages" in *chromium*) echo "The browser's tests (tests/browser) will fail until chromium is installed" ;; esac
 if command -v apt-get >/dev/null; then echo "  sudo apt-get install ${packages}"
-elif command -v brew >/dev/null; then echo "  brew install tesseract tesseract-lang"
-elif command -v dnf >/dev/null; then echo "  sudo dnf install tesseract"
+elif command -v brew >/dev/null; then echo "  brew install tesseract tesseract-lang && brew install --cask chromium"
+elif command -v dnf >/dev/null; then echo "  sudo dnf install tesseract chromium"
 else echo "  see https://tesseract-ocr.github.io/tessdoc/Installation.html"
 fi

@@ -36,3 +36,8 @@ def is_name(text: str) -> bool:
 def new_trace() -> str:
     """A W3C trace id: 32 hex digits."""
     return secrets.token_hex(16)
+
+
+def text_mark(text: str) -> str:
+    """A name for what a text says, whatever its spaces and capitals: labels find their text by it when chunks were cut anew."""
+    return hashlib.sha256(" ".join(text.casefold().split()).encode()).hexdigest()[:16]

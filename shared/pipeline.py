@@ -1,6 +1,6 @@
 """The flow, written down once.
 
-    document → extraction → cleaning → chunking → dataset → run (training → evaluation) → model → deployment
+    document → extraction → cleaning → chunking → screening → dataset → run (training → evaluation) → model → deployment
 
 A stage is a pure function of its parameters and inputs, so its result has a name derived from them. A deployment is
 no stage: it is a wish that the serving service reconciles with what runs.
@@ -11,15 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.contracts.base import Contract
-from shared.contracts.documents import ChunkingResult, CleaningResult, ExtractionResult, ProcessingParameters
+from shared.contracts.documents import (
+    ChunkingResult,
+    CleaningResult,
+    ExtractionResult,
+    ProcessingParameters,
+    ScreeningParameters,
+    ScreeningResult,
+)
 from shared.contracts.learning import (
     DatasetInput,
     DatasetParameters,
     DatasetResult,
     EvaluationResult,
-    TrainingRecipe,
     TrainingResult,
 )
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import DatasetWork, DocumentWork, RunWork, Work
 from shared.keys import stage_key
 
@@ -49,9 +56,15 @@ def chunking_key(document: str, parameters: ProcessingParameters) -> str:
     return stage_key("chunking", CHUNKING.version, parameters.chunking, [cleaning_key(document, parameters)])
 
 
+def screening_key(document: str, parameters: ProcessingParameters) -> str:
+    """The version of the classifier decides, not how it came to be chosen."""
+    chosen = ScreeningParameters(classifier=parameters.screening.classifier)
+    return stage_key("screening", SCREENING.version, chosen, [chunking_key(document, parameters)])
+
+
 def dataset_key(base: str, parameters: DatasetParameters, inputs: tuple[DatasetInput, ...]) -> str:
     """Order of the documents does not matter; their names do, since examples mention them."""
-    sources = sorted(f"{one.chunking_key}:{one.document}:{one.filename}" for one in inputs)
+    sources = sorted(f"{one.screening_key}:{one.labels}:{one.document}:{one.filename}" for one in inputs)
     return stage_key("dataset", DATASET.version, parameters, [base, *sources])
 
 
@@ -68,19 +81,23 @@ EXTRACTION = Stage(
     key=lambda work: extraction_key(work.document, work.parameters),
 )  # fmt: skip
 CLEANING = Stage(
-    "cleaning", queue="cleaning", version=2, work=DocumentWork, result=CleaningResult, then="chunking",
+    "cleaning", queue="cleaning", version=3, work=DocumentWork, result=CleaningResult, then="chunking",
     key=lambda work: cleaning_key(work.document, work.parameters),
 )  # fmt: skip
 CHUNKING = Stage(
-    "chunking", queue="cleaning", version=1, work=DocumentWork, result=ChunkingResult,
+    "chunking", queue="cleaning", version=1, work=DocumentWork, result=ChunkingResult, then="screening",
     key=lambda work: chunking_key(work.document, work.parameters),
+)  # fmt: skip
+SCREENING = Stage(
+    "screening", queue="cleaning", version=1, work=DocumentWork, result=ScreeningResult,
+    key=lambda work: screening_key(work.document, work.parameters),
 )  # fmt: skip
 DATASET = Stage(
     "dataset", queue="cleaning", version=1, work=DatasetWork, result=DatasetResult,
     key=lambda work: work.dataset,
 )  # fmt: skip
 TRAINING = Stage(
-    "training", queue="training", version=1, work=RunWork, result=TrainingResult, then="evaluation",
+    "training", queue="training", version=2, work=RunWork, result=TrainingResult, then="evaluation",
     key=lambda work: work.run,
 )  # fmt: skip
 EVALUATION = Stage(
@@ -88,7 +105,9 @@ EVALUATION = Stage(
     key=evaluation_key,
 )  # fmt: skip
 
-STAGES: dict[str, Stage] = {stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, DATASET, TRAINING, EVALUATION)}
+STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, DATASET, TRAINING, EVALUATION)
+}
 
 FIRST_STAGE: dict[type[Work], Stage] = {DocumentWork: EXTRACTION, DatasetWork: DATASET, RunWork: TRAINING}
 

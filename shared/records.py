@@ -20,16 +20,16 @@ from shared.contracts.learning import (
     EvaluationResult,
     Model,
     RunWish,
-    TrainingRecipe,
     TrainingResult,
 )
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import FINISHED, DatasetView, JobView
 from shared.contracts.work import DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from shared.ids import dataset_job, deployment_job, document_job, run_job, short
 from shared.keys import is_name, new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
-from shared.pipeline import DATASET, EVALUATION, EXTRACTION, STAGES, TRAINING, chunking_key, dataset_key, training_key
+from shared.pipeline import DATASET, EVALUATION, EXTRACTION, STAGES, TRAINING, dataset_key, screening_key, training_key
 from shared.queue import Queue
 from shared.results import committed, standing
 from shared.telemetry import log
@@ -108,10 +108,10 @@ class Records:
             raise NotFound(f"There is no collection {collection!r}.")
         inputs = []
         for membership in _contracts(self.store, self.store.list(layout.memberships(collection)), Membership):
-            key = chunking_key(membership.document, found.parameters)
-            manifest = committed(self.store, "chunking", key)
+            key = screening_key(membership.document, found.parameters)
+            manifest = committed(self.store, "screening", key)
             if manifest is not None and manifest.rejected is None:
-                inputs.append(DatasetInput(document=membership.document, filename=membership.filename, chunking_key=key))
+                inputs.append(DatasetInput(document=membership.document, filename=membership.filename, screening_key=key))
         if not inputs:
             raise Conflict(f"No document of {collection!r} is done yet; watch it with `lectern watch`, then ask again.")
         return tuple(sorted(inputs, key=lambda one: one.document))

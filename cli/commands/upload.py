@@ -27,10 +27,10 @@ def upload(
     ],
     collection: Collection = "default",
     wait: Annotated[
-        bool, typer.Option("--wait", "-w", help="Stay until every document is extracted, cleaned and chunked.")
+        bool, typer.Option("--wait", "-w", help="Stay until every document is extracted, cleaned, chunked and screened.")
     ] = False,
 ) -> None:
-    """Put PDFs on a collection's shelf; they are extracted, cleaned and chunked from there.
+    """Put PDFs on a collection's shelf; they are extracted, cleaned, chunked and screened from there.
 
     The same bytes twice are the same document. Files that are refused are told with what to do; the others go through.
     Exit code 1 if any was refused or, with --wait, failed.

@@ -113,14 +113,14 @@ class Facts:
 
 def document_fact(document: dict[str, Any]) -> DocumentFact:
     """The fact in a document as the server tells of it, with its stages."""
-    extracted, cleaned, chunked = (stage_of(document, stage) for stage in ("extraction", "cleaning", "chunking"))
+    extracted, screened = (stage_of(document, stage) for stage in ("extraction", "screening"))
     return DocumentFact(
         filename=document["filename"],
         state=document["state"],
         pages=extracted.get("pages", 0),
         pages_failed=extracted.get("pages_failed", 0),
-        chunks=chunked.get("chunks", 0),
-        garbage=cleaned.get("garbage", {}),
+        chunks=screened.get("chunks", 0),
+        garbage=screened.get("garbage", {}),
         code=document.get("code"),
         detail=document.get("detail"),
     )

@@ -59,7 +59,7 @@ class Story:
         jobs = {outcome.document["job"] for outcome in outcomes if outcome.document is not None}
         if not jobs:
             raise Failure("Every file was refused, so there is nothing to learn from.", Exit.FAILED, "no-documents")
-        self._head("Extraction, cleaning, chunking")
+        self._head("Extraction, cleaning, chunking, screening")
         with self._watch.step("documents"), board(self._session.console) as on:
             watch_shelf(self._api, COLLECTION, ShelfBoard(on), jobs)
         self._tell_documents()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from examples.labelled.sheets import Mark
+from examples.labelled.marks import Mark
 from services.cleaning.stages.page_lines import TextLine, lines_of
 from shared.contracts.documents import Box, LabelledPage, LineLabel, Page
 

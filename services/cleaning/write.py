@@ -6,8 +6,7 @@ from pathlib import Path
 from services.cleaning.stages.chunk import TokenCount, chunks
 from services.cleaning.stages.clean import Cleaner, Kept
 from services.cleaning.stages.habits import habits
-from services.cleaning.stages.line_model import LineModel
-from services.cleaning.stages.tagging import tagged
+from services.cleaning.stages.tagging import LineModel, tagged
 from shared.contracts.documents import (
     ChunkingParameters,
     ChunkingResult,
@@ -56,7 +55,8 @@ def clean_to(
         pieces=pieces, characters_in=ledger.read, characters_kept=ledger.kept,
         dropped=dict(sorted(ledger.dropped.items())), garbage=dict(sorted(ledger.garbage_items.items())),
         characters_garbage=ledger.garbage_characters, lines_in=ledger.lines_read,
-        lines=dict(sorted(ledger.lines.items())), title=known.title,
+        lines=dict(sorted(ledger.lines.items())), personal=dict(sorted(ledger.personal.items())),
+        flags=dict(sorted(ledger.flags.items())), title=known.title,
     )  # fmt: skip
 
 

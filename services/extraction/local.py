@@ -1,15 +1,14 @@
 """Extraction without a server, on a file or a folder: what the `lectern extract` command calls."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from services.extraction.adapters.isolated import IsolatedExtractor
-from services.extraction.adapters.plain_text import plain_texts, write_plain_text
-from services.extraction.adapters.reader import MMD, PAGES, extract_to
+from services.extraction.adapters.confined import children
+from services.extraction.adapters.plain_text import plain_text, write_plain_text
 from shared.contracts.documents import ExtractionParameters, ExtractionResult
 from shared.contracts.work import Rejected
 
@@ -33,6 +32,8 @@ class FileOutcome:
 
 def extract_file(path: Path, parameters: ExtractionParameters | None = None) -> Extracted | Rejected:
     """One PDF, read in this very process: quick to start, and no limit but `max_pages`."""
+    from services.extraction.adapters.reader import MMD, PAGES, extract_to  # noqa: PLC0415 - plain text needs no layout
+
     with tempfile.TemporaryDirectory(prefix="lectern-extract-") as scratch:
         out = Path(scratch)
         result = extract_to(path, out, parameters or ExtractionParameters(), lambda done, total: None)
@@ -40,6 +41,14 @@ def extract_file(path: Path, parameters: ExtractionParameters | None = None) -> 
             return result
         mmd, pages = (out / MMD).read_text(encoding="utf-8"), (out / PAGES).read_text(encoding="utf-8")
         return Extracted(mmd=mmd, pages=pages, result=result)
+
+
+def text_of_file(path: Path, parameters: ExtractionParameters | None = None) -> str | Rejected:
+    """The plain text of one PDF, read in this very process, with form feeds between pages."""
+    with tempfile.TemporaryDirectory(prefix="lectern-extract-") as scratch:
+        target = Path(scratch) / "plain.txt"
+        outcome = write_plain_text(path, target, parameters or ExtractionParameters())
+        return outcome if isinstance(outcome, Rejected) else target.read_text(encoding="utf-8")
 
 
 def extract_folder(
@@ -52,55 +61,49 @@ def extract_folder(
 
     Yields outcomes as they come.
     """
-    wanted = parameters or ExtractionParameters()
-    sources = iter(sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf" and path.is_file()))
-    out.mkdir(parents=True, exist_ok=True)
-    reader = IsolatedExtractor()
-    with ThreadPoolExecutor(jobs) as threads:
-        running: set[Future[FileOutcome]] = set()
-        while True:
-            for source in islice(sources, 2 * jobs - len(running)):
-                running.add(threads.submit(_one, reader, source, out, wanted))
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=lambda one: one.result().source):
-                yield future.result()
+    from services.extraction.adapters.isolated import IsolatedExtractor  # noqa: PLC0415 - plain text needs no layout
+    from services.extraction.adapters.reader import MMD, PAGES  # noqa: PLC0415
 
+    reader, wanted = IsolatedExtractor(alone=jobs == 1), parameters or ExtractionParameters()
 
-def _one(reader: IsolatedExtractor, source: Path, out: Path, parameters: ExtractionParameters) -> FileOutcome:
-    with tempfile.TemporaryDirectory(prefix=".lectern-extract-", dir=out) as scratch:
-        made = Path(scratch)
-        result = reader.extract(source, made, parameters, lambda done, total: None)
-        if not isinstance(result, Rejected):
-            (made / MMD).replace(out / f"{source.stem}.mmd")
-            (made / PAGES).replace(out / f"{source.stem}.pages.jsonl")
-        return FileOutcome(source=source, outcome=result)
+    def read(source: Path) -> FileOutcome:
+        with tempfile.TemporaryDirectory(prefix=".lectern-extract-", dir=out) as scratch:
+            made = Path(scratch)
+            result = reader.extract(source, made, wanted, lambda done, total: None)
+            if not isinstance(result, Rejected):
+                (made / MMD).replace(out / f"{source.stem}.mmd")
+                (made / PAGES).replace(out / f"{source.stem}.pages.jsonl")
+            return FileOutcome(source=source, outcome=result)
 
-
-def text_of_file(path: Path, parameters: ExtractionParameters | None = None) -> str | Rejected:
-    """The plain text of one PDF, read in this very process, with form feeds between pages."""
-    with tempfile.TemporaryDirectory(prefix="lectern-extract-") as scratch:
-        target = Path(scratch) / "plain.txt"
-        outcome = write_plain_text(path, target, parameters or ExtractionParameters())
-        return outcome if isinstance(outcome, Rejected) else target.read_text(encoding="utf-8")
+    return _each(folder, out, read, jobs)
 
 
 def text_of_folder(
     folder: Path, out: Path, parameters: ExtractionParameters | None = None, jobs: int = 1
 ) -> Iterator[FileOutcome]:
-    """The plain text of every PDF of a folder as `STEM.txt` in `out`, by `jobs` children that each read file after file."""
-    sources = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf" and path.is_file())
+    """The plain text of every PDF of a folder as `STEM.txt` in `out`, read by `jobs` children at a time."""
+    context, wanted = children(jobs == 1, ("services.extraction.adapters.plain_text",)), parameters or ExtractionParameters()
+
+    def read(source: Path) -> FileOutcome:
+        return FileOutcome(source, plain_text(context, source, out, wanted))
+
+    return _each(folder, out, read, jobs)
+
+
+def _each(folder: Path, out: Path, read: Callable[[Path], FileOutcome], jobs: int) -> Iterator[FileOutcome]:
+    """One at a time in this thread, or `jobs` at a time in threads, each of which waits for a child."""
+    sources = iter(sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf" and path.is_file()))
     out.mkdir(parents=True, exist_ok=True)
-    wanted = parameters or ExtractionParameters()
-
-    def share(index: int) -> list[FileOutcome]:
-        return [FileOutcome(source, outcome) for source, outcome in plain_texts(sources[index::jobs], out, wanted)]
-
     if jobs == 1:
-        for source, outcome in plain_texts(sources, out, wanted):
-            yield FileOutcome(source, outcome)
+        yield from map(read, sources)
         return
     with ThreadPoolExecutor(jobs) as threads:
-        for found in threads.map(share, range(jobs)):
-            yield from found
+        running: set[Future[FileOutcome]] = set()
+        while True:
+            for source in islice(sources, 2 * jobs - len(running)):
+                running.add(threads.submit(read, source))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=lambda one: one.result().source):
+                yield future.result()

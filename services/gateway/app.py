@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from services.gateway import openapi, problems
 from services.gateway.access import Access
+from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
@@ -27,6 +28,9 @@ from services.gateway.routes import (
     operations,
     runs,
 )
+from services.gateway.web import pages
+from services.gateway.web.app import VIEWS
+from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
 
 ROUTES = (collections, documents, garbage, datasets, runs, models, deployments, jobs, openai, keys, operations)
@@ -40,8 +44,13 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
+    app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
+    app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:
         app.include_router(module.router)
+    for view in VIEWS:
+        app.include_router(view.routes)
+    app.include_router(pages.assets)
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=parts.settings.max_request_bytes)

@@ -41,7 +41,7 @@ class GarbageReader:
         if file is None:
             return [], None
         items: list[GarbageItem] = []
-        for line, end in _lines(self._store, file, byte):
+        for line, end in lines_from(self._store, file, byte):
             items.append(GarbageItem.model_validate_json(line))
             if len(items) == limit:
                 return items, end if end < file.size_bytes else None
@@ -77,11 +77,11 @@ class GarbageReader:
         if view.collection not in self._parameters:
             found = self._catalog.collection(view.collection)
             self._parameters[view.collection] = found.parameters if found else ProcessingParameters()
-        manifest = committed(self._store, "cleaning", stage_key("cleaning", view.id, self._parameters[view.collection]))
+        manifest = committed(self._store, "screening", stage_key("screening", view.id, self._parameters[view.collection]))
         return manifest.files.get("garbage.jsonl") if manifest else None
 
 
-def _lines(store: ObjectStore, file: File, start: int) -> Iterator[tuple[bytes, int]]:
+def lines_from(store: ObjectStore, file: File, start: int) -> Iterator[tuple[bytes, int]]:
     """Lines from a byte on, each with the byte behind its end."""
     rest = b""
     for at in range(start, file.size_bytes, READ_BYTES):

@@ -8,7 +8,7 @@ from shared.contracts.views import CollectionView, DocumentView
 from shared.contracts.work import File
 from shared.errors import Conflict, InvalidInput, NotFound, NotReady
 from shared.objects import ObjectStore
-from shared.pipeline import chunking_key, cleaning_key, extraction_key
+from shared.pipeline import chunking_key, cleaning_key, extraction_key, screening_key
 from shared.results import committed
 
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
@@ -48,7 +48,9 @@ def document_of(catalog: Catalog, collection: str, document: str) -> DocumentVie
 
 
 def stage_key(stage: str, document: str, parameters: ProcessingParameters) -> str:
-    keys = {"extraction": extraction_key, "cleaning": cleaning_key, "chunking": chunking_key}
+    keys = {
+        "extraction": extraction_key, "cleaning": cleaning_key, "chunking": chunking_key, "screening": screening_key,
+    }  # fmt: skip
     return keys[stage](document, parameters)
 
 

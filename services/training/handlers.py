@@ -8,9 +8,8 @@ from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.children import Children
 from services.training.curves import read_curve
 from services.training.settings import TrainingSettings, child_environment
-from services.training.spec import LIVE_CURVE, PROGRESS, RESULT, EvaluationSpec, Scored, TrainingSpec
+from services.training.spec import LIVE_CURVE, PLAN, PROGRESS, RESULT, EvaluationSpec, Planned, Scored, TrainingSpec
 from services.training.stages.curve import pace
-from services.training.stages.schedule import plan_steps
 from shared import layout
 from shared.bases import fetch_base, read_base
 from shared.contracts.base import Contract
@@ -45,9 +44,10 @@ class RunStages:
         work = _directory(context.scratch / "job")
         spec = TrainingSpec(
             run=run.key, base_name=run.recipe.base, base=base, examples=context.fetch("dataset", dataset.key, "train.jsonl"),
-            template=dataset.parameters.template, recipe=run.recipe, out=context.out, work=work, parent=os.getpid(),
+            heldout=context.fetch("dataset", dataset.key, "heldout.jsonl"), template=dataset.parameters.template,
+            recipe=run.recipe, out=context.out, work=work, parent=os.getpid(),
         )  # fmt: skip
-        tick = _training_progress(context, run, dataset, work)
+        tick = _training_progress(context, work)
         refused = self._children.run("services.training.job", spec, work, tick)
         return refused or TrainingResult.model_validate_json((work / RESULT).read_bytes())
 
@@ -100,23 +100,30 @@ def _adapter(context: StageContext[RunWork], run: str) -> Path:
     return directory
 
 
-def _training_progress(context: StageContext[RunWork], run: RunWish, dataset: DatasetWish, work: Path) -> Callable[[], None]:
-    examples = int(str(context.result("dataset", dataset.key)["train"]))
-    total = plan_steps(run.recipe, max(1, examples)).total
-
+def _training_progress(context: StageContext[RunWork], work: Path) -> Callable[[], None]:
     def tick() -> None:
-        curve = read_curve(work / LIVE_CURVE)
-        if not curve:
-            context.progress(0, total, "step", phase="preparing")
+        curve, total = read_curve(work / LIVE_CURVE), _planned(work)
+        if not curve or total is None:
+            context.progress(0, total or 1, "step", phase="preparing")
             return
         last, rate = curve[-1], pace(curve)
-        remaining = rate.seconds_per_step * (total - last.step)
+        held = [point.heldout_loss for point in curve if point.heldout_loss is not None]
         context.progress(
-            last.step, total, "step", loss=last.loss, learning_rate=last.learning_rate, tokens=last.tokens,
-            tokens_per_second=round(rate.tokens_per_second, 1), eta_seconds=round(remaining, 1),
+            last.step, total, "step", step=last.step, epoch=round(last.epoch, 3), loss=last.loss,
+            learning_rate=last.learning_rate, tokens=last.tokens, seconds=round(last.seconds, 1),
+            tokens_per_second=round(rate.tokens_per_second, 1), memory_bytes=last.memory_bytes,
+            eta_seconds=round(rate.seconds_per_step * (total - last.step), 1), **({"heldout_loss": held[-1]} if held else {}),
         )  # fmt: skip
 
     return tick
+
+
+def _planned(work: Path) -> int | None:
+    """The steps of the run, once its process has counted them."""
+    try:
+        return Planned.model_validate_json((work / PLAN).read_bytes()).total
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _evaluation_progress(context: StageContext[RunWork], work: Path) -> Callable[[], None]:

@@ -1,23 +1,20 @@
 """An evaluation from its spec to its result: the base with and without the adapter, on the same held-out examples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from services.training.adapters import models, pretrained
+from services.training.adapters import models, pretrained, scores
 from services.training.answers import read_examples
 from services.training.spec import PROGRESS, EvaluationSpec, Scored
-from services.training.stages.examples import Encoded, encode, pad
+from services.training.stages.examples import Encoded, encode
 from services.training.stages.recipe import refuse_architecture, refuse_template, refuse_tokenizer
 from services.training.stages.scoring import ExampleScore, draw, summarize
 from shared.contracts.learning import EvaluationResult, Example
 from shared.contracts.work import Rejected
-
-_BATCH = 8
-"""Examples a forward pass. Scores do not depend on it beyond rounding."""
 
 
 def measure(spec: EvaluationSpec, threads: int) -> EvaluationResult | Rejected:
@@ -36,8 +33,8 @@ def measure(spec: EvaluationSpec, threads: int) -> EvaluationResult | Rejected:
     context_tokens = int(config.get("max_position_embeddings") or 1 << 30)
     if refused := _refuse_heldout(encoded, context_tokens):
         return refused
-    scores = _score(spec, drawn, encoded, int(tokenizer.eos_token_id), threads)
-    return _write(spec.out, scores)
+    scored = _score(spec, drawn, encoded, int(tokenizer.eos_token_id), threads)
+    return _write(spec.out, scored)
 
 
 def _refuse_heldout(encoded: Sequence[Encoded], context_tokens: int) -> Rejected | None:
@@ -61,39 +58,29 @@ def _score(
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = models.load_for_scoring(spec.base, spec.adapter, device)
-    scores: list[ExampleScore] = []
+    scored: list[ExampleScore] = []
     _tell(spec.work, 0, len(examples))
-    for batch in _batches(encoded):
+    for batch in scores.batches(encoded):
         some = [encoded[index] for index in batch]
         base = _nll(model, some, pad_id, device, adapted=False)
         tuned = _nll(model, some, pad_id, device, adapted=True)
-        scores.extend(
+        scored.extend(
             ExampleScore(id=examples[index].id, tokens=encoded[index].response_tokens, base=one, tuned=other)
             for index, one, other in zip(batch, base, tuned, strict=True)
         )
-        _tell(spec.work, len(scores), len(examples))
-    return scores
-
-
-def _batches(encoded: Sequence[Encoded]) -> Iterator[list[int]]:
-    """Indices of examples of about one length, so that little is padded."""
-    order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].ids))
-    for start in range(0, len(order), _BATCH):
-        yield order[start : start + _BATCH]
+        _tell(spec.work, len(scored), len(examples))
+    return scored
 
 
 def _nll(model: Any, examples: Sequence[Encoded], pad_id: int, device: torch.device, *, adapted: bool) -> list[float]:
     """Summed negative log-likelihood of each example's response tokens, EOS among them."""
-    batch = pad(examples, pad_id)
-    ids, mask, labels = (torch.tensor(rows, device=device) for rows in (batch.ids, batch.mask, batch.labels))
-    with torch.inference_mode(), nullcontext() if adapted else model.disable_adapter():
-        losses = models.response_nll(model, ids, mask, labels)
-    return [float(one) for one in losses.double().sum(dim=1)]
+    with nullcontext() if adapted else model.disable_adapter():
+        return scores.summed_nll(model, examples, pad_id, device)
 
 
-def _write(out: Path, scores: Sequence[ExampleScore]) -> EvaluationResult:
-    result = summarize(scores)
-    ordered = sorted(scores, key=lambda one: one.id)
+def _write(out: Path, scored: Sequence[ExampleScore]) -> EvaluationResult:
+    result = summarize(scored)
+    ordered = sorted(scored, key=lambda one: one.id)
     (out / "per_example.jsonl").write_text("".join(f"{one.model_dump_json()}\n" for one in ordered), encoding="utf-8")
     (out / "evaluation.json").write_text(result.model_dump_json(indent=2), encoding="utf-8")
     return result

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from shared.contracts.base import Contract
-from shared.contracts.learning import EvaluationParameters, TrainingRecipe
+from shared.contracts.learning import EvaluationParameters
+from shared.contracts.recipes import TrainingRecipe
 
 
 class TrainingSpec(Contract):
@@ -13,6 +14,7 @@ class TrainingSpec(Contract):
     base_name: str
     base: Path
     examples: Path
+    heldout: Path
     template: str
     recipe: TrainingRecipe
     out: Path
@@ -37,9 +39,16 @@ RESULT = "result.json"
 REFUSAL = "refusal.json"
 LIVE_CURVE = "live-curve.jsonl"
 PROGRESS = "progress.json"
+PLAN = "plan.json"
 
 REFUSED = 3
 """Exit status of a child that refuses its input: the reason is in REFUSAL."""
+
+
+class Planned(Contract):
+    """How many optimizer steps the run has, which with packing only its examples tell."""
+
+    total: int
 
 
 class Scored(Contract):

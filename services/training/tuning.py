@@ -9,22 +9,34 @@ from typing import Any
 
 from services.training.adapters import machine, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CURVE, FACTS, Diverged, ExampleTable, Facts, Job
+from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job, RowTable
 from services.training.adapters.ray_train import run_on_ray
 from services.training.answers import read_examples
 from services.training.curves import read_curve
 from services.training.settings import TrainingSettings
-from services.training.spec import LIVE_CURVE, TrainingSpec
+from services.training.spec import LIVE_CURVE, PLAN, Planned, TrainingSpec
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode
+from services.training.stages.packing import Row, rows_of
 from services.training.stages.precision import Precision, choose_precision
-from services.training.stages.recipe import refuse_architecture, refuse_examples, refuse_template, refuse_tokenizer
+from services.training.stages.recipe import (
+    refuse_architecture,
+    refuse_examples,
+    refuse_rows,
+    refuse_steps,
+    refuse_template,
+    refuse_tokenizer,
+)
+from services.training.stages.schedule import plan_steps
+from services.training.stages.scoring import draw
 from shared.contracts.learning import LossPoint, TrainingResult
 from shared.contracts.work import Rejected
 from shared.errors import Unavailable
 from shared.keys import digest
 from shared.objects import open_store
 from shared.template import TEMPLATES
+from shared.tuning.architectures import packing_of
+from shared.tuning.checks import refuse_missing_targets, refuse_recipe
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _ADAPTER_CONFIG = "adapter_config.json"
@@ -34,7 +46,9 @@ _ADAPTER_CONFIG = "adapter_config.json"
 class Prepared:
     """What a job needs once nothing is left to refuse."""
 
-    examples: list[Encoded]
+    rows: list[Row]
+    heldout: tuple[Encoded, ...]
+    packing: str
     precision: Precision
     tokenizer: Any
 
@@ -47,10 +61,11 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     job = Job(
         run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
         threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
+        packing=prepared.packing, heldout=prepared.heldout,
     )  # fmt: skip
     use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
     try:
-        run_on_ray(job, ExampleTable.of(prepared.examples), spec.work / LIVE_CURVE, use_gpu)
+        run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu)
     except Diverged as error:
         return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
     return _publish(spec, settings, prepared.tokenizer)
@@ -61,18 +76,50 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     config = pretrained.read_config(spec.base)
     if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
         return refused
+    if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec):
+        return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
-    precision = choose_precision(spec.recipe.precision, machine.capabilities())
+    precision = choose_precision(spec.recipe, machine.capabilities())
     if isinstance(precision, Rejected):
         return precision
-    examples = read_examples(spec.examples)
-    if isinstance(examples, Rejected):
-        return examples
     if refused := refuse_tokenizer(tokenizer.eos_token_id):
         return refused
-    encoded = [encode(one, spec.template, tokenizer) for one in examples]
-    refused = refuse_examples(encoded, [one.id for one in examples], spec.recipe)
-    return refused or Prepared(encoded, precision, tokenizer)
+    return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
+
+
+def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
+    """Only a recipe that names layers needs to know which there are."""
+    if isinstance(spec.recipe.lora_targets, str):
+        return None
+    return refuse_missing_targets(spec.recipe, pretrained.linear_layers(spec.base))
+
+
+def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing: str) -> Prepared | Rejected:
+    """The examples as rows, and how many steps they make (told to the handler that watches)."""
+    examples, heldout = read_examples(spec.examples), _heldout(spec, tokenizer)
+    if isinstance(examples, Rejected) or isinstance(heldout, Rejected):
+        return examples if isinstance(examples, Rejected) else heldout  # type: ignore[return-value]
+    encoded = [encode(one, spec.template, tokenizer, spec.recipe.loss) for one in examples]
+    if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe):
+        return refused
+    rows = rows_of(encoded, packing, spec.recipe.max_tokens)
+    plan = plan_steps(spec.recipe, len(rows))
+    if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
+        return refused
+    (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
+    return Prepared(rows, heldout, packing, precision, tokenizer)
+
+
+def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Rejected:
+    """The held-out examples that the run is measured on as it goes, where the recipe asks for that."""
+    if spec.recipe.evaluation_steps is None:
+        return ()
+    examples = read_examples(spec.heldout)
+    if isinstance(examples, Rejected):
+        return examples
+    drawn = draw(examples, spec.recipe.evaluation_examples, spec.recipe.seed)
+    encoded = (encode(one, spec.template, tokenizer) for one in drawn)
+    return tuple(one for one in encoded if len(one.ids) <= spec.recipe.max_tokens)
 
 
 def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> TrainingResult:
@@ -112,6 +159,7 @@ def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str
         steps=step, tokens=last.tokens, seconds=round(last.seconds, 3),
         tokens_per_second=round(pace([last]).tokens_per_second, 2), first_loss=first.loss, last_loss=last.loss,
         trainable_parameters=facts.trainable_parameters, total_parameters=facts.total_parameters,
-        precision=facts.precision, device=facts.device, peak_memory_bytes=facts.peak_memory_bytes,
+        precision=facts.precision, device=facts.device, attention=facts.attention,
+        packing=facts.packing, peak_memory_bytes=facts.peak_memory_bytes,
         adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step,
     )  # fmt: skip

@@ -54,6 +54,11 @@ class Access(Transactions):
                 scopes=",".join(key.scopes), created_at=key.created_at, revoked_at=key.revoked_at,
             )  # fmt: skip
 
+    def key(self, key: str) -> ApiKey | None:
+        with self._read() as session:
+            row = session.get(KeyRow, key)
+            return _key(row) if row else None
+
     def key_by_secret(self, secret_sha256: str) -> ApiKey | None:
         with self._read() as session:
             row = session.scalars(select(KeyRow).where(KeyRow.secret_sha256 == secret_sha256)).first()

@@ -158,6 +158,10 @@ class Jobs(Transactions):
                 EventView(id=row.id, job=row.job, at=row.at, kind=row.kind, data=row.data) for row in session.scalars(wanted)
             ]
 
+    def latest_event(self) -> int:
+        with self._read() as session:
+            return session.scalar(select(func.max(EventRow.id))) or 0
+
     def count_jobs(self) -> dict[tuple[str, str], int]:
         counting = select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
         with self._read() as session:

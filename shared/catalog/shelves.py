@@ -57,12 +57,16 @@ class Shelves(Transactions):
             found = session.execute(wanted).first()
             return _document_view(found[0], found[1], self._stages(session, found[0].job)) if found else None
 
-    def documents(self, part: Slice, collection: str | None = None, state: str | None = None) -> list[DocumentView]:
+    def documents(
+        self, part: Slice, collection: str | None = None, state: str | None = None, name: str | None = None
+    ) -> list[DocumentView]:
         wanted = page(_documents(), DocumentRow.added_at, DocumentRow.id, part)
         if collection is not None:
             wanted = wanted.where(DocumentRow.collection == collection)
         if state is not None:
             wanted = wanted.where(JobRow.state == state)
+        if name is not None:
+            wanted = wanted.where(DocumentRow.filename.icontains(name, autoescape=True))
         with self._read() as session:
             return [_document_view(document, job, ()) for document, job in session.execute(wanted)]
 

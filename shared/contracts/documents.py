@@ -9,6 +9,9 @@ from shared.contracts.base import Contract
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in PDF points (1/72 inch), origin at the page's top left."""
 
+Policy = Literal["mask", "flag", "keep"]
+"""What is done with what is found: a placeholder instead, a flag on the text, or nothing."""
+
 Engine = Literal["auto", "text-layer", "ocr", "nougat"]
 """What reads pages: `ocr` and `nougat` read every page by its picture, `text-layer` none."""
 
@@ -89,19 +92,7 @@ class Piece(Contract):
     start: int
     end: int
     section: tuple[str, ...] = ()
-
-
-class GarbageItem(Contract):
-    """Text that was set aside, and why: a line of `<document>_garbage.jsonl`."""
-
-    id: str
-    document: str
-    text: str
-    reason: str
-    score: float
-    threshold: float
-    page: int
-    box: Box | None
+    flags: tuple[str, ...] = Field((), description="What stands out in it: `instructions`, `hidden-characters`, `phone`, …")
 
 
 class LineFate(Contract):
@@ -133,6 +124,14 @@ class LabelledPage(Contract):
     labels: tuple[tuple[LineLabel | None, ...], ...]
 
 
+class TaggerManifest(Contract):
+    """A published tagger of lines: the files under `taggers/<name>/`, with their SHA-256, and a digest over them."""
+
+    name: str
+    digest: str
+    files: dict[str, str]
+
+
 class Span(Contract):
     """Where a part of a chunk came from: `start:end` in the chunk's text, `box` on `page`."""
 
@@ -142,8 +141,13 @@ class Span(Contract):
     end: int
 
 
+DecidedBy = Literal["rules", "classifier", "people"]
+"""Who had the last word on whether a text is garbage."""
+
+
 class Chunk(Contract):
-    """A run of whole sentences within a token budget."""
+    """A run of whole sentences within a token budget. `reason` is the rule that had set its text aside, where a classifier
+    or a reviewer brought it back; `probability` (of garbage) is that of the version `classifier`, where one looked at it."""
 
     id: str
     document: str
@@ -152,10 +156,35 @@ class Chunk(Contract):
     tokens: int
     section: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    decided_by: DecidedBy = "rules"
+    reason: str = ""
+    probability: float | None = None
+    classifier: str | None = None
+    flags: tuple[str, ...] = Field((), description="The flags of the pieces it is made of.")
 
     @property
     def pages(self) -> tuple[int, ...]:
         return tuple(sorted({span.page for span in self.spans}))
+
+
+class GarbageItem(Contract):
+    """Text that was set aside, and why: a line of `<document>_garbage.jsonl`. What a classifier set aside was a chunk, and
+    keeps its `section` and `spans`; `probability` and `classifier` are as in a chunk."""
+
+    id: str
+    document: str
+    text: str
+    reason: str
+    score: float
+    threshold: float
+    page: int
+    box: Box | None
+    kind: BlockKind = "paragraph"
+    section: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
+    decided_by: DecidedBy = "rules"
+    probability: float | None = None
+    classifier: str | None = None
 
 
 class ExtractionParameters(Contract):
@@ -180,6 +209,11 @@ class ExtractionParameters(Contract):
 class CleaningParameters(Contract):
     """What leaves the text, and what is set aside as garbage."""
 
+    tagger: str = Field(
+        "crf",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        description="What labels lines: `rules`, the model that comes with Lectern (`crf`), or the name of a published tagger.",
+    )
     margin_share: float = Field(0.12, ge=0, le=0.5, description="Share of a page's height where headers and footers live.")
     repeat_share: float = Field(
         0.3, ge=0, le=1, description="Share of pages a margin line must recur on to be a header or footer."
@@ -204,10 +238,65 @@ class CleaningParameters(Contract):
         0.1, ge=0, le=1, description="Share of characters in dot leaders, as a table of contents has them."
     )
     max_spaced_ratio: float = Field(0.4, ge=0, le=1, description="Share of words that are one letter: l i k e t h i s.")
+    max_digit_ratio: float = Field(0.4, ge=0, le=1, description="Share of digits among the visible characters of prose.")
+    max_mark_ratio: float = Field(
+        0.1, ge=0, description="`#` and `…` for each word, where there are several (Rae et al. 2021, A1.1)."
+    )
     max_repeat_ratio: float = Field(
-        0.5, ge=0, le=1, description="Share of words in a run of five said before (after Gopher, Rae et al. 2021, A1.1)."
+        0.5, ge=0, le=1, description="Share of a text of 20 to 49 words in runs of five words said before."
+    )
+    max_top_ngram_ratio: tuple[float, float, float] = Field(
+        (0.20, 0.18, 0.16),
+        description="Share of a text of 50 words or more in its most frequent run of 2, 3 and 4 words (Rae et al. 2021, A1.1).",
+    )
+    max_duplicate_ngram_ratio: tuple[float, float, float, float, float, float] = Field(
+        (0.15, 0.14, 0.13, 0.12, 0.11, 0.10),
+        description="Share of such a text in runs of 5, 6, 7, 8, 9 and 10 words said before (Rae et al. 2021, A1.1).",
+    )
+    max_paragraph_copies: int = Field(
+        3, ge=1, description="How often a document may say a paragraph of eight words or more, word for word."
+    )
+    max_paged_ratio: float = Field(
+        0.6, ge=0, le=1, description="Share of a text in titles that end in rising page numbers: a table of contents."
+    )
+    max_reference_ratio: float = Field(
+        0.3, ge=0, description="Years, initials, page ranges and the like for each word: a list of references."
+    )
+    max_boilerplate_ratio: float = Field(
+        0.5, ge=0, le=1, description="Share of a text in sentences with a stock phrase of publishers and web sites."
+    )
+    languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")], ...] = Field(
+        (), max_length=32, description="Languages that are wanted (ISO 639-1, as `en`). None given: all are."
+    )
+    min_language_letters: int = Field(40, ge=1, description="Fewest letters whose language is judged.")
+    max_foreign_confidence: float = Field(
+        0.6, ge=0, le=1, description="How sure the model may be that a text is in a language that is not wanted."
+    )
+    max_mojibake_ratio: float = Field(
+        0.1,
+        ge=0,
+        description="Unlikely sequences of characters (`Ã©`) for each word, after mending.",
+    )
+    max_noise_ratio: float = Field(
+        0.15, ge=0, le=1, description="Share of words that are none of the text's language, names counted half: OCR noise."
+    )
+    max_broken_joint_ratio: float = Field(
+        0.012, ge=0, le=1, description="Breaks in the order of words, for each word: columns read across. English only."
     )
     max_replacement_ratio: float = Field(0.02, ge=0, le=1, description="Share of undecodable characters.")
+    instructions: Literal["flag", "set-aside", "keep"] = Field(
+        "flag", description="Text that gives orders to a model (`ignore all previous instructions`)."
+    )
+    personal_data: Policy = Field(
+        "mask",
+        description="E-mail addresses, telephone numbers, payment cards, bank accounts: `mask` puts ⟨e-mail⟩.",
+    )
+    secrets: Policy = Field("mask", description="Keys, tokens and passwords in addresses.")
+    phone_regions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = Field(
+        (),
+        max_length=16,
+        description="Countries (`GB`) whose telephone numbers are found without their code too.",
+    )
 
 
 class ChunkingParameters(Contract):
@@ -218,12 +307,22 @@ class ChunkingParameters(Contract):
     tokenizer: str = Field("smollm2-135m-instruct", description="Base model whose tokenizer counts.")
 
 
+class ScreeningParameters(Contract):
+    """Who looks at kept and at garbage once more."""
+
+    classifier: str | None = Field(
+        None, pattern="^[0-9a-f]{16}$", description="Version of the garbage classifier; none: the rules' word stands."
+    )
+    follow: bool = Field(True, description="Take each new version as it takes charge; off, the version stays as set here.")
+
+
 class ProcessingParameters(Contract):
     """Everything that decides what a document becomes: a collection's settings."""
 
     extraction: ExtractionParameters = ExtractionParameters()
     cleaning: CleaningParameters = CleaningParameters()
     chunking: ChunkingParameters = ChunkingParameters()
+    screening: ScreeningParameters = ScreeningParameters()
 
 
 class ExtractionResult(Contract):
@@ -248,6 +347,8 @@ class CleaningResult(Contract):
     characters_garbage: int = Field(0, description="`characters_in` is kept, dropped and these.")
     lines_in: int = Field(0, description="Lines read: all that were kept, dropped or set aside.")
     lines: dict[Fate, int] = Field({}, description="Lines by what became of them.")
+    personal: dict[str, int] = Field({}, description="Personal data and secrets that were found, by kind.")
+    flags: dict[str, int] = Field({}, description="Pieces kept with a flag, by flag.")
     title: str | None = None
 
 
@@ -257,4 +358,18 @@ class ChunkingResult(Contract):
     chunks: int
     tokens: int
     over_budget: int
+    title: str | None = None
+
+
+class ScreeningResult(Contract):
+    """What screening made: `chunks.jsonl` and `garbage.jsonl` in their final form, and `review.jsonl`, the index of both."""
+
+    chunks: int
+    tokens: int
+    garbage: dict[str, int] = Field(description="Items set aside, by reason.")
+    decided_by: DecidedBy = Field("rules", description="Whose word decided: the rules', or that of a classifier in charge.")
+    classifier: str | None = Field(None, description="The version that looked at every text.")
+    set_aside: int = Field(0, description="Chunks that the rules kept and the classifier set aside.")
+    returned: int = Field(0, description="Items that the rules set aside and the classifier brought back.")
+    chunking: ChunkingParameters = Field(ChunkingParameters(), description="How text that comes back is cut.")
     title: str | None = None

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.documents import Span
+from shared.contracts.recipes import TrainingRecipe
 
 
 class DatasetParameters(Contract):
@@ -20,11 +21,12 @@ class DatasetParameters(Contract):
 
 
 class DatasetInput(Contract):
-    """One document's chunks as they stood when the dataset was asked for."""
+    """One document's chunks as they stood when the dataset was asked for. `labels` counts those that people had given."""
 
     document: str
     filename: str
-    chunking_key: str
+    screening_key: str
+    labels: int = 0
 
 
 class DatasetWish(Contract):
@@ -66,34 +68,6 @@ class DatasetResult(Contract):
     skipped: dict[str, int] = {}
 
 
-class TrainingRecipe(Contract):
-    """How a base model is tuned. Every field has a default that works."""
-
-    base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, a directory, or a hub id.")
-    quantization: Literal["nf4", "none"] = Field(
-        "nf4", description="NF4 with double quantization (QLoRA, Dettmers et al. 2023)."
-    )
-    lora_r: int = Field(16, ge=1, le=256)
-    lora_alpha: int = Field(32, ge=1)
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
-        "auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32."
-    )
-    optimizer: Literal["adamw_8bit", "adamw_torch"] = "adamw_8bit"
-    learning_rate: float = Field(3e-4, gt=0)
-    schedule: Literal["linear", "cosine"] = "cosine"
-    warmup_ratio: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
-    epochs: float = Field(1.0, gt=0)
-    max_steps: int | None = Field(None, ge=1, description="Stop after so many optimizer steps, whatever epochs says.")
-    batch_size: int = Field(4, ge=1, description="Examples a forward pass.")
-    gradient_accumulation: int = Field(2, ge=1, description="Forward passes an optimizer step.")
-    max_tokens: int = Field(384, ge=32, description="Longer examples are refused before training starts.")
-    checkpoint_steps: int = Field(20, ge=1)
-    workers: int = Field(1, ge=1, description="Ray Train workers.")
-    seed: int = 17
-
-
 class RunWish(Contract):
     """A run asked for: the key of its training stage names it."""
 
@@ -114,6 +88,8 @@ class LossPoint(Contract):
     learning_rate: float
     tokens: int
     seconds: float
+    memory_bytes: int = Field(0, description="The most that the worker held so far.")
+    heldout_loss: float | None = Field(None, description="Where the recipe asked for it at this step.")
 
 
 class TrainingResult(Contract):
@@ -130,6 +106,8 @@ class TrainingResult(Contract):
     precision: str
     device: str
     peak_memory_bytes: int
+    attention: str = Field("", description="How attention was computed; not as wished where that could not be.")
+    packing: str = ""
     adapter_digest: str
     resumed_from_step: int = 0
 

@@ -12,6 +12,7 @@ import uvicorn
 from redis import Redis
 from starlette.types import ASGIApp
 
+from services.cleaning.handlers import screening
 from services.gateway.app import create_app
 from services.gateway.evidence import EvidenceShelf
 from services.gateway.parts import Parts, engine_client
@@ -88,7 +89,7 @@ class Workers:
     def _handlers(self) -> dict[str, Handler]:
         return {
             "extraction": self._extract, "cleaning": self._clean, "chunking": self._chunk,
-            "dataset": self._assemble, "training": self._train, "evaluation": self._evaluate,
+            "screening": screening, "dataset": self._assemble, "training": self._train, "evaluation": self._evaluate,
         }  # fmt: skip
 
     def _extract(self, context: StageContext[Any]) -> ExtractionResult | Rejected:
@@ -123,7 +124,7 @@ class Workers:
         wish = self.runner.catalog.dataset(context.work.dataset[:16])
         assert wish is not None
         inputs = wish.wish.inputs
-        lines = [context.fetch("chunking", one.chunking_key, "chunks.jsonl").read_text() for one in inputs]
+        lines = [context.fetch("screening", one.screening_key, "chunks.jsonl").read_text() for one in inputs]
         (context.out / "chunks.jsonl").write_text("".join(lines))
         examples = [f'{{"chunk":"{one.document[:8]}-0"}}\n' for one in inputs]
         (context.out / "train.jsonl").write_text("".join(examples[:-1] or examples))

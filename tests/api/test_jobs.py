@@ -37,7 +37,7 @@ def job_of(client: httpx.Client, document: str) -> str:
 def test_a_finished_jobs_events_are_told_and_the_stream_ends(gateway: Gateway, client: httpx.Client) -> None:
     job = job_of(client, gateway.add())
     events = read(client, f"/v1/jobs/{job}/events")
-    assert [event["kind"] for event in events] == ["queued"] + ["stage"] * 6 + ["finished"]
+    assert [event["kind"] for event in events] == ["queued"] + ["stage"] * 8 + ["finished"]
     assert all(event["job"] == job and event["name"] == event["kind"] for event in events)
     rest = read(client, f"/v1/jobs/{job}/events", **{"Last-Event-ID": str(events[-3]["id"])})
     assert rest == events[-2:]

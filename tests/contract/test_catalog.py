@@ -146,7 +146,7 @@ def test_a_document_is_found_by_the_beginning_of_its_id(shelf: Catalog) -> None:
 def test_a_dataset_shows_the_state_of_its_job(shelf: Catalog) -> None:
     wish = DatasetWish(
         key="e" * 64, name="set", collection="c", base="b", parameters=DatasetParameters(),
-        inputs=(DatasetInput(document="d", filename="f", chunking_key="k"),), created_at="2026-01-01T00:00:00Z",
+        inputs=(DatasetInput(document="d", filename="f", screening_key="k"),), created_at="2026-01-01T00:00:00Z",
     )  # fmt: skip
     shelf.put_dataset(wish)
     found = shelf.dataset("e" * 16)

@@ -55,7 +55,7 @@ def test_killed_workers_and_a_killed_queue_change_nothing(tmp_path: Path, bases:
     assert stack.kill("extraction")
     documents = stack.wait_for_documents("shelf")
     assert [one["state"] for one in documents] == ["done"] * DOCUMENTS
-    assert [len(stack.manifests(stage)) for stage in ("extraction", "cleaning", "chunking")] == [DOCUMENTS] * 3
+    assert [len(stack.manifests(stage)) for stage in ("extraction", "cleaning", "chunking", "screening")] == [DOCUMENTS] * 4
     dataset = stack.dataset("shelf")
     assert dataset_digest(dataset) == undisturbed
 
@@ -87,7 +87,7 @@ def test_the_same_again_does_no_work_and_another_chunk_size_redoes_what_depends_
     stack.up("--no-serving", "--extraction-workers", "1")
     stack.upload(files, "shelf")
     stack.wait_for_documents("shelf")
-    stages = ("extraction", "cleaning", "chunking")
+    stages = ("extraction", "cleaning", "chunking", "screening")
     made = {stage: stack.manifests(stage) for stage in stages}
     stack.upload(files, "shelf")
     stack.wait_for_documents("shelf")
@@ -95,6 +95,6 @@ def test_the_same_again_does_no_work_and_another_chunk_size_redoes_what_depends_
     with stack.api as api:
         answer = api.patch("/v1/collections/shelf", json={"chunking": {"max_tokens": 96}})
         assert answer.status_code in (200, 202), answer.text
-    wait_until(lambda: len(stack.manifests("chunking")) == 6, "the new chunks")
+    wait_until(lambda: len(stack.manifests("screening")) == 6, "the new chunks")
     stack.wait_for_documents("shelf")
-    assert [len(stack.manifests(stage)) for stage in stages] == [3, 3, 6]
+    assert [len(stack.manifests(stage)) for stage in stages] == [3, 3, 6, 6]

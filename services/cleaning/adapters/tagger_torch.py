@@ -13,6 +13,7 @@ from services.cleaning.stages.line_features import BUCKETS, KINDS, LABELS, WIDTH
 
 HIDDEN, WORD_SIZE = 48, 24
 WORD_DROPOUT, DENSE_DROPOUT, HINT_DROPOUT = 0.3, 0.1, 0.15
+HINTS = len(KINDS) + len(LABELS)
 """Words left out while training, so that the looks of a line count more than the words of the training pages."""
 
 
@@ -28,13 +29,12 @@ class Batch:
 
 
 def _veiled(dense: Tensor, training: bool) -> Tensor:
-    """Single columns left out, and on some pages all that extraction and rules say of kinds, which real pages often get wrong."""
+    """Single columns left out, and on some pages all that extraction says of kinds, or all that rules say: both can err."""
     if not training:
         return dense
-    seen = nn.functional.dropout(dense, DENSE_DROPOUT)
-    kept = (torch.rand(len(dense), 1, 2) >= HINT_DROPOUT).float()
-    hints = (len(KINDS), len(LABELS))
-    return torch.cat([part * kept[:, :, at : at + 1] if at < 2 else part for at, part in enumerate(seen.split([*hints, WIDTH - sum(hints)], 2))], 2)
+    kinds, labels, rest = nn.functional.dropout(dense, DENSE_DROPOUT).split([len(KINDS), len(LABELS), WIDTH - HINTS], dim=2)
+    kept = (torch.rand(2, len(dense), 1, 1) >= HINT_DROPOUT).float()
+    return torch.cat([kinds * kept[0], labels * kept[1], rest], dim=2)
 
 
 def batch_of(pages: Sequence[tuple[Features, NDArray[np.int64]]]) -> Batch:
@@ -55,7 +55,7 @@ def batch_of(pages: Sequence[tuple[Features, NDArray[np.int64]]]) -> Batch:
     return Batch(dense, torch.cat(words), offsets.flatten(), torch.tensor(lengths), labels)
 
 
-class Chain(nn.Module):
+class Chain(nn.Module):  # type: ignore[misc]
     """Negative log-likelihood of label sequences (Lafferty, McCallum and Pereira 2001)."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Chain(nn.Module):
         return (torch.logsumexp(score + self.end, dim=1) - truth).sum() / lengths.sum()
 
 
-class LinearCrf(nn.Module):
+class LinearCrf(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.words = nn.EmbeddingBag(BUCKETS, len(LABELS), mode="sum", padding_idx=None)
@@ -102,7 +102,7 @@ class LinearCrf(nn.Module):
         }  # fmt: skip
 
 
-class BiLstmCrf(nn.Module):
+class BiLstmCrf(nn.Module):  # type: ignore[misc]
     """After Huang, Xu and Yu 2015, over lines in place of words."""
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Counts tokens as the base model will: its own `tokenizer.json`, through the `tokenizers` library."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -22,6 +23,19 @@ def token_counter(path: Path) -> Callable[[str], int]:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def counter_at_need(base: str, fetch: Callable[[str], Path]) -> Callable[[str], int]:
+    """`base_token_counter`, loaded when the first text is counted: where none is, the base need not be published."""
+
+    @cache
+    def counter() -> Callable[[str], int]:
+        return base_token_counter(base, fetch)
+
+    def count(text: str) -> int:
+        return counter()(text)
+
+    return count
 
 
 def base_token_counter(base: str, fetch: Callable[[str], Path]) -> Callable[[str], int]:

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.cleaning.stages.citations import drop_citations
-from services.cleaning.stages.garbage import Verdict, judge
+from services.cleaning.stages.garbage import Memory, Verdict, judge
 from services.cleaning.stages.habits import Habits
+from services.cleaning.stages.hostile import flags_of
+from services.cleaning.stages.mojibake import mended
 from services.cleaning.stages.page_lines import WHOLE, Part, parts
+from services.cleaning.stages.personal import masked
 from services.cleaning.stages.tagging import TaggedPage
 from services.cleaning.stages.text_repair import repair
 from shared.contracts.documents import (
@@ -38,6 +41,8 @@ class Ledger:
     garbage_items: Counter[str] = field(default_factory=Counter)
     lines_read: int = 0
     lines: Counter[Fate] = field(default_factory=Counter)
+    personal: Counter[str] = field(default_factory=Counter)
+    flags: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Cleaner:
         self._habits = known
         self._leaving = leaving(parameters)
         self._sections: list[tuple[int, str]] = []
+        self._memory = Memory()
         self._length = 0
         self._last: BlockKind | None = None
 
@@ -81,23 +87,23 @@ class Cleaner:
         if part.leaves is not None:
             self.ledger.dropped[part.leaves] += len(block.text)
             return None, "dropped", part.leaves
-        text, removed = self._mended(block)
+        text, removed, personal = self._mended(block)
         self.ledger.dropped.update(removed)
         left = len(block.text) - removed.total()
         if not text:
             self.ledger.kept += left
             return None, "dropped", max(removed, key=lambda kind: removed[kind], default="empty")
-        if (verdict := judge(block.kind, text, self._parameters)) is not None:
+        if (verdict := judge(block.kind, text, self._parameters, self._memory)) is not None:
             self.ledger.garbage_characters += left
             self.ledger.garbage_items[verdict.reason] += 1
             return self._garbage(block, page, text, verdict), "set-aside", verdict.reason
         self.ledger.kept += left
-        return self._kept(block, page, text), "kept", ""
+        return self._kept(block, page, text, flags_of(block.text, text, personal, self._parameters)), "kept", ""
 
-    def _mended(self, block: Block) -> tuple[str, Counter[str]]:
-        """The text of a block as it will stand, and how many characters were taken out of it, by kind."""
+    def _mended(self, block: Block) -> tuple[str, Counter[str], Counter[str]]:
+        """The text of a block as it will stand, characters that were taken out by kind, and the personal data it held."""
         lines_matter = block.kind in WHOLE
-        repaired = repair(block.text, keep_lines=lines_matter)
+        repaired = repair(mended(block.text), keep_lines=lines_matter)
         removed, text = repaired.removed, repaired.text
         if block.kind == "list" and (bullet := _BULLET.match(text)):
             removed["bullet"] += bullet.end()
@@ -105,16 +111,21 @@ class Cleaner:
         if self._parameters.drop_citations and not lines_matter and block.kind != "heading":
             text, taken = drop_citations(text, self._habits.citations)
             removed["marker"] += taken
-        return text, +removed
+        text, personal, hidden = masked(text, self._parameters)
+        removed["personal"] += hidden
+        self.ledger.personal.update(personal)
+        return text, +removed, personal
 
     def _garbage(self, block: Block, page: Page, text: str, verdict: Verdict) -> GarbageItem:
         name = digest([self._document, page.number, block.start, block.text])[:16]
         return GarbageItem(
             id=name, document=self._document, text=text, reason=verdict.reason,
             score=verdict.score, threshold=verdict.threshold, page=page.number, box=block.box,
+            kind=block.kind,
         )  # fmt: skip
 
-    def _kept(self, block: Block, page: Page, text: str) -> Kept:
+    def _kept(self, block: Block, page: Page, text: str, flags: tuple[str, ...]) -> Kept:
+        self.ledger.flags.update(flags)
         if block.kind == "heading":
             self._enter(block.level, text)
         before, after = _markup(block, text)
@@ -126,7 +137,7 @@ class Cleaner:
         section = tuple(name for _, name in self._sections)
         piece = Piece(
             text=text, kind=block.kind, page=page.number, box=block.box,
-            start=start, end=start + len(text), section=section,
+            start=start, end=start + len(text), section=section, flags=flags,
         )  # fmt: skip
         return Kept(piece, mmd)
 

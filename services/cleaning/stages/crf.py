@@ -61,8 +61,10 @@ def marginals(emissions: Scores, lengths: NDArray[np.int64], chain: Chain) -> Sc
         both[:, step] = ahead[:, step] * behind
         if step:
             behind = np.where((step < lengths)[:, None], _normal((behind * odds[:, step]) @ moves.T), end)
-    return both / np.maximum(both.sum(axis=2, keepdims=True), 1e-30)
+    shares: Scores = both / np.maximum(both.sum(axis=2, keepdims=True), 1e-30)
+    return shares
 
 
 def _normal(weights: Scores) -> Scores:
-    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
+    normal: Scores = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
+    return normal

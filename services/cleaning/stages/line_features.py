@@ -6,7 +6,8 @@ Pure, and bounded: of a line's text only its beginning and its end are looked at
 import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from typing import get_args
+from functools import lru_cache
+from typing import NamedTuple, get_args
 from zlib import crc32
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from services.cleaning.stages.headers import margin_key
 from services.cleaning.stages.page_lines import TextLine
 from services.cleaning.stages.references import is_reference_title
-from shared.contracts.documents import BlockKind, LineLabel, Page
+from shared.contracts.documents import Block, BlockKind, LineLabel, Page
 
 VERSION = 1
 """Raised with every change of what the rows mean: a model read with another version would say nonsense."""
@@ -27,31 +28,32 @@ WORD_BUCKETS, FIRST_BUCKETS = 1024, 256
 BUCKETS = WORD_BUCKETS + FIRST_BUCKETS
 MOST_WORDS = 16
 
+PROSE = 30
+"""Lines of running text are longer on average, in narrow columns too."""
+
+_MAY_BE_CAPTION: frozenset[BlockKind] = frozenset({"caption", "paragraph", "heading"})
+
 LABELS: tuple[LineLabel, ...] = get_args(LineLabel)
 KINDS: tuple[BlockKind, ...] = get_args(BlockKind)
 
-_LEXICONS: dict[str, frozenset[str]] = {
-    "publisher": frozenset(
-        "vol. vol no. pp. pp journal proc. proceedings press ed. eds. edn. in: annals trans. transactions springer elsevier ieee "
-        "acm conference arxiv preprint thesis phd letters review".split()
-    ),
-    "legal": frozenset(
-        "copyright © (c) licence license licensed creative commons rights reserved permission cc liability confidential "
-        "distribution disclaimer".split()
-    ),
-    "record": frozenset("received accepted submitted published revised issn isbn doi doi: issn: isbn: edition keywords keywords:".split()),
-    "institute": frozenset(
-        "university universität université institute institut department faculty laboratory school college academy centre center "
-        "ltd gmbh inc inc. orcid corresponding".split()
-    ),
-    "caption": frozenset("figure fig fig. figure: table tab tab. table: scheme plate listing algorithm abbildung tabelle".split()),
-    "month": frozenset(
-        "january february march april may june july august september october november december jan. feb. mar. apr. jun. jul. "
-        "aug. sep. sept. oct. nov. dec.".split()
-    ),
-    "function": frozenset("the of and to in a is that for are was with as by we this it on be which not from".split()),
-    "et al": frozenset(("et", "al.", "al.,", "al")),
-}  # fmt: skip
+MARGIN = 0.15
+"""Share of a page's height where a line that is on other pages too counts as repeated."""
+
+_LEXICONS: dict[str, str] = {
+    "publisher": "vol. vol no. pp. pp journal proc. proceedings press ed. eds. edn. in: annals trans. transactions springer "
+    "elsevier ieee acm conference arxiv preprint thesis phd letters review",
+    "legal": "copyright © (c) licence license licensed creative commons rights reserved permission cc liability confidential "
+    "distribution disclaimer",
+    "record": "received accepted submitted published revised issn isbn doi doi: issn: isbn: edition keywords keywords:",
+    "institute": "university universität université institute institut department faculty laboratory school college academy "
+    "centre center ltd gmbh inc inc. orcid corresponding",
+    "caption": "figure fig fig. figure: table tab tab. table: scheme plate listing algorithm abbildung tabelle",
+    "month": "january february march april may june july august september october november december jan. feb. mar. apr. jun. "
+    "jul. aug. sep. sept. oct. nov. dec.",
+    "function": "the of and to in a is that for are was with as by we this it on be which not from",
+    "et al": "et al. al., al",
+}
+_LEXICON_OF = {word: name for name, words in _LEXICONS.items() for word in words.split()}
 
 _YEAR = re.compile(r"\b(?:1[89]|20)\d\d[a-z]?\b")
 _YEAR_IN_BRACKETS = re.compile(r"\((?:1[89]|20)\d\d[a-z]?\)")
@@ -98,7 +100,8 @@ FLAGS = (
     "section", "note", "page number", "equation number", "caption number", "display", "bullet", "references", "leaders",
     "cells", "most cells", "capitalised", "most capitalised", "recurring", "begins lower", "begins upper", "begins digit",
     "ends stop", "ends comma", "ends hyphen", "ends digit", "ends colon", "no words", "one word", "few words",
-    "first of block", "last of block", "alone", "short block",
+    "first of block", "last of block", "alone", "short block", "under table caption", "under figure caption",
+    "over table caption", "over figure caption", "before the text",
 )  # fmt: skip
 _FLAG = {name: index for index, name in enumerate(FLAGS)}
 
@@ -141,14 +144,14 @@ def features(
     labels: list[int] = []
     boxes: list[tuple[float, float, float, float]] = []
     sizes: list[float] = []
-    for block, own, label in zip(page.blocks, lines, ruled, strict=True):
+    for block, own, label, around in zip(page.blocks, lines, ruled, _surroundings(page, lines), strict=True):
         kind, rule = KINDS.index(block.kind), LABELS.index(label)
         for at, line in enumerate(own):
             row = len(texts)
             text = _bounded(line.text)
             found = _flags(text, words)
-            found += _place_in_block(at, len(own))
-            if repeated and len(text) <= 200 and margin_key(text) in repeated:
+            found += _place_in_block(at, len(own)) + around
+            if repeated and _in_margin(line, page) and margin_key(text) in repeated:
                 found.append("recurring")
             flags += [(row, _FLAG[name]) for name in found]
             texts.append(text)
@@ -163,37 +166,103 @@ def features(
     return Features(dense, np.array(words, dtype=np.int64), np.array(offsets, dtype=np.int64))
 
 
+def _surroundings(page: Page, lines: Sequence[Sequence[TextLine]]) -> list[list[str]]:
+    """For each block, which captions stand over and under it with no running text between, and whether a first page's text
+    has not begun yet."""
+    captions = [_captioned(block, own) for block, own in zip(page.blocks, lines, strict=True)]
+    prose = [_is_prose(block, own) for block, own in zip(page.blocks, lines, strict=True)]
+    over, under = _nearest(captions, prose), _nearest(captions[::-1], prose[::-1])[::-1]
+    begun = [page.number > 1, *prose]
+    return [
+        [f"under {above} caption"] * (above != "") + [f"over {below} caption"] * (below != "")
+        + ["before the text"] * (True not in begun[: at + 2])
+        for at, (above, below) in enumerate(zip(over, under, strict=True))
+    ]  # fmt: skip
+
+
+def _captioned(block: Block, own: Sequence[TextLine]) -> str:
+    found = _CAPTION.match(own[0].text[:HEAD]) if own and block.kind in _MAY_BE_CAPTION else None
+    return "" if found is None else "table" if found[0][:3].lower() == "tab" else "figure"
+
+
+def _is_prose(block: Block, own: Sequence[TextLine]) -> bool:
+    return block.kind in ("paragraph", "list") and len(own) >= 3 and sum(len(line.text) for line in own) > PROSE * len(own)
+
+
+def _nearest(captions: list[str], prose: list[bool]) -> list[str]:
+    """The last caption before each block, unless running text came since."""
+    nearest, last = [], ""
+    for caption, is_prose in zip(captions, prose, strict=True):
+        nearest.append("" if is_prose else last)
+        last = caption or ("" if is_prose else last)
+    return nearest
+
+
+def _in_margin(line: TextLine, page: Page) -> bool:
+    return line.box is not None and (line.box[3] < MARGIN * page.height or line.box[1] > (1 - MARGIN) * page.height)
+
+
 def _bounded(text: str) -> str:
     text = text.strip() if len(text) <= HEAD + TAIL else f"{text[:HEAD]}…{text[-TAIL:]}".strip()
     return text.replace("\n", " ")
 
 
+class _Word(NamedTuple):
+    """What a word counts for; computed once for each of the words that come again and again. No bucket is -1."""
+
+    bucket: int
+    lexicon: str
+    cell: bool
+    capital: bool
+    digit: bool
+
+
+@lru_cache(maxsize=1 << 15)
+def _word(token: str) -> _Word:
+    lower = token.lower()
+    stem = _LETTERS.search(lower)
+    return _Word(
+        bucket=crc32(stem[0][:7].encode("utf-8", "surrogatepass")) % WORD_BUCKETS if stem is not None else -1,
+        lexicon=_LEXICON_OF.get(lower, ""), cell=_CELL.fullmatch(token) is not None, capital=token[0].isupper(),
+        digit=any(char in token for char in "0123456789"),
+    )  # fmt: skip
+
+
 def _flags(text: str, words: list[int]) -> list[str]:
     """Names of what a line shows; the buckets of its words are added to `words`."""
-    tokens = text.lower().split()
-    _add_words(text, tokens, words)
-    found = [name for name, lexicon in _LEXICONS.items() if not lexicon.isdisjoint(tokens)]
-    has_digit = False
-    if any(char in text for char in "0123456789"):
-        has_digit = True
+    tokens = text.split()
+    known = [_word(token) for token in tokens[:MOST_WORDS]]
+    words += [word.bucket for word in known if word.bucket >= 0]
+    found = [word.lexicon for word in known if word.lexicon] + _word_flags(known, len(tokens)) + _end_flags(text)
+    if tokens:
+        words.append(WORD_BUCKETS + crc32(tokens[0][:12].lower().encode("utf-8", "surrogatepass")) % FIRST_BUCKETS)
+    if True in [word.digit for word in known]:
         found += _numeric_flags(text)
-    if "." in text and (initials := len(_INITIAL.findall(text))):
-        found.append("initial" if initials == 1 else "initials")
+    if "." in text:
+        found += _dotted_flags(text)
+    if len(tokens) <= 5:
+        if _PAGE_NUMBER.fullmatch(text):
+            found.append("page number")
+        elif is_reference_title(text):
+            found.append("references")
     if _SURNAME.match(text):
         found.append("surname")
     if "@" in text:
         found.append("mail")
-    if "http" in text or "www." in text or "doi.org" in text:
-        found.append("address")
     if "$$" in text:
         found.append("display")
+    return found
+
+
+def _dotted_flags(text: str) -> list[str]:
+    found = []
+    if initials := len(_INITIAL.findall(text)):
+        found.append("initial" if initials == 1 else "initials")
     if ". . ." in text or "....." in text:
         found.append("leaders")
-    if len(tokens) <= 5 and _PAGE_NUMBER.fullmatch(text):
-        found.append("page number")
-    if len(tokens) <= 4 and is_reference_title(text):
-        found.append("references")
-    return found + _token_flags(text, tokens, has_digit) + _end_flags(text)
+    if "http" in text or "www." in text or "doi.org" in text:
+        found.append("address")
+    return found
 
 
 def _numeric_flags(text: str) -> list[str]:
@@ -217,19 +286,16 @@ def _numeric_flags(text: str) -> list[str]:
     return found
 
 
-def _token_flags(text: str, tokens: list[str], has_digit: bool) -> list[str]:
-    count = len(tokens)
+def _word_flags(known: list[_Word], count: int) -> list[str]:
     found = ["no words" if count == 0 else "one word" if count == 1 else "few words"] if count <= 4 else []
-    if has_digit and count:
-        cells = sum(_CELL.fullmatch(token) is not None for token in tokens[:MOST_WORDS])
-        if cells >= 2:
-            found.append("cells")
-        if cells > 0.5 * min(count, MOST_WORDS):
-            found.append("most cells")
-    capitals = sum(token[:1].isupper() for token in text.split(maxsplit=MOST_WORDS)[:MOST_WORDS])
+    cells, capitals = [word.cell for word in known].count(True), [word.capital for word in known].count(True)
+    if cells >= 2:
+        found.append("cells")
+    if cells > 0.5 * len(known):
+        found.append("most cells")
     if capitals >= 3:
         found.append("capitalised")
-    if capitals > 0.6 * min(count, MOST_WORDS):
+    if capitals > 0.6 * len(known):
         found.append("most capitalised")
     return found
 
@@ -263,15 +329,6 @@ def _end_flags(text: str) -> list[str]:
 def _place_in_block(at: int, count: int) -> list[str]:
     found = ["alone"] if count == 1 else ["first of block"] if at == 0 else ["last of block"] if at == count - 1 else []
     return [*found, "short block"] if count <= 3 else found
-
-
-def _add_words(text: str, tokens: list[str], words: list[int]) -> None:
-    for token in tokens[:MOST_WORDS]:
-        stem = _LETTERS.search(token)
-        if stem is not None:
-            words.append(crc32(stem[0][:7].encode("utf-8", "surrogatepass")) % WORD_BUCKETS)
-    if tokens:
-        words.append(WORD_BUCKETS + crc32(tokens[0][:12].encode("utf-8", "surrogatepass")) % FIRST_BUCKETS)
 
 
 def _fill(

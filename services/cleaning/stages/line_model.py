@@ -2,26 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.cleaning.stages.crf import Chain, Scores, marginals, viterbi
+from services.cleaning.stages.habits import Habits
 from services.cleaning.stages.line_features import BUCKETS, LABELS, VERSION, WIDTH, Features
 from services.cleaning.stages.page_lines import Tag
+from services.cleaning.stages.ruled_pages import RuledPage
 from shared.errors import InvalidInput
 
 Kind = Literal["crf", "bilstm-crf"]
 Weights = Mapping[str, NDArray[np.float32]]
-
-
-class LineModel(Protocol):
-    """Anything that labels the lines of pages."""
-
-    def tag(self, pages: Sequence[Features]) -> list[list[Tag]]:
-        """A tag for each row of each page."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,11 @@ class ChainModel:
         self._chain = Chain(weights["chain.moves"], weights["chain.start"], weights["chain.end"])
         self._emissions = _recurrent if "lstm.ahead.input" in weights else _linear
 
-    def tag(self, pages: Sequence[Features]) -> list[list[Tag]]:
+    def tag(self, pages: Sequence[RuledPage], known: Habits) -> list[list[Tag]]:
+        return self.labelled([page.features(known) for page in pages])
+
+    def labelled(self, pages: Sequence[Features]) -> list[list[Tag]]:
+        """A tag for each row of each page."""
         padded = _padded(pages, self._weights["words"])
         scores = self._emissions(padded, self._weights)
         best = viterbi(scores, padded.lengths, self._chain)
@@ -91,11 +89,11 @@ def _lstm(given: Scores, lengths: NDArray[np.int64], weights: Weights, way: str)
     size = recurrent.shape[0]
     inputs = given @ weights[f"lstm.{way}.input"] + weights[f"lstm.{way}.bias"]
     state = np.zeros((len(given), size), dtype=np.float32)
-    cell = np.zeros_like(state)
+    cell: Scores = np.zeros_like(state)
     out = np.zeros((*given.shape[:2], size), dtype=np.float32)
     for step in range(given.shape[1]):
         gates = inputs[:, step] + state @ recurrent
-        opened = 1.0 / (1.0 + np.exp(-gates))
+        opened: Scores = np.float32(1) / (np.float32(1) + np.exp(-gates))
         cell = opened[:, size : 2 * size] * cell + opened[:, :size] * np.tanh(gates[:, 2 * size : 3 * size])
         state = opened[:, 3 * size :] * np.tanh(cell)
         out[:, step] = state

@@ -2,32 +2,21 @@
 
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, wait
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from threading import Lock
-from types import ModuleType
 
-from pebble import ProcessExpired, ProcessFuture
-from pebble.concurrent import process
-
-from services.extraction.adapters.confinement import deny_network, end_with, limit
+from services.extraction.adapters.confined import Child, Ended, Limits
 from services.extraction.adapters.reader import PageRange, read_range
 from shared.contracts.documents import ExtractionParameters
 from shared.contracts.work import Rejected
-from shared.errors import LecternError
 
 POLL_SECONDS = 0.1
 TICK_BYTES = 36
 OUT_OF_MEMORY_SIGNALS = (signal.SIGTRAP, signal.SIGILL, signal.SIGABRT)
 """How PDFium ends a process that it can get no memory for."""
-
-_STARTING = Lock()
 
 Watcher = Callable[[int, int], None]
 """Told ten times a second how many pages of the range are done and how many the document has. What it raises ends the child."""
@@ -49,63 +38,39 @@ def run_child(context: BaseContext, work: PageRange, deadline: float, watcher: W
     """Reads a range in a process of its own: None where it came to its end."""
     ticks = work.file.with_suffix(".tick")
     ticks.write_bytes(_tick(0, 0, 1))
-    start = process(context=context, timeout=max(0.1, deadline - time.monotonic()))(_read_in_child)
-    with _nothing_of_ours():
-        future = start(os.getpid(), work.model_dump_json(), str(ticks))
-    try:
-        stuck = _watch(future, ticks, work.parameters.seconds_per_page, watcher)
-    except BaseException:
-        future.cancel()
-        raise
-    page, _, _ = _read_tick(ticks)
-    if stuck:
-        return Death(page, _page_too_slow(work.parameters.seconds_per_page))
-    return _outcome(future, page, work.parameters)
+    wanted = work.parameters
+    limits = Limits(wanted.memory_bytes, wanted.seconds_per_document)
+    with Child(context, limits, _read_in_child, work.model_dump_json(), str(ticks)) as child:
+        too_late = _watch(child, ticks, wanted, deadline, watcher)
+        return too_late or _outcome(child.ended(), _read_tick(ticks)[0], wanted)
 
 
-@contextmanager
-def _nothing_of_ours() -> Iterator[None]:
-    """Hides the program that runs: a child would load it for the names of `__main__`, and needs none of them."""
-    with _STARTING:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-
-
-def _watch(future: ProcessFuture[str], ticks: Path, seconds_per_page: int, watcher: Watcher) -> bool:
-    """Until the child ends; True where it was ended because it stayed at one page for too long."""
+def _watch(
+    child: Child, ticks: Path, wanted: ExtractionParameters, deadline: float, watcher: Watcher
+) -> Rejected | Death | None:
+    """Until the child ends; or the reason to end it: it stays at one page for too long, or its time is over."""
     last, since = (0, 0, 1), time.monotonic()
     while True:
-        ended = future in wait([future], timeout=POLL_SECONDS).done
+        ended = child.has_ended(POLL_SECONDS)
         now = _read_tick(ticks)
         if now != last:
             last, since = now, time.monotonic()
         page, done, total = now
         watcher(done, total)
         if ended:
-            return False
-        if page and time.monotonic() - since > seconds_per_page:
-            future.cancel()
-            return True
+            return None
+        if page and time.monotonic() - since > wanted.seconds_per_page:
+            return Death(page, _page_too_slow(wanted.seconds_per_page))
+        if time.monotonic() > deadline:
+            return _too_slow(wanted.seconds_per_document)
 
 
-def _outcome(future: ProcessFuture[str], page: int, parameters: ExtractionParameters) -> Rejected | Death | None:
-    try:
-        answer = future.result()
-    except TimeoutError:
-        return _too_slow(parameters.seconds_per_document)
-    except MemoryError:
+def _outcome(ended: Ended, page: int, parameters: ExtractionParameters) -> Rejected | Death | None:
+    if ended.answer is not None:
+        return Rejected.model_validate_json(ended.answer) if ended.answer else None
+    if ended.no_memory:
         return Death(page, _too_big(parameters.memory_bytes))
-    except (ProcessExpired, CancelledError) as error:
-        return Death(page, _crashed(getattr(error, "exitcode", 0), parameters))
-    except LecternError:
-        raise
-    except Exception as error:
-        return Death(page, _confused(error))
-    return Rejected.model_validate_json(answer) if answer else None
+    return Death(page, _confused(ended.confused) if ended.confused else _crashed(ended.code, parameters))
 
 
 def _too_slow(seconds: int) -> Rejected:
@@ -132,18 +97,15 @@ def _crashed(code: int, parameters: ExtractionParameters) -> Rejected:
     return Rejected(reason="parser-crashed", detail=f"{detail} Export it again, or print it to a new PDF.")
 
 
-def _confused(error: Exception) -> Rejected:
-    """What a reader of ours makes of a document that it did not foresee: the name tells which part it was."""
-    detail = f"Reading the PDF failed ({type(error).__name__}): it is built in a way that is not understood."
+def _confused(error: str) -> Rejected:
+    """What a reader of ours makes of a document that it did not foresee: the error's name tells which part it was."""
+    detail = f"Reading the PDF failed ({error}): it is built in a way that is not understood."
     return Rejected(reason="parser-crashed", detail=f"{detail} Print it to a new PDF, and please report it.")
 
 
-def _read_in_child(worker: int, work_json: str, ticks: str) -> str:
-    """Runs in the child. Answers in JSON, so that nothing but text comes back: a refusal, or nothing."""
-    end_with(worker)
+def _read_in_child(work_json: str, ticks: str) -> str:
+    """Runs in the child. Answers in JSON: a refusal, or nothing."""
     work = PageRange.model_validate_json(work_json)
-    deny_network()
-    limit(work.parameters.memory_bytes, work.parameters.seconds_per_document)
     file = os.open(ticks, os.O_WRONLY)
     try:
         refused = read_range(work, lambda page, done, total: _write_tick(file, page, done, total))

@@ -4,7 +4,6 @@ A document is parted into ranges of pages, each read by a child of its own. A ch
 it dies, the next one goes on after the page that it died at.
 """
 
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.extraction.adapters.children import POLL_SECONDS, Death, run_child
+from services.extraction.adapters.confined import children
 from services.extraction.adapters.reader import (
     PENDING,
     SURVEY,
@@ -29,6 +29,8 @@ from services.extraction.adapters.transcription import Transcriber, leave, trans
 from services.extraction.stages.routing import NOUGAT
 from shared.contracts.documents import ExtractionParameters, ExtractionResult, Page
 from shared.contracts.work import Rejected
+
+PRELOADED = (__name__, "services.extraction.adapters.ocr")
 
 MAX_DEATHS = 10
 """A document that ended so many processes is given up."""
@@ -71,13 +73,16 @@ class RangeKeeper:
 
 
 class IsolatedExtractor:
-    """Reads each range of pages in a process of its own, forked from one that has loaded the parsers and nothing else."""
+    """Reads each range of pages in a process of its own, forked from one that has loaded the parsers and nothing else.
 
-    def __init__(self, processes: int = 1, model: Transcriber | None = None) -> None:
+    `alone`: from this very process, which then must run no other thread; and one range is read at a time.
+    """
+
+    def __init__(self, processes: int = 1, model: Transcriber | None = None, alone: bool = False) -> None:
         self._processes = processes
         self._model = model
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__])
+        self._alone = alone
+        self._context = children(alone, PRELOADED)
 
     def extract(
         self, source: Path, out: Path, parameters: ExtractionParameters, progress: Progress, keeper: RangeKeeper | None = None
@@ -139,6 +144,8 @@ class IsolatedExtractor:
             return None
         keeper.keep(reading.scratch / SURVEY)
         _keep(keeper, range_file(reading.scratch, 1))
+        if self._alone:
+            return next((no for first in rest if (no := self._read_range(reading, first, tell, keeper)) is not None), None)
         return self._read_rest(reading, rest, tell, keeper)
 
     def _read_rest(self, reading: Reading, rest: list[int], tell: Callable[[], None], keeper: RangeKeeper) -> Rejected | None:

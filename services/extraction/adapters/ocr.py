@@ -9,7 +9,7 @@ from PIL import Image
 from services.extraction.adapters.page_images import PageImage
 from services.extraction.stages.glyphs import RawPage
 from services.extraction.stages.hocr import OcrLine
-from services.extraction.stages.posture import FEWEST_INK_PIXELS, Ink, Posture, runs_upward, skew_of
+from services.extraction.stages.posture import Posture
 from services.extraction.stages.scanned import (
     FEWEST_LETTERS,
     confidence_of,
@@ -18,6 +18,7 @@ from services.extraction.stages.scanned import (
     letters_of,
     raw_page,
 )
+from services.extraction.stages.skew import FEWEST_INK_PIXELS, Ink, runs_upward, skew_of
 
 INK_DPI = 100
 INK_SHARE_OF_PAPER = 0.75

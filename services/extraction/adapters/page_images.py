@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import pypdfium2
 import pypdfium2.raw as pdfium
-from PIL import Image
 
 from services.extraction.stages.routing import Marks
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 POINTS_PER_INCH = 72
 LOWEST_DPI = 72
@@ -25,7 +28,7 @@ class PageUnseen(Exception):
 class PageImage:
     """A page in grey, as it is seen; `width` and `height` in points."""
 
-    image: Image.Image
+    image: "Image.Image"
     dpi: float
     width: float
     height: float

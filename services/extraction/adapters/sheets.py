@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from services.extraction.adapters.ocr import read_picture
 from services.extraction.adapters.page_images import PageImages, PageUnseen
 from services.extraction.adapters.pdfium import PageUnreadable, PdfFile
 from services.extraction.adapters.tesseract import OcrFailed, Tesseract
@@ -23,6 +22,7 @@ from services.extraction.stages.routing import (
     has_little_text,
     judge,
     route,
+    without_labels,
 )
 from shared.contracts.documents import ExtractionParameters
 
@@ -131,10 +131,12 @@ class Sheets:
         if not verdict.sound and not raw.words:
             missing = f"{NO_OCR} {self._tesseract} and upload the PDF again." if isinstance(self._tesseract, str) else why
             return Unread(raw.number, TEXT_LAYER, missing)
-        return Sheet(raw, TEXT_LAYER, round(verdict.confidence, 3), why)
+        return Sheet(without_labels(raw) if verdict.labels else raw, TEXT_LAYER, round(verdict.confidence, 3), why)
 
     def _scan(self, raw: RawPage, verdict: Verdict, why: str, kept: Path) -> Sheet | Unread:
         assert isinstance(self._tesseract, Tesseract), "the router chooses among the engines that are there"
+        from services.extraction.adapters.ocr import read_picture  # noqa: PLC0415 - numpy, which most documents need not
+
         wanted = self._parameters
         try:
             picture = self._images.render(raw.number, wanted.ocr_dpi, wanted.max_pixels_per_page)

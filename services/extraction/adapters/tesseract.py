@@ -5,11 +5,13 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from services.extraction.adapters.confinement import end_with_parent
 from services.extraction.stages.hocr import OcrLine, parse_hocr
+from shared.confinement import end_with_parent
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 COMMAND = "tesseract"
 INSTALL = "Install Tesseract (on Debian and Ubuntu: apt-get install tesseract-ocr)"
@@ -35,7 +37,7 @@ class Tesseract:
         packages = " ".join(f"tesseract-ocr-{name.replace('_', '-').lower()}" for name in absent)
         return f"Install Tesseract's data for {', '.join(absent)} (on Debian and Ubuntu: apt-get install {packages})"
 
-    def read(self, picture: Image.Image, dpi: float, languages: tuple[str, ...], seconds: float) -> tuple[OcrLine, ...]:
+    def read(self, picture: "Image.Image", dpi: float, languages: tuple[str, ...], seconds: float) -> tuple[OcrLine, ...]:
         """The lines of a picture of a page. Raises OcrFailed."""
         data = BytesIO()
         picture.save(data, "PPM")

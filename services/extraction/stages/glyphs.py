@@ -5,7 +5,7 @@ from typing import Any
 
 from services.extraction.stages.words import Rule, Word
 
-__all__ = ["RawPage", "Rule", "Word"]
+__all__ = ["Box", "RawPage", "Rule", "Word"]
 
 Box = tuple[float, float, float, float]
 

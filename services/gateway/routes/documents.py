@@ -164,7 +164,7 @@ def download_pages(parts: PartsOf, _: Reader, request: Request, collection: Coll
 )
 def download_chunks(parts: PartsOf, _: Reader, request: Request, collection: Collection, document: DocumentId) -> Response:
     """Runs of whole sentences, each with the pages and boxes it came from."""
-    return _result(parts, request, collection, document, "chunking", "chunks.jsonl", "_chunks.jsonl", JSONL)
+    return _result(parts, request, collection, document, "screening", "chunks.jsonl", "_chunks.jsonl", JSONL)
 
 
 @router.get(
@@ -172,7 +172,7 @@ def download_chunks(parts: PartsOf, _: Reader, request: Request, collection: Col
 )
 def download_garbage(parts: PartsOf, _: Reader, request: Request, collection: Collection, document: DocumentId) -> Response:
     """Text that was set aside, and why: `<document>_garbage.jsonl`."""
-    return _result(parts, request, collection, document, "cleaning", "garbage.jsonl", "_garbage.jsonl", JSONL)
+    return _result(parts, request, collection, document, "screening", "garbage.jsonl", "_garbage.jsonl", JSONL)
 
 
 def _result(

@@ -13,7 +13,8 @@ from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from shared.contracts.base import Contract
-from shared.contracts.learning import LossPoint, TrainingRecipe
+from shared.contracts.learning import LossPoint
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import EventView, ListPage, RunView
 from shared.errors import NotFound
 from shared.pipeline import TRAINING

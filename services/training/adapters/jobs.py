@@ -10,9 +10,11 @@ import numpy as np
 from services.training.curves import append_point
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import Encoded
+from services.training.stages.packing import Row
 from services.training.stages.precision import Precision
 from shared.contracts.base import Contract
-from shared.contracts.learning import LossPoint, TrainingRecipe
+from shared.contracts.learning import LossPoint
+from shared.contracts.recipes import TrainingRecipe
 
 CURVE = "curve.jsonl"
 FACTS = "facts.json"
@@ -31,6 +33,8 @@ class Facts(Contract):
     precision: str
     device: str
     peak_memory_bytes: int
+    attention: str
+    packing: str
     resumed_from_step: int
 
 
@@ -45,22 +49,29 @@ class Job:
     settings: TrainingSettings
     threads: int
     work: Path
+    packing: str = "none"
+    heldout: tuple[Encoded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ExampleTable:
-    """All examples as three flat arrays: example i is `ids[ends[i-1]:ends[i]]`. Cheap to share between processes."""
+class RowTable:
+    """All rows as flat arrays: row i is `ids[ends[i-1]:ends[i]]`, and its examples have the lengths
+    `lengths[counts[i-1]:counts[i]]`. Cheap to share between processes."""
 
     ids: np.ndarray[Any, np.dtype[np.int32]]
     labels: np.ndarray[Any, np.dtype[np.int32]]
     ends: np.ndarray[Any, np.dtype[np.int64]]
+    lengths: np.ndarray[Any, np.dtype[np.int32]]
+    counts: np.ndarray[Any, np.dtype[np.int64]]
 
     @classmethod
-    def of(cls, examples: Sequence[Encoded]) -> "ExampleTable":
+    def of(cls, rows: Sequence[Row]) -> "RowTable":
         return cls(
-            ids=np.fromiter((token for one in examples for token in one.ids), np.int32),
-            labels=np.fromiter((label for one in examples for label in one.labels), np.int32),
-            ends=np.cumsum([len(one.ids) for one in examples], dtype=np.int64),
+            ids=np.fromiter((token for one in rows for token in one.ids), np.int32),
+            labels=np.fromiter((label for one in rows for label in one.labels), np.int32),
+            ends=np.cumsum([len(one.ids) for one in rows], dtype=np.int64),
+            lengths=np.fromiter((length for one in rows for length in one.lengths), np.int32),
+            counts=np.cumsum([len(one.lengths) for one in rows], dtype=np.int64),
         )
 
 

@@ -11,9 +11,10 @@ from transformers import PrinterCallback
 
 from services.training.adapters import machine, models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CURVE, ExampleTable, Facts, Job
+from services.training.adapters.jobs import CURVE, Facts, Job, RowTable
 from services.training.adapters.recorder import RunRecorder
-from services.training.adapters.trainer import PadBatch, RunTrainer, trainer_settings
+from services.training.adapters.scores import heldout_loss
+from services.training.adapters.trainer import FlatRows, PadBatch, RunTrainer, trainer_settings
 from services.training.curves import read_curve
 from services.training.stages.schedule import plan_steps
 from shared.bases import fetch_base
@@ -21,7 +22,7 @@ from shared.contracts.learning import LossPoint
 from shared.objects import open_store
 
 
-def train(job: Job, table: ExampleTable, rank: int, device: torch.device, tell: Callable[[LossPoint], None]) -> None:
+def train(job: Job, table: RowTable, rank: int, device: torch.device, tell: Callable[[LossPoint], None]) -> None:
     """Train until the last checkpoint stands in the object store, from wherever an earlier attempt left off."""
     if device.type == "cpu":
         torch.set_num_threads(job.threads)
@@ -40,11 +41,13 @@ def train(job: Job, table: ExampleTable, rank: int, device: torch.device, tell: 
     base = fetch_base(store, job.base_name, job.settings.cache_dir)
     model = models.load_for_training(base, job.recipe, job.precision, device)
     tokenizer = pretrained.load_tokenizer(base)
-    recorder = RunRecorder(checkpoints, curve, _facts(model, job, device, step), device, tell)
+    recorder = RunRecorder(
+        checkpoints, curve, _facts(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id)
+    )
     trainer = RunTrainer(
         model=model, args=trainer_settings(job.recipe, plan, job.precision, directory, on_cpu=device.type == "cpu"),
-        train_dataset=_dataset(table), processing_class=tokenizer, data_collator=PadBatch(tokenizer.eos_token_id),
-        callbacks=[recorder],
+        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[recorder],
+        data_collator=PadBatch(tokenizer.eos_token_id) if job.packing == "none" else FlatRows(),
     )  # fmt: skip
     models.keep_adapter_in_fp32(trainer.model)
     trainer.remove_callback(PrinterCallback)
@@ -53,14 +56,28 @@ def train(job: Job, table: ExampleTable, rank: int, device: torch.device, tell: 
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
-def _dataset(table: ExampleTable) -> Dataset:
-    cuts = table.ends[:-1]
-    return Dataset.from_dict({"input_ids": np.split(table.ids, cuts), "labels": np.split(table.labels, cuts)})
+def _dataset(table: RowTable) -> Dataset:
+    cuts, groups = table.ends[:-1], table.counts[:-1]
+    return Dataset.from_dict({
+        "input_ids": np.split(table.ids, cuts), "labels": np.split(table.labels, cuts),
+        "lengths": np.split(table.lengths, groups),
+    })  # fmt: skip
+
+
+def _heldout_loss(model: Any, job: Job, pad_id: int) -> Callable[[int], float | None]:
+    """Step → mean loss over the held-out examples, at the steps at which the recipe wants it."""
+    every = job.recipe.evaluation_steps
+
+    def at(step: int) -> float | None:
+        return heldout_loss(model, job.heldout, pad_id) if every and job.heldout and step % every == 0 else None
+
+    return at
 
 
 def _facts(model: Any, job: Job, device: torch.device, step: int) -> Facts:
     trainable, total = model.get_nb_trainable_parameters()
     return Facts(
         trainable_parameters=trainable, total_parameters=total, precision=job.precision,
-        device=machine.device_name(device), peak_memory_bytes=0, resumed_from_step=step,
+        device=machine.device_name(device), peak_memory_bytes=0, resumed_from_step=step, packing=job.packing,
+        attention=model.config._attn_implementation,
     )  # fmt: skip

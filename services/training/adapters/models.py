@@ -7,20 +7,29 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+from services.training.adapters.attention import choose_attention
+from services.training.adapters.pretrained import read_config
 from services.training.stages.examples import IGNORED
 from services.training.stages.precision import Precision
-from shared.contracts.learning import TrainingRecipe
+from shared.contracts.recipes import TrainingRecipe
+from shared.tuning.architectures import architecture_of, lora_targets
 
 DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 def load_for_training(base: Path, recipe: TrainingRecipe, precision: Precision, device: torch.device) -> Any:
-    """The base with a fresh LoRA adapter on every linear layer but the head; only the adapter learns."""
+    """The base with a fresh LoRA adapter on the layers that the recipe and the architecture name; only the adapter learns."""
     torch.manual_seed(recipe.seed)
-    model = _load(base, DTYPES[precision], device, _nf4(precision) if recipe.quantization == "nf4" else None)
+    config = read_config(base)
+    quantization = _nf4(recipe, precision, config) if recipe.quantization == "nf4" else None
+    attention = choose_attention(recipe, config, device, precision)
+    model = _load(base, DTYPES[precision], device, quantization, attention)
+    if recipe.gradient_checkpointing:
+        # The adapter's gradients need a path through layers whose inputs need none; the reentrant kind has no such path.
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     lora = LoraConfig(
         task_type="CAUSAL_LM", r=recipe.lora_r, lora_alpha=recipe.lora_alpha, lora_dropout=recipe.lora_dropout,
-        target_modules="all-linear",
+        target_modules=lora_targets(recipe, config),
     )  # fmt: skip
     return get_peft_model(model, lora)
 
@@ -38,31 +47,35 @@ def load_for_scoring(base: Path, adapter: Path, device: torch.device) -> Any:
     return model.to(torch.bfloat16).eval()
 
 
-def response_nll(model: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def response_nll(model: Any, ids: torch.Tensor, mask: torch.Tensor | None, labels: torch.Tensor, **layout: Any) -> torch.Tensor:
     """Negative log-likelihood (nats) of each label, 0 where there is none: [batch, seq] → [batch, kept].
 
-    Only positions from the batch's first response on are projected to the vocabulary. On a CPU the head over whole
-    sequences, most of which are prompt, took two fifths of a training step.
+    Only positions before a label of any row are projected to the vocabulary. On a CPU the head over whole sequences, most of
+    which are prompt, took two fifths of a training step. `layout` says where the examples of a packed row begin.
     """
-    first = int((labels != IGNORED).any(dim=0).nonzero()[0])  # the position before it predicts it
-    kept = labels.shape[1] - first + 1
-    logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=kept).logits[:, -kept:-1]
-    wanted = labels[:, first:]
+    kept = (labels[:, 1:] != IGNORED).any(dim=0).nonzero().flatten()  # the position before a label predicts it
+    logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=kept, **layout).logits
+    wanted = labels[:, kept + 1]
     losses = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="none"
     )
     return losses.view_as(wanted)
 
 
-def _load(base: Path, dtype: torch.dtype, device: torch.device, quantization: BitsAndBytesConfig | None) -> Any:
+def _load(
+    base: Path, dtype: torch.dtype, device: torch.device, quantization: BitsAndBytesConfig | None, attention: str | None = None
+) -> Any:
     return AutoModelForCausalLM.from_pretrained(
         base, dtype=dtype, quantization_config=quantization, device_map={"": str(device)}, use_safetensors=True,
-        local_files_only=True, trust_remote_code=False,
+        local_files_only=True, trust_remote_code=False, attn_implementation=attention,
     )  # fmt: skip
 
 
-def _nf4(precision: Precision) -> BitsAndBytesConfig:
+def _nf4(recipe: TrainingRecipe, precision: Precision, config: dict[str, Any]) -> BitsAndBytesConfig:
+    known = architecture_of(config)
+    # Fused kernels read these weights as they lie, so they stay as they are.
+    untouched = [*known.forbidden, "lm_head"] if known and known.forbidden else None
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=DTYPES[precision],
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=recipe.double_quantization,
+        bnb_4bit_compute_dtype=DTYPES[precision], llm_int8_skip_modules=untouched,
     )  # fmt: skip

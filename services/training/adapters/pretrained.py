@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 KNOWN_TYPES: frozenset[str] = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
@@ -19,3 +20,11 @@ def read_config(base: Path) -> dict[str, Any]:
 
 def load_tokenizer(base: Path) -> Any:
     return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+
+
+def linear_layers(base: Path) -> frozenset[str]:
+    """Full names of the base's linear layers, from its configuration: no weight is read."""
+    config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return frozenset(name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))

@@ -15,7 +15,7 @@ from ray.train.backend import Backend
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from services.training.adapters.jobs import Diverged, ExampleTable, Job, PointFile
+from services.training.adapters.jobs import Diverged, Job, PointFile, RowTable
 from shared.contracts.learning import LossPoint
 
 _OBJECT_STORE_BYTES = 128 << 20
@@ -29,7 +29,7 @@ class OneWorker(ray.train.torch.TorchConfig):  # type: ignore[misc]
         return Backend  # type: ignore[no-any-return]
 
 
-def run_on_ray(job: Job, table: ExampleTable, live_curve: Path, use_gpu: bool) -> None:
+def run_on_ray(job: Job, table: RowTable, live_curve: Path, use_gpu: bool) -> None:
     """Train the job on `job.recipe.workers` workers. Raises Diverged, or Ray's TrainingFailedError."""
     with _ray(job, table):
         points = _beside_driver(PointFile, str(live_curve))
@@ -74,7 +74,7 @@ def _raise_divergence(error: TrainingFailedError) -> None:
 
 
 @contextmanager
-def _ray(job: Job, table: ExampleTable) -> Iterator[None]:
+def _ray(job: Job, table: RowTable) -> Iterator[None]:
     address = job.settings.ray_address
     # Ray's sockets lie below this directory, and a socket's path may have 107 bytes: the job's own is too deep.
     directory = Path(tempfile.mkdtemp(prefix="lectern-ray-"))

@@ -26,12 +26,14 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         facts: Facts,
         device: torch.device,
         tell: Callable[[LossPoint], None],
+        heldout: Callable[[int], float | None] = lambda step: None,
     ) -> None:
         self._checkpoints = checkpoints
         self._curve = list(curve)
         self._facts = facts
         self._device = device
         self._tell = tell
+        self._heldout = heldout
         self._tokens_before = curve[-1].tokens if curve else 0
         self._seconds_before = curve[-1].seconds if curve else 0.0
         self._began = 0.0
@@ -54,7 +56,8 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         point = LossPoint(
             step=state.global_step, epoch=float(logs["epoch"]), loss=float(logs["loss"]),
             learning_rate=float(logs["learning_rate"]), tokens=self._tokens_before + int(logs["num_tokens"]),
-            seconds=self._seconds_before + time.monotonic() - self._began,
+            seconds=self._seconds_before + time.monotonic() - self._began, memory_bytes=peak_memory_bytes(self._device),
+            heldout_loss=self._heldout(state.global_step),
         )  # fmt: skip
         self._curve.append(point)
         self._tell(point)

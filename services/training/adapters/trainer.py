@@ -16,9 +16,12 @@ from services.training.adapters.models import response_nll
 from services.training.adapters.states import load_state, random_state, save_state, set_random_state
 from services.training.stages.examples import Encoded, pad
 from services.training.stages.order import epoch_order
+from services.training.stages.packing import Row, flatten
 from services.training.stages.precision import Precision
 from services.training.stages.schedule import StepPlan
-from shared.contracts.learning import TrainingRecipe
+from shared.contracts.recipes import TrainingRecipe
+
+SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
 def trainer_settings(recipe: TrainingRecipe, plan: StepPlan, precision: Precision, directory: Path, on_cpu: bool) -> SFTConfig:
@@ -26,9 +29,11 @@ def trainer_settings(recipe: TrainingRecipe, plan: StepPlan, precision: Precisio
     return SFTConfig(
         output_dir=str(directory), max_steps=plan.total, warmup_steps=plan.warmup, seed=recipe.seed, data_seed=recipe.seed,
         per_device_train_batch_size=recipe.batch_size, gradient_accumulation_steps=recipe.gradient_accumulation,
-        learning_rate=recipe.learning_rate, lr_scheduler_type=recipe.schedule, weight_decay=recipe.weight_decay,
-        optim=recipe.optimizer, bf16=precision == "bf16", fp16=precision == "fp16", use_cpu=on_cpu,
+        learning_rate=recipe.learning_rate, lr_scheduler_type=SCHEDULES[recipe.schedule], weight_decay=recipe.weight_decay,
+        optim=recipe.optimizer, max_grad_norm=recipe.max_gradient_norm,
+        bf16=precision == "bf16", fp16=precision == "fp16", use_cpu=on_cpu,
         gradient_checkpointing=False, dataloader_pin_memory=not on_cpu, max_length=None, packing=False,
+        remove_unused_columns=False,
         logging_steps=1, logging_first_step=True, save_strategy="steps", save_steps=recipe.checkpoint_steps,
         save_total_limit=1, average_tokens_across_devices=True, logging_nan_inf_filter=False,
         report_to="none", disable_tqdm=True,
@@ -52,6 +57,24 @@ class EpochSampler(Sampler[int]):  # type: ignore[misc]
 
     def __iter__(self) -> Iterator[int]:
         return iter(epoch_order(self._lengths, self._batch_size, self._seed, self._epoch))
+
+
+class FlatRows:
+    """Collates rows of examples into one row of shape [1, seq]; positions and ends say where each example begins."""
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        batch = flatten([Row(tuple(row["input_ids"]), tuple(row["labels"]), tuple(row["lengths"])) for row in rows])
+        ends = torch.tensor(batch.ends, dtype=torch.int32)
+        return {
+            "input_ids": torch.tensor([batch.ids]),
+            "labels": torch.tensor([batch.labels]),
+            "position_ids": torch.tensor([batch.positions]),
+            # In the words that transformers' flash attention knows.
+            "cu_seq_lens_q": ends,
+            "cu_seq_lens_k": ends,
+            "max_length_q": batch.longest,
+            "max_length_k": batch.longest,
+        }
 
 
 class PadBatch:
@@ -78,9 +101,12 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """Summed over response tokens, divided by how many the whole optimizer step has on all workers."""
-        losses = response_nll(model, inputs["input_ids"], inputs["attention_mask"], inputs["labels"])
-        self.tokens_seen += int(self.accelerator.gather(inputs["attention_mask"].sum()).sum())
+        """Summed over labels, divided by how many the whole optimizer step has on all workers."""
+        layout = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask", "labels")}
+        mask = inputs.get("attention_mask")
+        losses = response_nll(model, inputs["input_ids"], mask, inputs["labels"], **layout)
+        seen = torch.tensor(inputs["input_ids"].numel(), device=losses.device) if mask is None else mask.sum()
+        self.tokens_seen += int(self.accelerator.gather(seen).sum())
         # Gradients are averaged over workers afterwards, so what is divided by all workers' tokens is scaled back up.
         return losses.sum() * self.accelerator.num_processes / num_items_in_batch
 

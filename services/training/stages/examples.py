@@ -6,7 +6,7 @@ pad token *is* EOS, and a model whose EOS is masked by id never learns to stop.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from shared.contracts.learning import Example
 from shared.template import render_prompt
@@ -44,15 +44,18 @@ class Batch:
     labels: list[list[int]]
 
 
-def encode(example: Example, template: str, tokenizer: Tokenizer) -> Encoded:
-    """Prompt masked, answer and EOS not.
+def encode(example: Example, template: str, tokenizer: Tokenizer, loss: Literal["response", "all"] = "response") -> Encoded:
+    """With loss on the response: prompt masked, answer and EOS not. On all: nothing masked but the first token, which
+    nothing precedes.
 
     The prompt is tokenized apart from the answer, as it will be when the model is asked. Text that spells a special
     token stays text: a document cannot smuggle in an EOS.
     """
     prompt = _begin(tokenizer) + _plain(tokenizer, render_prompt(template, example.instruction, example.input))
     answer = [*_plain(tokenizer, example.output), int(tokenizer.eos_token_id)]
-    return Encoded(ids=(*prompt, *answer), labels=(*([IGNORED] * len(prompt)), *answer))
+    hidden = len(prompt) if loss == "response" else 1
+    ids = (*prompt, *answer)
+    return Encoded(ids=ids, labels=(*([IGNORED] * hidden), *ids[hidden:]))
 
 
 def pad(examples: Sequence[Encoded], pad_id: int) -> Batch:

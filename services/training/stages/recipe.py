@@ -4,7 +4,8 @@ from collections.abc import Container, Sequence
 from typing import Any
 
 from services.training.stages.examples import Encoded
-from shared.contracts.learning import TrainingRecipe
+from services.training.stages.schedule import StepPlan
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
 from shared.template import TEMPLATES
 
@@ -37,6 +38,27 @@ def refuse_template(template: str) -> Rejected | None:
     if template in TEMPLATES:
         return None
     return Rejected(reason="unknown-template", detail=f"There is no template {template!r}; there are {sorted(TEMPLATES)}.")
+
+
+def refuse_rows(recipe: TrainingRecipe, rows: int) -> Rejected | None:
+    """Examples that fill fewer sequences than there are workers."""
+    if rows >= recipe.workers:
+        return None
+    return Rejected(
+        reason="empty-dataset",
+        detail=f"The examples fill {rows} sequences of {recipe.max_tokens} tokens, and {recipe.workers} workers need at least "
+        "one each. Set packing to batch, lower max_tokens, or ask for fewer workers.",
+    )
+
+
+def refuse_steps(recipe: TrainingRecipe, plan: StepPlan) -> Rejected | None:
+    """A warm-up as long as the run: the rate would never reach the recipe's, and nothing would be learned as asked."""
+    if plan.warmup < plan.total or plan.total == 1:
+        return None
+    return Rejected(
+        reason="impossible-schedule",
+        detail=f"The run has {plan.total} steps, all of them warm-up. Lower warmup_steps, or raise epochs or max_steps.",
+    )
 
 
 def refuse_examples(examples: Sequence[Encoded], ids: Sequence[str], recipe: TrainingRecipe) -> Rejected | None:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from shared.contracts.learning import TrainingRecipe
+from shared.contracts.recipes import TrainingRecipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,11 @@ class StepPlan:
     warmup: int
 
 
-def plan_steps(recipe: TrainingRecipe, examples: int) -> StepPlan:
-    """The steps of a run over so many examples (at least one), `recipe.workers` of them sharing every step."""
-    forward_passes = math.ceil(examples / (recipe.batch_size * recipe.workers))
+def plan_steps(recipe: TrainingRecipe, rows: int) -> StepPlan:
+    """The steps of a run over so many rows (examples, or with packing full the sequences they fill; at least one),
+    `recipe.workers` of them sharing every step."""
+    forward_passes = math.ceil(rows / (recipe.batch_size * recipe.workers))
     per_epoch = math.ceil(forward_passes / recipe.gradient_accumulation)
     total = recipe.max_steps or max(1, math.ceil(recipe.epochs * per_epoch))
-    return StepPlan(total=total, per_epoch=per_epoch, warmup=math.ceil(recipe.warmup_ratio * total))
+    asked = math.ceil(recipe.warmup_ratio * total) if recipe.warmup_steps is None else recipe.warmup_steps
+    return StepPlan(total=total, per_epoch=per_epoch, warmup=min(asked, total))

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from services.cleaning.local import Cleaned, clean_mmd
 from services.cleaning.stages.page_lines import lines_of
 from shared.contracts.documents import Block, BlockKind, CleaningParameters, GarbageItem, Page
-from tests.unit.cleaning.texts import PROSE, block, page
+from tests.unit.cleaning.texts import LETTER, PROSE, block, page
 
 
 def cleaned(*pages: Page, **parameters: object) -> Cleaned:
-    return clean_mmd("", pages, CleaningParameters.model_validate(parameters))
+    return clean_mmd("", pages, CleaningParameters.model_validate({"tagger": "rules", **parameters}))
 
 
 def kept(*pages: Page, **parameters: object) -> list[str]:
@@ -158,7 +158,7 @@ def test_titles_addresses_and_licences_are_boilerplate() -> None:
 
 
 def test_a_document_without_sections_keeps_its_short_lines_after_the_text_has_begun() -> None:
-    blocks = [block("A Letter", "heading", 1), block(f"{PROSE} {PROSE}"), block("I remain, as ever, yours most truly,")]
+    blocks = [block("A Letter", "heading", 1), block(f"{PROSE} {LETTER}"), block("I remain, as ever, yours most truly,")]
 
     assert kept(page(*blocks))[2] == "I remain, as ever, yours most truly,"
 

@@ -13,12 +13,13 @@ from shared.contracts.documents import (
     CleaningResult,
     ExtractionResult,
     ProcessingParameters,
+    ScreeningResult,
 )
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetResult, DatasetWish
 from shared.contracts.work import DatasetWork, DocumentWork, Rejected
 from shared.errors import NotFound
 from shared.ids import short
-from shared.pipeline import chunking_key, dataset_key
+from shared.pipeline import dataset_key, screening_key
 from tests.unit.cleaning.desk import BASE, Desk
 from tests.unit.extraction.pdfs import blank, paper
 
@@ -41,7 +42,9 @@ def work_on(desk: Desk, pdf: Path) -> DocumentWork:
 
 def dataset_work(desk: Desk, *documents: DocumentWork) -> DatasetWork:
     inputs = tuple(
-        DatasetInput(document=one.document, filename=f"{one.document}.pdf", chunking_key=chunking_key(one.document, PARAMETERS))
+        DatasetInput(
+            document=one.document, filename=f"{one.document}.pdf", screening_key=screening_key(one.document, PARAMETERS)
+        )
         for one in documents
     )
     parameters = DatasetParameters(max_answer_tokens=32, max_example_tokens=160)
@@ -59,13 +62,15 @@ def test_a_pdf_becomes_examples_and_every_stage_says_what_it_did(desk: Desk, tmp
         extracted = desk.run("extraction", work, HANDLERS["extraction"])
         cleaned = desk.run("cleaning", work, HANDLERS["cleaning"])
         chunked = desk.run("chunking", work, HANDLERS["chunking"])
+        screened = desk.run("screening", work, HANDLERS["screening"])
 
     assert isinstance(extracted, ExtractionResult) and isinstance(cleaned, CleaningResult)
-    assert isinstance(chunked, ChunkingResult)
-    assert extracted.title == cleaned.title == chunked.title == "The Reading of Tides at a Northern Pier"
+    assert isinstance(chunked, ChunkingResult) and isinstance(screened, ScreeningResult)
+    assert extracted.title == cleaned.title == chunked.title == screened.title == "The Reading of Tides at a Northern Pier"
     assert cleaned.characters_in == cleaned.characters_kept + sum(cleaned.dropped.values()) + cleaned.characters_garbage
     assert {"header", "page_number"} <= set(cleaned.dropped)
-    assert chunked.chunks > 2
+    assert chunked.chunks == screened.chunks > 2
+    assert (screened.garbage, screened.decided_by) == (cleaned.garbage, "rules")
 
     made = desk.run("dataset", dataset_work(desk, *works), HANDLERS["dataset"])
 
@@ -74,7 +79,7 @@ def test_a_pdf_becomes_examples_and_every_stage_says_what_it_did(desk: Desk, tmp
     assert sorted(path.name for path in desk.out.iterdir()) == [
         "chunks.jsonl", "heldout.jsonl", "heldout.parquet", "train.jsonl", "train.parquet",
     ]  # fmt: skip
-    assert {unit for _, _, unit in desk.told} == {"page", "piece", "document"}
+    assert {unit for _, _, unit in desk.told} == {"page", "piece", "text", "document"}
 
 
 def test_a_refused_document_goes_no_further(desk: Desk, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ SENTENCES = (
     "The drum is changed on the first Monday of a month.",
 )
 PROSE = " ".join(SENTENCES)
+LETTER = "We were glad of your visit in the autumn. The new pump is at work, and the cellar has been dry since."
 
 
 def block(text: str, kind: BlockKind = "paragraph", level: int = 0, top: float = 300.0) -> Block:

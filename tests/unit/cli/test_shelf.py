@@ -25,7 +25,7 @@ def test_a_document_is_followed_from_stage_to_stage() -> None:
     shelf.apply(event("a", "stage", stage="chunking", state="running", attempt=1))
     shelf.apply(event("a", "finished", state="done", code=None, detail=None))
     assert shelf.finished
-    assert [shelf.passed(stage) for stage in ("extraction", "cleaning", "chunking")] == [1, 1, 1]
+    assert [shelf.passed(stage) for stage in ("extraction", "cleaning", "chunking", "screening")] == [1, 1, 1, 1]
 
 
 def test_a_refused_document_keeps_its_reason() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.extraction.adapters.confinement import deny_network
 from services.extraction.adapters.isolated import IsolatedExtractor
 from services.extraction.local import Extracted, extract_file
 from services.extraction.stages.salvage import salvage
+from shared.confinement import deny_network
 from shared.contracts.documents import ExtractionParameters, ExtractionResult
 from shared.contracts.work import Rejected
 from tests.unit.extraction.hostile import MAKERS, hostile, one_page, stream, written

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.extraction.stages.glyphs import RawPage, Word
-from services.extraction.stages.routing import NOUGAT, TESSERACT, TEXT_LAYER, Marks, Verdict, has_little_text, judge, route
+from services.extraction.stages.routing import (
+    NOUGAT,
+    TESSERACT,
+    TEXT_LAYER,
+    Marks,
+    Verdict,
+    has_little_text,
+    judge,
+    route,
+    without_labels,
+)
 from shared.contracts.documents import Engine
 from tests.unit.extraction.pdfs import PROSE
 
@@ -55,6 +65,18 @@ def test_characters_that_cannot_be_decoded_condemn_a_text_layer(char: str) -> No
 def test_a_figure_with_labels_that_cannot_be_decoded_does_not_condemn_a_page_of_prose() -> None:
     assert judge(page(PROSE * 6 + " \x03\x04" * 120), None).sound
     assert not judge(page(PROSE * 6 + " \x03\x04" * 900), None).sound
+
+
+def test_the_labels_of_charts_that_cannot_be_decoded_do_not_condemn_a_page_of_captions() -> None:
+    captions = tuple(Word(one, 10, 700, 20, 710, 708, 10.0, starts_line=i == 0) for i, one in enumerate(PROSE.split()))
+    labels = tuple(Word("\x03\x04", 100 + 3 * i, 200, 103 + 3 * i, 206, 205, 6.0, starts_line=True) for i in range(60))
+    chart = ((100.0, 100.0, 300.0, 190.0),)
+
+    charted = RawPage(1, 612, 792, captions + labels, curves=chart)
+    assert judge(charted, None).sound and judge(charted, None).labels
+    assert without_labels(charted).words == captions
+    assert not judge(RawPage(1, 612, 792, captions + labels), None).sound
+    assert not judge(RawPage(1, 612, 792, labels, curves=chart), None).sound
 
 
 def test_letters_that_spell_nothing_condemn_a_text_layer() -> None:

@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw
 from services.extraction.adapters.tesseract import INSTALL, find_tesseract
 from services.extraction.local import Extracted, extract_file
 from services.extraction.stages.hocr import parse_hocr
-from services.extraction.stages.posture import Posture, runs_upward, skew_of
+from services.extraction.stages.posture import Posture
 from services.extraction.stages.scanned import in_few_sizes, raw_page, sizes_of
+from services.extraction.stages.skew import runs_upward, skew_of
 from shared.contracts.documents import ExtractionParameters, Page
 from shared.contracts.work import Rejected
 from shared.errors import Unsupported

@@ -31,7 +31,7 @@ def put_dataset(store: ObjectStore, tmp_path: Path, key: str, texts: list[str], 
         stage="dataset", stage_version=1, key=key, work={}, files=files, started_at="", finished_at="", seconds=0
     )
     create_contract(store, layout.manifest("dataset", key), manifest)
-    inputs = (DatasetInput(document="d", filename="gauge.pdf", chunking_key="c"),)
+    inputs = (DatasetInput(document="d", filename="gauge.pdf", screening_key="c"),)
     return DatasetWish(
         key=key, name="n", collection="c", base="b", parameters=DatasetParameters(), inputs=inputs, created_at=""
     )

@@ -26,9 +26,9 @@ def test_a_stage_follows_only_in_the_same_job() -> None:
         assert stage.then is None or STAGES[stage.then].work is stage.work
 
 
-def test_a_document_passes_extraction_cleaning_and_chunking() -> None:
+def test_a_document_passes_extraction_cleaning_chunking_and_screening() -> None:
     document = DocumentWork(job="j", trace="t", collection="c", document="d", parameters=ProcessingParameters())
-    assert [stage.name for stage in chain(document)] == ["extraction", "cleaning", "chunking"]
+    assert [stage.name for stage in chain(document)] == ["extraction", "cleaning", "chunking", "screening"]
     assert [stage.name for stage in chain(RunWork(job="j", trace="t", run="r"))] == ["training", "evaluation"]
 
 
@@ -40,7 +40,7 @@ def test_a_chunk_size_decides_chunks_alone() -> None:
     assert chunking_key("d", one) != chunking_key("d", other)
 
 
-@given(st.permutations([DatasetInput(document=str(n), filename=f"{n}.pdf", chunking_key=f"k{n}") for n in range(5)]))
+@given(st.permutations([DatasetInput(document=str(n), filename=f"{n}.pdf", screening_key=f"k{n}") for n in range(5)]))
 def test_the_order_of_its_documents_does_not_name_a_dataset(inputs: list[DatasetInput]) -> None:
     straight = tuple(sorted(inputs, key=lambda one: one.document))
     assert dataset_key("b", DatasetParameters(), tuple(inputs)) == dataset_key("b", DatasetParameters(), straight)

@@ -14,16 +14,18 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from services.training.adapters import machine, pretrained
-from services.training.adapters.jobs import ExampleTable, Job
+from services.training.adapters.jobs import Job, RowTable
 from services.training.adapters.loop import train
 from services.training.curves import read_curve
 from services.training.handlers import handlers
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import encode
+from services.training.stages.packing import rows_of
 from shared.bases import read_base
 from shared.catalog.protocol import NewJob
 from shared.catalog.sql import SqlCatalog
-from shared.contracts.learning import EvaluationResult, LossPoint, TrainingRecipe, TrainingResult
+from shared.contracts.learning import EvaluationResult, LossPoint, TrainingResult
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import RunWork
 from shared.ids import run_job, short
 from shared.objects import ObjectStore
@@ -115,8 +117,9 @@ class Watcher:
 def undisturbed(world: World, base: Path, directory: Path) -> list[LossPoint]:
     """The curve of the same run without Ray and without a worker: what it ought to be."""
     points: list[LossPoint] = []
-    table = ExampleTable.of([encode(one, "alpaca", pretrained.load_tokenizer(base)) for one in TRAIN])
-    job = Job("f" * 64, NAME, RECIPE, own_precision(), world.settings, 1, directory)
+    encoded = [encode(one, "alpaca", pretrained.load_tokenizer(base)) for one in TRAIN]
+    table = RowTable.of(rows_of(encoded, "batch", RECIPE.max_tokens))
+    job = Job("f" * 64, NAME, RECIPE, own_precision(), world.settings, 1, directory, "batch")
     train(job, table, 0, torch.device("cpu"), points.append)
     return points
 

@@ -16,7 +16,8 @@ from services.training.stages.recipe import refuse_architecture, refuse_examples
 from services.training.stages.references import base_name, is_hub_id
 from services.training.stages.schedule import plan_steps
 from services.training.stages.scoring import ExampleScore, draw, summarize
-from shared.contracts.learning import LossPoint, TrainingRecipe
+from shared.contracts.learning import LossPoint
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
 from tests.unit.training.world import examples
 
@@ -71,13 +72,13 @@ def test_steps_follow_from_examples_batch_accumulation_and_workers(
     [("cuda", True, "bf16"), ("cuda", False, "fp16"), ("cpu", True, "bf16"), ("cpu", False, "fp32")],
 )
 def test_auto_precision_is_what_the_hardware_has(device: str, bf16: bool, chosen: str) -> None:
-    assert choose_precision("auto", Capabilities(device, bf16)) == chosen  # type: ignore[arg-type]
+    assert choose_precision(TrainingRecipe(), Capabilities(device, bf16)) == chosen  # type: ignore[arg-type]
 
 
 def test_fp16_on_a_cpu_is_refused_and_any_other_wish_is_granted() -> None:
-    assert isinstance(choose_precision("fp16", Capabilities("cpu", bf16=True)), Rejected)
-    assert choose_precision("fp16", Capabilities("cuda", bf16=True)) == "fp16"
-    assert choose_precision("bf16", Capabilities("cpu", bf16=False)) == "bf16"
+    assert isinstance(choose_precision(TrainingRecipe(precision="fp16"), Capabilities("cpu", bf16=True)), Rejected)
+    assert choose_precision(TrainingRecipe(precision="fp16"), Capabilities("cuda", bf16=True)) == "fp16"
+    assert choose_precision(TrainingRecipe(precision="bf16"), Capabilities("cpu", bf16=False)) == "bf16"
 
 
 def point(step: int, loss: float = 1.0, tokens: int = 0, seconds: float = 0.0) -> LossPoint:

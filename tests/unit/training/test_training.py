@@ -10,14 +10,17 @@ from bitsandbytes.nn import Linear4bit
 
 from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import Diverged, ExampleTable, Job
+from services.training.adapters.jobs import Diverged, Job, RowTable
 from services.training.adapters.loop import train
 from services.training.curves import read_curve
 from services.training.settings import TrainingSettings
 from services.training.stages.curve import merge
 from services.training.stages.examples import encode
-from shared.contracts.learning import LossPoint, TrainingRecipe
+from services.training.stages.packing import rows_of
+from shared.contracts.learning import LossPoint
+from shared.contracts.recipes import TrainingRecipe
 from shared.objects import ObjectStore
+from shared.tuning.architectures import packing_of
 from tests.unit.training.world import NAME, examples, publish_tiny
 
 RECIPE = TrainingRecipe(
@@ -46,7 +49,7 @@ def attempt(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> Attempt:
     publish_tiny(store, tiny_base)
     settings = TrainingSettings(store_url=f"file://{tmp_path}/store", cache_dir=tmp_path / "cache")
     tokenizer = pretrained.load_tokenizer(tiny_base)
-    table = ExampleTable.of([encode(one, "alpaca", tokenizer) for one in examples(11)])
+    encoded = [encode(one, "alpaca", tokenizer) for one in examples(11)]
 
     def run(name: str, until: int | None = None, recipe: TrainingRecipe = RECIPE, work: str = "work") -> list[LossPoint]:
         points: list[LossPoint] = []
@@ -56,7 +59,9 @@ def attempt(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> Attempt:
             if point.step == until:
                 raise Killed
 
-        job = Job(name, NAME, recipe, "bf16", settings, 1, tmp_path / work)
+        packing = packing_of(recipe, {"model_type": "llama"})
+        table = RowTable.of(rows_of(encoded, packing, recipe.max_tokens))
+        job = Job(name, NAME, recipe, "bf16", settings, 1, tmp_path / work, packing, tuple(encoded[:3]))
         try:
             train(job, table, 0, torch.device("cpu"), tell)
         except Killed:

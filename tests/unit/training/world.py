@@ -17,8 +17,8 @@ from shared.contracts.learning import (
     DatasetWish,
     Example,
     RunWish,
-    TrainingRecipe,
 )
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import File, Manifest
 from shared.ids import short
 from shared.objects import ObjectStore, create_contract

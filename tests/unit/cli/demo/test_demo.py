@@ -148,11 +148,11 @@ def test_the_verdict_is_good_only_where_all_worked() -> None:
 def test_a_documents_fact_is_what_its_stages_say() -> None:
     stages = [
         {"stage": "extraction", "state": "done", "result": {"pages": 7, "pages_failed": 1}},
-        {"stage": "cleaning", "state": "done", "result": {"garbage": {"too-short": 4}}},
-        {"stage": "chunking", "state": "running", "result": {}},
+        {"stage": "cleaning", "state": "done", "result": {"garbage": {"too-short": 5}}},
+        {"stage": "screening", "state": "done", "result": {"garbage": {"too-short": 4}, "chunks": 9}},
     ]
     found = document_fact({"filename": "a.pdf", "state": "running", "code": None, "detail": None, "stages": stages})
-    assert (found.pages, found.pages_failed, found.garbage_items, found.chunks) == (7, 1, 4, 0)
+    assert (found.pages, found.pages_failed, found.garbage_items, found.chunks) == (7, 1, 4, 9)
 
 
 def test_a_home_that_is_no_demonstrations_is_not_cleared(tmp_path: Path) -> None:

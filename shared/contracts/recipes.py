@@ -1,0 +1,101 @@
+"""The recipe of a run: how a base model is tuned, in one file that a person writes and a program checks."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from shared.contracts.base import Contract
+
+ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
+Packing = Literal["none", "batch", "full"]
+Attention = Literal["eager", "sdpa", "flash_attention_2", "lectern_triton"]
+Optimizer = Literal["adamw_8bit", "paged_adamw_8bit", "adamw_torch", "lion_8bit", "adafactor", "sgd"]
+
+
+class TrainingRecipe(Contract):
+    """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
+
+    base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
+
+    quantization: Literal["nf4", "none"] = Field(
+        "nf4",
+        description="How the frozen base is held. nf4: 4-bit NormalFloat in blocks of 64 (QLoRA, Dettmers et al. 2023); "
+        "none: in the precision of the run.",
+    )
+    double_quantization: bool = Field(
+        True,
+        description="Hold the blocks' scales in 8 bits too: 0.127 bits a weight instead of 0.5. Of no meaning without nf4.",
+    )
+    lora_r: int = Field(16, ge=1, le=256, description="Rank of the adapter: how many directions a layer may learn.")
+    lora_alpha: int = Field(32, ge=1, description="The adapter's output is scaled by lora_alpha / lora_r.")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="Share of an adapter's inputs dropped at random in training.")
+    lora_targets: Literal["auto", "all-linear"] | tuple[ModuleName, ...] = Field(
+        "auto",
+        min_length=1,
+        description="Layers that get an adapter. auto: those that the table of architectures names for the base; "
+        "all-linear: every linear layer but the head; or a list of module names.",
+    )
+
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = Field(
+        "auto",
+        description="What is computed in. auto: bf16 where the hardware has it, else fp16 with scaling on a GPU, else fp32.",
+    )
+    attention: Attention | Literal["auto"] = Field(
+        "auto",
+        description="How attention is computed. auto: flash_attention_2 where it is installed and runs, else sdpa. "
+        "lectern_triton: the kernel of this repository, on a GPU; without one, sdpa, and the log says so.",
+    )
+    gradient_checkpointing: bool = Field(
+        False,
+        description="Keep only the input of each layer and compute the rest again on the way back: less memory, slower.",
+    )
+
+    optimizer: Optimizer = Field(
+        "adamw_8bit",
+        description="adamw_8bit and lion_8bit hold their state in 8 bits, adamw_torch in 32; paged_adamw_8bit moves it to the "
+        "machine's memory when a GPU is full; adafactor keeps sums of rows and columns; sgd has none.",
+    )
+    learning_rate: float = Field(3e-4, gt=0, description="The highest rate, reached at the end of warm-up.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "cosine", description="How the rate falls after warm-up: to zero at the end, or not at all."
+    )
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="Share of the steps over which the rate rises from zero.")
+    warmup_steps: int | None = Field(None, ge=0, description="Steps of warm-up, instead of warmup_ratio.")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of the adapter.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it.")
+
+    epochs: float = Field(1.0, gt=0, description="Passes over the dataset.")
+    max_steps: int | None = Field(None, ge=1, description="Stop after so many optimizer steps, whatever epochs says.")
+    batch_size: int = Field(4, ge=1, description="Examples (with packing full: sequences) a forward pass.")
+    gradient_accumulation: int = Field(2, ge=1, description="Forward passes an optimizer step.")
+    max_tokens: int = Field(
+        384,
+        ge=32,
+        description="Longer examples are refused before training starts; with packing full, the length of a sequence.",
+    )
+    packing: Packing | Literal["auto"] = Field(
+        "auto",
+        description="none: examples are padded to the longest of their batch. batch: a batch lies end to end in one row, with "
+        "nothing padded, in the same steps. full: examples fill sequences of max_tokens first, so steps are fewer and larger. "
+        "No example ever sees another. auto: batch; none for models with recurrent layers, whose state would pass on.",
+    )
+    loss: Literal["response", "all"] = Field(
+        "response", description="Which tokens are learned: the answer with its EOS, or the prompt as well."
+    )
+
+    evaluation_steps: int | None = Field(
+        None, ge=1, description="Measure the held-out loss every so many steps of training (null: only when it is over)."
+    )
+    evaluation_examples: int = Field(16, ge=1, description="Held-out examples that evaluation_steps measures on.")
+    checkpoint_steps: int = Field(20, ge=1, description="A checkpoint every so many steps; a killed run resumes from the last.")
+    workers: int = Field(1, ge=1, description="Ray Train workers that share every step.")
+    seed: int = Field(17, description="Decides the adapter's first weights and the order of the examples.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        """Refuse what contradicts itself, before anything is known of base or machine."""
+        if self.warmup_steps is not None and self.max_steps is not None and self.warmup_steps >= self.max_steps:
+            raise ValueError("warmup_steps must be below max_steps, or the rate never reaches learning_rate")
+        if self.attention == "flash_attention_2" and self.precision == "fp32":
+            raise ValueError("flash_attention_2 computes in bf16 or fp16 alone: set precision to auto, or attention to sdpa")
+        return self

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.cleaning.adapters.line_models import line_model
+from services.cleaning.adapters.published_models import line_model
 from services.cleaning.adapters.tokenizer import base_token_counter, counter_at_need
 from services.cleaning.assemble import Shelf, assemble
 from services.cleaning.screening import screen_to

@@ -5,18 +5,17 @@ The last line on stdout is what was made and how well it does on documents that 
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
-from services.cleaning.adapters.line_models import WEIGHTS, model_in, save_chain_model
-from services.cleaning.evaluate_tagger import measured
+from services.cleaning.adapters.line_models import save_chain_model
+from services.cleaning.adapters.published_models import WEIGHTS, model_in
+from services.cleaning.evaluate_tagger import measured, report, told
 from services.cleaning.labelled import by_document, flat_labels, read_labelled, rows, seen
 from shared.contracts.documents import LabelledPage
-from shared.errors import InvalidInput, LecternError
+from shared.errors import InvalidInput
 
 KINDS = ("crf", "bilstm-crf", "encoder")
 EPOCHS = {"crf": 8, "bilstm-crf": 8, "encoder": 3}
@@ -41,10 +40,7 @@ def train_tagger(
         about = {"documents": str(len(learned)), "pages": str(len(given)), "epochs": str(rounds), "seed": str(seed)}
         save_chain_model(train(kind, given, rounds, seed), kind, out / WEIGHTS, about)
     count = measured(model_in(out), held_out)
-    return {
-        "kind": kind, "trained_on": len(learned), "held_out": len(held_out), "macro_f1": round(count.macro_f1(), 4),
-        "labels": {label: asdict(score) for label, score in count.scores().items()},
-    }  # fmt: skip
+    return {"kind": kind, "trained_on": len(learned), "held_out": len(held_out), **report(count)}
 
 
 def parted(documents: Documents) -> tuple[Documents, Documents]:
@@ -81,14 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--base", type=Path, help="the directory of the encoder to fine-tune")
     wanted = parser.parse_args(arguments)
-    try:
-        documents = [one for path in wanted.labels for one in by_document(read_labelled(path))]
-        made = train_tagger(documents, wanted.kind, wanted.out, wanted.epochs, wanted.seed, wanted.base)
-    except LecternError as error:
-        print(json.dumps({"code": error.code, "detail": error.message}))
-        return 1
-    print(json.dumps(made))
-    return 0
+    return told(lambda: _made(wanted))
+
+
+def _made(wanted: argparse.Namespace) -> dict[str, object]:
+    documents = [one for path in wanted.labels for one in by_document(read_labelled(path))]
+    return train_tagger(documents, wanted.kind, wanted.out, wanted.epochs, wanted.seed, wanted.base)
 
 
 if __name__ == "__main__":

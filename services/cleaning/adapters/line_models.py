@@ -1,6 +1,6 @@
-"""Models of lines from where they lie: the package, a directory, or the object store. Arrays, and nothing that runs."""
+"""CRF and BiLSTM-CRF taggers as safetensors: arrays, and nothing that runs. One comes with the package."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -10,21 +10,13 @@ from safetensors.numpy import save_file
 
 from services.cleaning.stages.line_features import LABELS, VERSION
 from services.cleaning.stages.line_model import ChainModel, Weights, checked
-from services.cleaning.stages.tagging import LineModel
 from shared.errors import InvalidInput, NotFound
-from shared.taggers import fetch_tagger
 
 RULES, BUNDLED = "rules", "crf"
 MODELS = Path(__file__).resolve().parents[1] / "models"
-WEIGHTS, ENCODER_CONFIGURATION = "model.safetensors", "config.json"
 
 
-def line_model(name: str, fetch: Callable[[str], Path], scratch: Path) -> LineModel | None:
-    """The model of that name, None for the rules. Raises NotFound where no such tagger is published."""
-    return bundled_model(name) if name in (RULES, BUNDLED) else model_in(fetch_tagger(name, fetch, scratch))
-
-
-def bundled_model(name: str) -> LineModel | None:
+def bundled_model(name: str) -> ChainModel | None:
     """The model that comes with Lectern, None for the rules. Raises NotFound where the name is neither."""
     if name == RULES:
         return None
@@ -34,17 +26,8 @@ def bundled_model(name: str) -> LineModel | None:
 
 
 @cache
-def _bundled() -> LineModel:
+def _bundled() -> ChainModel:
     return chain_model(MODELS / f"{BUNDLED}.safetensors")
-
-
-def model_in(directory: Path) -> LineModel:
-    """The tagger that `lectern cleaner train` made in a directory. Raises InvalidInput where there is none."""
-    if (directory / ENCODER_CONFIGURATION).is_file():
-        from services.cleaning.adapters.encoder_tagger import EncoderTagger  # noqa: PLC0415 - torch, where it is wanted
-
-        return EncoderTagger(directory)
-    return chain_model(directory / WEIGHTS)
 
 
 def chain_model(path: Path) -> ChainModel:

@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     chat,
+    cleaner,
     collections,
     datasets,
     demo,
@@ -72,6 +73,7 @@ for group in (
     models,
     deployments,
     chat,
+    cleaner,
     jobs,
     keys,
     stages,

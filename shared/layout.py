@@ -98,6 +98,14 @@ def base_file(name: str, file: str) -> str:
     return f"bases/{name}/{file}"
 
 
+def tagger_manifest(name: str) -> str:
+    return f"taggers/{name}/manifest.json"
+
+
+def tagger_file(name: str, digest: str, file: str) -> str:
+    return f"taggers/{name}/{digest}/{file}"
+
+
 def api_key(key: str) -> str:
     return f"keys/{key}"
 

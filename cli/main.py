@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     chat,
+    classifiers,
     cleaner,
     collections,
     datasets,
@@ -18,6 +19,7 @@ from cli.commands import (
     launch,
     ledger,
     models,
+    review,
     runs,
     stages,
     trace,
@@ -67,6 +69,8 @@ for group in (
     ledger,
     trace,
     forgetting,
+    review,
+    classifiers,
     collections,
     datasets,
     runs,

@@ -7,6 +7,7 @@ import typer
 from cli.commands import (
     chat,
     classifiers,
+    cleaner,
     collections,
     datasets,
     demo,
@@ -76,6 +77,7 @@ for group in (
     models,
     deployments,
     chat,
+    cleaner,
     jobs,
     keys,
     stages,

@@ -53,6 +53,10 @@ $(VENV)-peers/.installed: benchmarks/extraction-peers.txt
 	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
+	@$(BIN)/python benchmarks/review_queue.py
+
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
@@ -70,4 +74,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction fuzz-extraction clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-review fuzz-extraction clean

@@ -98,6 +98,11 @@ def base_file(name: str, file: str) -> str:
     return f"bases/{name}/{file}"
 
 
+def deed(at: str, deed: str) -> str:
+    """An entry of the audit log, under its day."""
+    return f"audit/{at[:10]}/{deed}.json"
+
+
 def api_key(key: str) -> str:
     return f"keys/{key}"
 

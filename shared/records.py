@@ -12,7 +12,7 @@ from shared.catalog.protocol import Catalog, NewJob
 from shared.clock import now
 from shared.contracts.documents import Document, Membership, ProcessingParameters
 from shared.contracts.forgetting import Forgetting
-from shared.contracts.keys import ApiKey, Scope
+from shared.contracts.keys import ApiKey, Deed, Scope
 from shared.contracts.learning import (
     DatasetInput,
     DatasetParameters,
@@ -314,6 +314,11 @@ class Records:
         Series(self.store, layout.api_key(key.id)).append(key)
         self.catalog.put_key(key)
         return key, secret
+
+    def note(self, deed: Deed) -> None:
+        """Write an entry of the audit log."""
+        create_contract(self.store, layout.deed(deed.at, deed.id), deed)
+        self.catalog.put_deed(deed)
 
     def revoke_key(self, key: str) -> ApiKey:
         """Make a key worthless from now on. Raises NotFound."""

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from services.gateway import openapi, problems
 from services.gateway.access import Access
+from services.gateway.audit import Audit
 from services.gateway.chores.kinds import chores
 from services.gateway.chores.sweep import do_chores
 from services.gateway.leaves import Leaves
@@ -31,6 +32,7 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    provenance,
     review,
     runs,
 )
@@ -56,6 +58,7 @@ ROUTES = (
     jobs,
     openai,
     keys,
+    provenance,
     forgetting,
     operations,
 )
@@ -80,6 +83,7 @@ def create_app(parts: Parts) -> FastAPI:
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=parts.settings.max_request_bytes)
+    app.add_middleware(Audit, records=parts.records)
     app.add_middleware(Access, metrics=app.state.metrics)
     return app
 

@@ -33,6 +33,7 @@ TAGS = [
     {"name": "jobs", "description": "Long work to watch."},
     {"name": "openai", "description": "What OpenAI's clients speak."},
     {"name": "keys", "description": "API keys."},
+    {"name": "provenance", "description": "From examples to pages, and from documents to models."},
     {"name": "forgetting", "description": "Documents that had to go, and what saw them."},
     {"name": "operations", "description": "For those who run it; open, but for the reindex."},
 ]

@@ -64,6 +64,8 @@ class Forgetting(Transactions):
             for condition in (
                 delete(EventRow).where(EventRow.job.in_(jobs)),
                 delete(StageRow).where(StageRow.job.in_(jobs)),
+                delete(ReviewableRow).where(ReviewableRow.document == document),
+                delete(LabelRow).where(LabelRow.document == document),
                 delete(DocumentRow).where(DocumentRow.id == document),
                 delete(ReviewableRow).where(ReviewableRow.document == document),
                 delete(LabelRow).where(LabelRow.document == document),

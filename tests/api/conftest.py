@@ -19,6 +19,7 @@ from services.gateway.parts import Parts, engine_client
 from services.gateway.settings import GatewaySettings
 from shared.bases import publish_base
 from shared.catalog.sql import SqlCatalog
+from shared.contracts.datasets import DatasetPreview, PreviewExample, PreviewResult
 from shared.contracts.documents import (
     Chunk,
     ChunkingResult,
@@ -31,7 +32,7 @@ from shared.contracts.documents import (
 from shared.contracts.keys import Scope
 from shared.contracts.learning import DatasetResult, EvaluationResult, LossPoint, Score, TrainingResult
 from shared.contracts.views import FINISHED, JobView
-from shared.contracts.work import Rejected
+from shared.contracts.work import PreviewWork, Rejected
 from shared.ids import document_job
 from shared.objects import ObjectStore
 from shared.pipeline import STAGES
@@ -91,8 +92,8 @@ class Workers:
     def _handlers(self) -> dict[str, Handler]:
         return {
             "extraction": self._extract, "cleaning": self._clean, "chunking": self._chunk,
-            "screening": screening, "dataset": self._assemble, "training": self._train, "evaluation": self._evaluate,
-            "classifier": classifier, **self.own,
+            "screening": screening, "dataset": self._assemble, "preview": self._preview, "training": self._train,
+            "evaluation": self._evaluate, "classifier": classifier, **self.own,
         }  # fmt: skip
 
     def _extract(self, context: StageContext[Any]) -> ExtractionResult | Rejected:
@@ -132,12 +133,24 @@ class Workers:
         examples = [f'{{"chunk":"{one.document[:8]}-0"}}\n' for one in inputs]
         (context.out / "train.jsonl").write_text("".join(examples[:-1] or examples))
         (context.out / "heldout.jsonl").write_text(examples[-1])
+        (context.out / "README.md").write_text("---\nlicense: other\n---\n# A card\n")
+        (context.out / "duplicates.jsonl").write_text("")
         (context.out / "train.parquet").write_bytes(b"PAR1train")
         (context.out / "heldout.parquet").write_bytes(b"PAR1held")
         count = len(inputs)
         return DatasetResult(
             digest="d", documents=count, chunks=count, train=count, heldout=1, heldout_documents=1, split="document"
         )
+
+    def _preview(self, context: StageContext[Any]) -> PreviewResult:
+        """The first chunk of the first document, as an example."""
+        work: PreviewWork = context.work
+        chunk = context.fetch("screening", work.inputs[0].screening_key, "chunks.jsonl").read_text()
+        text = Chunk.model_validate_json(chunk).text
+        shown = PreviewExample(recipe="r", prompt="Continue.", answer=text, eos="<eos>", tokens=9, filename="f", pages=(7,))
+        preview = DatasetPreview(documents=len(work.inputs), of_documents=work.of_documents, examples=(shown,), made=1)
+        (context.out / "preview.json").write_text(preview.model_dump_json())
+        return PreviewResult(documents=preview.documents, examples=1)
 
     def _train(self, context: StageContext[Any]) -> TrainingResult:
         points = [

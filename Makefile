@@ -56,6 +56,7 @@ $(VENV)-peers/.installed: benchmarks/extraction-peers.txt
 bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
 	@$(BIN)/python benchmarks/review_queue.py
+
 bench-cleaning: setup $(VENV)-cleaning-peers/.installed  ## Cleaning beside datatrove: garbage found, speed, memory (CORPUS=DIR with gt/*.md)
 	@$(BIN)/python benchmarks/cleaning.py $(CORPUS) --peers $(VENV)-cleaning-peers/bin/python
 	@$(BIN)/python -m benchmarks.chunk_check $(if $(CORPUS),$(CORPUS)/pdf)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from shared import layout
 from shared.catalog.protocol import Catalog
 from shared.contracts.documents import Membership
-from shared.contracts.keys import ApiKey
+from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import Model
 from shared.objects import ObjectStore, Series, read_contract
 from shared.records import (
@@ -57,6 +57,12 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
     for document in sorted(forgotten_once(store)):
         index_forgotten(store, catalog, document)
         counts["forgotten"] += 1
+    counts["deeds"] = 0
+    for path in store.list("audit"):
+        deed = read_contract(store, path, Deed)
+        if deed is not None:
+            catalog.put_deed(deed)
+            counts["deeds"] += 1
     counts["keys"] = index_keys(store, catalog)
     return counts
 

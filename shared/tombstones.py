@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from shared import layout
 from shared.contracts.forgetting import Forgetting, Receipt
 from shared.contracts.learning import DatasetWish
-from shared.contracts.work import DatasetWork, DocumentWork, PreviewWork, Work
+from shared.contracts.review import ClassifierWish
+from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, PreviewWork, Work
 from shared.errors import Forgotten
 from shared.ids import short
 from shared.objects import ObjectStore, Series, read_contract
@@ -58,6 +59,9 @@ def documents_of(store: ObjectStore, work: Work) -> tuple[str, ...]:
         return tuple(one.document for one in work.inputs)
     if isinstance(work, DatasetWork):
         return tuple(_documents_of_dataset(store, short(work.dataset)))
+    if isinstance(work, ClassifierWork):
+        learned = read_contract(store, layout.classifier(short(work.classifier)), ClassifierWish)
+        return tuple(one.document for one in learned.labels) if learned else ()
     return ()
 
 

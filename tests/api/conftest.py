@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import uvicorn
 from redis import Redis
 from starlette.types import ASGIApp
 
-from services.cleaning.handlers import screening
+from services.cleaning.handlers import classifier, screening
 from services.gateway.app import create_app
 from services.gateway.evidence import EvidenceShelf
 from services.gateway.parts import Parts, engine_client
@@ -76,6 +76,8 @@ class Workers:
     text: Callable[[str], str] = lambda document: f"The gauge of {document[:8]} reads low. The pier is old."
     garbage: int = 3
     refuse: Rejected | None = None
+    own: dict[str, Handler] = field(default_factory=dict)
+    """Handlers in place of these."""
 
     def run(self, job: str) -> str:
         """Take a job through all of its stages; returns the state it ends in."""
@@ -90,8 +92,8 @@ class Workers:
     def _handlers(self) -> dict[str, Handler]:
         return {
             "extraction": self._extract, "cleaning": self._clean, "chunking": self._chunk,
-            "screening": screening, "dataset": self._assemble, "preview": self._preview,
-            "training": self._train, "evaluation": self._evaluate,
+            "screening": screening, "dataset": self._assemble, "preview": self._preview, "training": self._train,
+            "evaluation": self._evaluate, "classifier": classifier, **self.own,
         }  # fmt: skip
 
     def _extract(self, context: StageContext[Any]) -> ExtractionResult | Rejected:
@@ -185,7 +187,11 @@ class Gateway:
 
     def client(self, *scopes: Scope) -> httpx.Client:
         """A client with a key of these scopes (admin where none is named)."""
-        _, secret = self.parts.records.create_key("test", scopes or ("admin",))
+        return self.reviewer("test", *scopes)
+
+    def reviewer(self, name: str, *scopes: Scope) -> httpx.Client:
+        """A client with a key of this name."""
+        _, secret = self.parts.records.create_key(name, scopes or ("admin",))
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=30, trust_env=False)
 
     def add(self, collection: str = "papers", content: bytes = PDF, filename: str = "paper.pdf", done: bool = True) -> str:
@@ -223,7 +229,7 @@ class Gateway:
 def gateway_settings(settings: SharedSettings) -> GatewaySettings:
     return GatewaySettings(
         **settings.model_dump(), max_upload_bytes=12 << 20, max_request_bytes=64 << 10, default_base=BASE,
-        event_poll_seconds=0.02, recovery_seconds=60,
+        event_poll_seconds=0.02, recovery_seconds=60, review_seconds=3_600,
     )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """A document page by page: the picture and the text tied together, what was left out, and other settings."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import EXAMPLES, Enter, violations
 from tests.browser.library import Library
+from tests.documents import typeset
 
 Picture = Callable[[Page, str], None]
 
@@ -75,9 +77,11 @@ def test_the_page_ledger_adds_up_and_leads_to_each_page(enter: Enter, lectern: L
     expect(page).to_have_url(f"{lectern.url}/shelf/ledgers/documents/{document}?page=3")
 
 
-def test_a_document_is_forgotten_after_what_saw_it_was_shown(enter: Enter, lectern: Library, picture: Picture) -> None:
-    for name in ("data-policy", "annual-report"):
-        document = lectern.add(EXAMPLES / f"{name}.pdf", "forgetting")
+def test_a_document_is_forgotten_after_what_saw_it_was_shown(
+    enter: Enter, lectern: Library, picture: Picture, tmp_path: Path
+) -> None:
+    for seed in (1, 2):
+        document = lectern.add(typeset(tmp_path / f"report-{seed}.pdf", seed), "forgetting")
     dataset = lectern.dataset("forgetting", "remembered")
     page = enter("admin", refusals=True)
     page.goto(f"/shelf/forgetting/documents/{document}")

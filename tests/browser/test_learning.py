@@ -25,6 +25,7 @@ def test_a_dataset_is_built_looked_at_and_trained_on_while_the_curve_grows(
     with lectern.working():
         page.get_by_role("button", name="Build it").click()
         expect(page.get_by_text("As the model will see it")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("img", name="Examples by their tokens")).to_be_visible()
     example = page.locator(".example pre").first
     expect(example).to_contain_text("### Response:")
     expect(example.locator("mark")).to_have_text("<|im_end|>")

@@ -173,11 +173,11 @@ def _results(store: ObjectStore, catalog: Catalog, stage: str, document: str) ->
 
 
 def _previews(store: ObjectStore, document: str) -> Iterator[str]:
-    """Of datasets that the document would have been in, and those of which nobody knows: a preview is quickly made again."""
+    """Of datasets that the document would or may have been in, replayed or not: a preview is quickly made again."""
     for key, paths in groupby(sorted(store.list(f"stages/{PREVIEW.name}")), key=lambda path: path.split("/")[2]):
         manifest = committed(store, PREVIEW.name, key)
         work = PreviewWork.model_validate(manifest.work) if manifest else None
-        if work is None or any(one.document == document for one in work.inputs):
+        if work is None or work.parameters.replay.datasets or any(one.document == document for one in work.inputs):
             yield from sorted(paths, key=lambda path: path == layout.manifest(PREVIEW.name, key))
 
 

@@ -11,12 +11,12 @@ from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.routes.datasets import DatasetId, dataset_of
-from services.gateway.web import forms
+from services.gateway.web import charts, forms
 from services.gateway.web.cards import Cards
 from services.gateway.web.entry import ByReviewer, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
-from shared.bases import read_base
+from shared.bases import base_object, read_base
 from shared.catalog.protocol import Slice
 from shared.contracts.base import Contract
 from shared.contracts.learning import DatasetParameters, Example
@@ -25,7 +25,7 @@ from shared.contracts.views import FINISHED, DatasetView, StageView
 from shared.errors import InvalidInput
 from shared.pipeline import DATASET
 from shared.results import committed
-from shared.template import render_prompt
+from shared.template import CONFIG, OWN, PromptTemplate, template_of
 
 routes = router()
 
@@ -70,8 +70,8 @@ def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetI
     return page(
         request, session, "dataset.html", here="datasets", dataset=view, result=result_of(view.stages),
         told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
-        examples=_examples(parts, view), eos=base.eos_token if base else "",
-        fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
+        bars=charts.lengths(result_of(view.stages).get("lengths", [])), examples=_examples(parts, view),
+        eos=base.eos_token if base else "", fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
     )  # fmt: skip
 
 
@@ -106,5 +106,16 @@ def _examples(parts: Parts, view: DatasetView) -> list[dict[str, Any]]:
     block = parts.store.read_range(file.path, 0, min(file.size_bytes, SHOWN_BYTES))
     lines = block.split(b"\n")[: SHOWN + 1][:-1] if file.size_bytes else []
     found = [Example.model_validate({**json.loads(line)}) for line in lines if line]
-    template = view.wish.parameters.template
-    return [{"of": one, "prompt": render_prompt(template, one.instruction, one.input)} for one in found]
+    template = _template(parts, view)
+    return [
+        {"of": one, "prompt": template.prompt(one.instruction, one.input) if template else one.instruction} for one in found
+    ]
+
+
+def _template(parts: Parts, view: DatasetView) -> PromptTemplate | None:
+    """The template that the examples are rendered with; None where the base that brings it is gone."""
+    base = read_base(parts.store, view.wish.base)
+    files = {
+        name: parts.store.read(base_object(base, name)) for name in (CONFIG, OWN) if base is not None and name in base.files
+    }
+    return template_of(view.wish.parameters.template, files.get(CONFIG), files.get(OWN))

@@ -53,11 +53,21 @@ $(VENV)-peers/.installed: benchmarks/extraction-peers.txt
 	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+bench-cleaning: setup $(VENV)-cleaning-peers/.installed  ## Cleaning beside datatrove: garbage found, speed, memory (CORPUS=DIR with gt/*.md)
+	@$(BIN)/python benchmarks/cleaning.py $(CORPUS) --peers $(VENV)-cleaning-peers/bin/python
+	@$(BIN)/python -m benchmarks.chunk_check $(if $(CORPUS),$(CORPUS)/pdf)
+
+$(VENV)-cleaning-peers/.installed: benchmarks/cleaning-peers.txt
+	@echo "Making $(VENV)-cleaning-peers (about a minute) ..."
+	@$(PYTHON) -m venv --clear $(VENV)-cleaning-peers
+	@$(VENV)-cleaning-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VENV)-peers $(VLLM) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VLLM) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -70,4 +80,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction fuzz-extraction clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction clean

@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     chat,
+    classifiers,
     collections,
     datasets,
     demo,
@@ -17,6 +18,7 @@ from cli.commands import (
     launch,
     ledger,
     models,
+    review,
     runs,
     stages,
     trace,
@@ -66,6 +68,8 @@ for group in (
     ledger,
     trace,
     forgetting,
+    review,
+    classifiers,
     collections,
     datasets,
     runs,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.contracts.base import Contract
-from shared.contracts.datasets import DatasetPreview
+from shared.contracts.datasets import PreviewResult
 from shared.contracts.documents import (
     ChunkingResult,
     CleaningResult,
@@ -116,7 +116,7 @@ DATASET = Stage(
     key=lambda work: work.dataset,
 )  # fmt: skip
 PREVIEW = Stage(
-    "preview", queue="cleaning", version=1, work=PreviewWork, result=DatasetPreview,
+    "preview", queue="cleaning", version=1, work=PreviewWork, result=PreviewResult,
     key=preview_key,
 )  # fmt: skip
 CLASSIFIER = Stage(

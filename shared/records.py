@@ -10,7 +10,7 @@ from shared import layout
 from shared.bases import read_base
 from shared.catalog.protocol import Catalog, NewJob
 from shared.clock import now
-from shared.contracts.documents import Document, Membership, ProcessingParameters, ScreeningParameters
+from shared.contracts.documents import Document, Membership, ProcessingParameters
 from shared.contracts.forgetting import Forgetting
 from shared.contracts.keys import ApiKey, Deed, Scope
 from shared.contracts.learning import (
@@ -26,18 +26,10 @@ from shared.contracts.learning import (
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.review import ClassifierWish
 from shared.contracts.views import CHORES, FINISHED, DatasetView, JobView
-from shared.contracts.work import (
-    ChoreWork,
-    ClassifierWork,
-    DatasetWork,
-    DocumentWork,
-    JobEvent,
-    Manifest,
-    RunWork,
-    Work,
-)
+from shared.contracts.work import ChoreWork, ClassifierWork, DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
 from shared.dataset_wishes import next_version, preview_work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from shared.following import screening_of, screenings
 from shared.ids import classifier_job, dataset_job, deployment_job, document_job, forget_job, run_job, settings_job, short
 from shared.keys import is_name, new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
@@ -85,12 +77,11 @@ class Records:
 
     def set_parameters(self, name: str, parameters: ProcessingParameters) -> str | None:
         """Change a collection's settings. Returns the job that takes its documents through what depends on them, or None
-        where there are none.
-
-        A collection that follows the classifier gets the version that stands. Raises NotFound for an unknown version.
-        """
+        where there are none. A collection that follows the classifier gets the version that stands. Raises NotFound for an
+        unknown version."""
         _require_name(name)
-        settings = CollectionSettings(**{**dict(parameters), "screening": self._screening(parameters)}, set_at=now())
+        screening = screening_of(self.catalog, parameters.screening)
+        settings = CollectionSettings(**{**dict(parameters), "screening": screening}, set_at=now())
         sequence = Series(self.store, layout.collection_settings(name)).append(settings)
         index_collection(self.store, self.catalog, name)
         if next(iter(self.store.list(layout.memberships(name))), None) is None:
@@ -110,16 +101,6 @@ class Records:
         """Leave work to the gateway's own loop. Returns the job."""
         self.catalog.put_job(NewJob(work.job, work.chore, work.subject, collection, work.chore, work, now()))
         return work.job
-
-    def _screening(self, parameters: ProcessingParameters) -> ScreeningParameters:
-        wanted = parameters.screening
-        if wanted.follow:
-            standing = self.catalog.standing_classifier()
-            return wanted.model_copy(update={"classifier": standing.id if standing else None})
-        known = self.catalog.classifier(wanted.classifier) if wanted.classifier else None
-        if wanted.classifier and (known is None or known.state != "done"):
-            raise NotFound(f"There is no trained classifier {wanted.classifier!r}: `lectern classifier list` shows them.")
-        return wanted
 
     def add_document(self, collection: str, upload: str, filename: str, sha256: str, size_bytes: int) -> bool:
         """Put an uploaded object on a collection's shelf and start its way. False where it stood there already.
@@ -191,7 +172,7 @@ class Records:
             raise NotFound(f"There is no collection {collection!r}.")
         inputs = []
         labels = self.catalog.labelled()
-        choices = self._screenings(found.parameters)
+        choices = screenings(self.catalog, found.parameters)
         for membership in _contracts(self.store, self.store.list(layout.memberships(collection)), Membership):
             document = membership.document
             for key in (screening_key(document, choice) for choice in choices):
@@ -204,16 +185,6 @@ class Records:
         if not inputs:
             raise Conflict(f"No document of {collection!r} is done yet; watch it with `lectern watch`, then ask again.")
         return tuple(sorted(inputs, key=lambda one: one.document))
-
-    def _screenings(self, parameters: ProcessingParameters) -> list[ProcessingParameters]:
-        """The settings, and where a classifier was put to use just now those with the version before: a document that waits
-        to be screened anew is not missing meanwhile."""
-        now_used = parameters.screening.classifier
-        known = self.catalog.classifier(now_used) if now_used else None
-        if known is None or not parameters.screening.follow:
-            return [parameters]
-        before = parameters.screening.model_copy(update={"classifier": known.wish.previous})
-        return [parameters, parameters.model_copy(update={"screening": before})]
 
     def wish_run(self, name: str, dataset: str, recipe: TrainingRecipe) -> str:
         """Ask for a training run on a dataset that is done. Returns the run's id. Raises Conflict or NotFound."""
@@ -297,10 +268,10 @@ class Records:
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":
             return index_dataset(self.store, self.catalog, job.subject, anew=True)
-        if job.kind == "preview":
-            raise Conflict("A preview is not retried: ask for it again.")
         if job.kind == "classifier":
             return index_classifier(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "preview":
+            raise Conflict("A preview is not retried: ask for it again.")
         if job.kind == "run":
             return index_run(self.store, self.catalog, job.subject, anew=True)
         membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)

@@ -60,6 +60,6 @@ def sweep_for_ever(recovery: Sweep, every_seconds: float, stopped: Event) -> Non
         try:
             recovery.sweep()
         except Unavailable:
-            log().warning("recovery.queue-unavailable")
+            log().warning("sweep.queue-unavailable")
         except Exception as error:
-            log().error("recovery.broken", exc_info=error)
+            log().error("sweep.broken", exc_info=error)

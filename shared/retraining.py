@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.catalog.protocol import Slice
-from shared.contracts.views import FINISHED
+from shared.catalog.protocol import Catalog, Slice
+from shared.contracts.views import FINISHED, ClassifierView
 from shared.reviews import Reviews
 from shared.telemetry import log
 
@@ -32,14 +32,17 @@ class Retraining:
     def is_due(self) -> bool:
         """Whether there is enough to learn that the last version did not know."""
         last = next(iter(self.reviews.records.catalog.classifiers(Slice(limit=1))), None)
-        fresh = self.labels_since(last.wish.count if last else 0)
+        fresh = labels_since(self.reviews.records.catalog, last)
         if fresh <= 0 or (last is not None and last.state not in FINISHED):
             return False
         old = last is not None and self.every_seconds > 0 and _age(last.wish.created_at) >= self.every_seconds
         return fresh >= self.every_labels or old
 
-    def labels_since(self, known: int) -> int:
-        return sum(self.reviews.records.catalog.labelled().values()) - known
+
+def labels_since(catalog: Catalog, last: ClassifierView | None) -> int:
+    """Labels that a version did not know. Documents that were forgotten since took their labels with them."""
+    known = {one.document: one.labels for one in last.wish.labels} if last else {}
+    return sum(max(0, count - known.get(document, 0)) for document, count in catalog.labelled().items())
 
 
 def _age(at: str) -> float:

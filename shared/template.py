@@ -63,7 +63,7 @@ class PromptTemplate:
                     messages=[message], add_generation_prompt=True, bos_token=self.bos_token, eos_token=self.eos_token
                 )
             )
-        except (TemplateError, TypeError, ValueError) as error:
+        except Exception as error:  # a template is a program, and may fail as any other
             raise Unsupported(
                 f"The base model's chat template cannot be rendered ({type(error).__name__}: {error}). "
                 "Use the template alpaca instead."

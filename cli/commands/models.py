@@ -28,10 +28,13 @@ def models(
         return
     rows = [
         (each["id"], each["name"], each["base"], each["dataset"], f"{each['evaluation']['base']['loss']:.4f}",
-         f"{each['evaluation']['tuned']['loss']:.4f}", each["created_at"][:19], forgotten_note(each))
+         f"{each['evaluation']['tuned']['loss']:.4f}", each["created_at"][:19])
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "made", "note*"], rows))
+    session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "made"], rows))
+    for each in found:
+        if note := forgotten_note(each):
+            session.say(f"{each['id']} {note}")
 
 
 def forgotten_note(found: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ One document is in memory at a time, and a few bytes a chunk of all others.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from pathlib import Path
 from typing import TextIO
 
@@ -15,7 +16,7 @@ from services.cleaning.replay import Drawn, Earlier, draw_replay
 from services.cleaning.stages.card import CARD, Written
 from services.cleaning.stages.dataset import Skipped, Source, Terms, examples, fingerprint
 from services.cleaning.stages.lengths import Lengths
-from services.cleaning.stages.split import heldout_chunks, heldout_documents, shares_a_page
+from services.cleaning.stages.split import draw, heldout_chunks, heldout_documents, shares_a_page
 from shared.contracts.documents import Chunk
 from shared.contracts.learning import DatasetParameters, DatasetResult, Example
 from shared.contracts.work import Rejected
@@ -90,6 +91,7 @@ class _Assembly:
         self._terms, self._parts, self._progress = terms, parts, progress
         self._skipped: Counter[str] = Counter()
         self._seen: set[bytes] = set()
+        self._asked: frozenset[str] = frozenset()
 
     @property
     def _parameters(self) -> DatasetParameters:
@@ -97,6 +99,7 @@ class _Assembly:
 
     def run(self) -> DatasetResult | Rejected:
         found = self._without_duplicates()
+        self._asked = self._drawn(found)
         made = []
         for number, shelf in enumerate(self._shelves):
             one = self._make(number, shelf, found)
@@ -116,11 +119,8 @@ class _Assembly:
 
     def _make(self, number: int, shelf: Shelf, found: Found) -> _Made:
         made = _Made(shelf, self._scratch / f"examples-{number:06d}.jsonl")
-        dropped = found.of(number)
         with made.file.open("w", encoding="utf-8") as lines:
-            for one in self._examples(
-                shelf, lambda: (c for c, out in zip(_chunks(shelf.chunks), dropped, strict=True) if not out)
-            ):
+            for one in self._examples(shelf, lambda: self._kept(number, shelf, found)):
                 if isinstance(one, Skipped):
                     self._skipped[one.reason] += 1
                 elif (name := fingerprint(one)) in self._seen:
@@ -137,7 +137,22 @@ class _Assembly:
     def _examples(self, shelf: Shelf, kept: Callable[[], Iterator[Chunk]]) -> Iterator[Example | Skipped]:
         yield from examples(shelf.source, kept(), self._terms)
         if self._parts.pairs is not None:
-            yield from self._parts.pairs(shelf.source, list(kept()))
+            yield from self._parts.pairs(shelf.source, [chunk for chunk in kept() if chunk.id in self._asked])
+
+    def _drawn(self, found: Found) -> frozenset[str]:
+        """The chunks that a model is asked about: those with the lowest draws, as many as the wish allows."""
+        qa = self._parameters.qa
+        if self._parts.pairs is None or qa is None:
+            return frozenset()
+        kept = (
+            (draw(self._parameters.seed, chunk.id), chunk.id)
+            for number, shelf in enumerate(self._shelves)
+            for chunk in self._kept(number, shelf, found)
+        )
+        return frozenset(name for _, name in nsmallest(qa.max_chunks, kept))
+
+    def _kept(self, number: int, shelf: Shelf, found: Found) -> Iterator[Chunk]:
+        return (chunk for chunk, out in zip(_chunks(shelf.chunks), found.of(number), strict=True) if not out)
 
     def _split(self, made: list[_Made]) -> _Split | None:
         if len(made) > 1:

@@ -19,7 +19,7 @@ from services.cleaning.stages.labelled import reviewed
 from shared import layout
 from shared.bases import base_object
 from shared.contracts.base import Contract
-from shared.contracts.datasets import QaParameters
+from shared.contracts.datasets import PreviewResult, QaParameters
 from shared.contracts.documents import ScreeningResult
 from shared.contracts.learning import BaseModelManifest, DatasetInput, DatasetWish
 from shared.contracts.review import LabelSource
@@ -73,10 +73,12 @@ class Datasets:
         if template is None:
             return _no_template(work.base)
         terms = Terms(work.parameters, base_token_counter(work.base, context.fetch_object), template)
-        return preview(
-            [(one, lambda one=one: shelf(one, context, terms.count)) for one in work.inputs],  # type: ignore[misc]
-            terms, base.manifest.eos_token, work.of_documents, work.examples,
-        )  # fmt: skip
+        shelves = (shelf(one, context, terms.count) for one in work.inputs)
+        made = preview(shelves, terms, base.manifest.eos_token, work)
+        if isinstance(made, Rejected):
+            return made
+        (context.out / "preview.json").write_text(made.model_dump_json(), encoding="utf-8")
+        return PreviewResult(documents=made.documents, examples=made.made)
 
     def _pairs(self, context: StageContext[DatasetWork], terms: Terms) -> PairWriter | None:
         parameters = terms.parameters

@@ -1,6 +1,6 @@
 """The application: everything it needs is passed in, and nothing is kept in globals."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from threading import Event, Thread
@@ -19,6 +19,7 @@ from services.gateway.limits import BodyLimit
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
 from services.gateway.routes import (
+    classifiers,
     collections,
     datasets,
     deployments,
@@ -32,6 +33,7 @@ from services.gateway.routes import (
     openai,
     operations,
     provenance,
+    review,
     runs,
 )
 from services.gateway.web import pages
@@ -39,12 +41,16 @@ from services.gateway.web.app import VIEWS
 from services.gateway.web.cards import Cards
 from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
+from shared.retraining import Retraining
+from shared.reviews import Reviews
 
 ROUTES = (
     collections,
     documents,
     ledger,
     garbage,
+    review,
+    classifiers,
     datasets,
     runs,
     models,
@@ -84,29 +90,30 @@ def create_app(parts: Parts) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The recovery sweep and the chores run for as long as the application does."""
+    """The sweeps and the chores run for as long as the application does."""
     parts: Parts = app.state.parts
-    stopped = Event()
+    settings, stopped = parts.settings, Event()
     recovery = Recovery(parts.catalog, parts.queue, parts.leases)
-    sweep = Thread(
-        target=sweep_for_ever, args=(recovery, parts.settings.recovery_seconds, stopped), name="recovery-sweep", daemon=True
-    )
-    doing = Thread(
-        target=do_chores,
-        args=(chores(parts), parts.settings.recovery_seconds, parts.woken, stopped),
-        name="chores",
-        daemon=True,
-    )
-    sweep.start()
-    doing.start()
+    retraining = Retraining(Reviews(parts.records), settings.retrain_labels, settings.retrain_seconds)
+    threads = [
+        _thread("recovery-sweep", sweep_for_ever, recovery, settings.recovery_seconds, stopped),
+        _thread("retraining-sweep", sweep_for_ever, retraining, settings.review_seconds, stopped),
+        _thread("chores", do_chores, chores(parts), settings.recovery_seconds, parts.woken, stopped),
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopped.set()
         parts.woken.set()
-        await to_thread.run_sync(sweep.join, 10.0)
-        await to_thread.run_sync(doing.join, 10.0)
+        for thread in threads:
+            await to_thread.run_sync(thread.join, 10.0)
         await parts.engines.aclose()
+
+
+def _thread(name: str, work: Callable[..., None], *given: object) -> Thread:
+    return Thread(target=work, args=given, name=name, daemon=True)
 
 
 def _operation_id(route: APIRoute) -> str:

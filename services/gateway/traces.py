@@ -61,15 +61,12 @@ class Traces:
 
     def anywhere(self, name: str) -> ExampleTrace | ChunkTrace | None:
         """An example or chunk of any dataset, the newest first; None where there is none of that id."""
-        before = None
-        while datasets := self.catalog.datasets(Slice(50, before)):
-            for dataset in (one for one in datasets if one.state == "done"):
-                manifest = self._manifest(dataset)
-                if self._find_example(manifest, name)[1] is not None:
-                    return self.example(dataset, name)
-                if self._chunk(manifest, name) is not None:
-                    return self.chunk(dataset, name)
-            before = (datasets[-1].wish.created_at, datasets[-1].id)
+        for dataset in (one for one in all_datasets(self.catalog) if one.state == "done"):
+            manifest = self._manifest(dataset)
+            if self._find_example(manifest, name)[1] is not None:
+                return self.example(dataset, name)
+            if self._chunk(manifest, name) is not None:
+                return self.chunk(dataset, name)
         return None
 
     def _manifest(self, dataset: DatasetView) -> Manifest:
@@ -119,6 +116,14 @@ class Traces:
 
     def _models(self, dataset: str) -> tuple[str, ...]:
         return tuple(one.id for one in all_models(self.catalog) if one.dataset == dataset)
+
+
+def all_datasets(catalog: Catalog) -> Iterator[DatasetView]:
+    """Newest first."""
+    before = None
+    while datasets := catalog.datasets(Slice(50, before)):
+        yield from datasets
+        before = (datasets[-1].wish.created_at, datasets[-1].id)
 
 
 def all_models(catalog: Catalog) -> Iterator[Model]:

@@ -199,7 +199,9 @@ class Catalog(Protocol):
         """Texts of a lane that nobody said anything of yet, lowest rank first, behind a `(rank, id)`. Those drawn by lot come
         to two reviewers: of them, those that `reviewer` said nothing of."""
 
-    def reviewable(self, document: str, item: str) -> Placed | None: ...
+    def reviewable(self, document: str, item: str) -> Placed | None:
+        """An item of the only document whose id begins so."""
+
     def count_reviewables(self) -> tuple[int, int]:
         """Texts that the rules kept, and texts that they set aside."""
 

@@ -101,6 +101,13 @@ class PreviewExample(Contract):
     pages: tuple[int, ...]
 
 
+class PreviewResult(Contract):
+    """What the stage says of itself; the preview is in `preview.json`."""
+
+    documents: int
+    examples: int
+
+
 class DatasetPreview(Contract):
     """A dataset's beginnings, made of a few of its documents and kept as no dataset."""
 

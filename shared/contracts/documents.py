@@ -254,10 +254,10 @@ class CleaningParameters(Contract):
         3, ge=1, description="How often a document may say a paragraph of eight words or more, word for word."
     )
     max_paged_ratio: float = Field(
-        0.7, ge=0, le=1, description="Share of a text in titles that end in rising page numbers: a table of contents."
+        0.6, ge=0, le=1, description="Share of a text in titles that end in rising page numbers: a table of contents."
     )
     max_reference_ratio: float = Field(
-        0.3, ge=0, description="Years, initials, page ranges and the like for each word: a list of references."
+        0.25, ge=0, description="Years, initials, page ranges and the like for each word: a list of references."
     )
     max_boilerplate_ratio: float = Field(
         0.5, ge=0, le=1, description="Share of a text in sentences with a stock phrase of publishers and web sites."
@@ -270,15 +270,15 @@ class CleaningParameters(Contract):
         0.6, ge=0, le=1, description="How sure the model may be that a text is in a language that is not wanted."
     )
     max_mojibake_ratio: float = Field(
-        0.1,
+        0.05,
         ge=0,
         description="Unlikely sequences of characters (`Ã©`) for each word, after mending.",
     )
     max_noise_ratio: float = Field(
-        0.15, ge=0, le=1, description="Share of words that are none of the text's language, names counted half: OCR noise."
+        0.09, ge=0, le=1, description="Share of words that are none of the text's language, names counted half: OCR noise."
     )
     max_broken_joint_ratio: float = Field(
-        0.012, ge=0, le=1, description="Breaks in the order of words, for each word: columns read across. English only."
+        0.008, ge=0, le=1, description="Breaks in the order of words, for each word: columns read across. English only."
     )
     max_replacement_ratio: float = Field(0.02, ge=0, le=1, description="Share of undecodable characters.")
     instructions: Literal["flag", "set-aside", "keep"] = Field(

@@ -7,9 +7,10 @@ import pytest
 
 from shared.catalog.protocol import Answer, Catalog, NewJob, Slice
 from shared.contracts.documents import ChunkingParameters, ProcessingParameters
+from shared.contracts.forgetting import DatasetTrace, ModelTrace, Receipt, Uses
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
-from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected
+from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected, Work
 
 
 def work(document: str = "d" * 64, trace: str = "t1", max_tokens: int = 256) -> DocumentWork:
@@ -248,3 +249,46 @@ def test_the_migrations_make_the_tables_that_the_code_knows(any_catalog: Any) ->
 
     with any_catalog._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_what_no_queue_carries_is_not_pending_and_chores_are_told_apart(any_catalog: Catalog) -> None:
+    for kind in ("document", "preview", "classifier", "dataset", "run", "deployment", "settings", "reindex", "forget", "tidy"):
+        any_catalog.put_job(NewJob(kind, kind, "x", None, kind, Work(job=kind, trace="t"), "2026-01-01"))
+    assert {job.id for job in any_catalog.pending()} == {"document", "preview", "classifier", "dataset", "run"}
+    assert {job.id for job in any_catalog.chores()} == {"settings", "reindex", "forget", "tidy"}
+    any_catalog.begin_chore("tidy")
+    any_catalog.finish_chore("tidy", {"attempts": 3}, "2026-01-02")
+    found = any_catalog.job("tidy")
+    assert found is not None and (found.state, found.result) == ("done", {"attempts": 3})
+    assert "tidy" not in {job.id for job in any_catalog.chores()}
+
+
+def test_a_receipt_marks_what_was_trained_on_the_document_and_nothing_else(any_catalog: Catalog) -> None:
+    uses = Uses(
+        document="d" * 64,
+        datasets=(DatasetTrace(dataset="a", name="n", train=3), DatasetTrace(dataset="b", name="n", heldout=1)),
+        models=(ModelTrace(model="m", run="r", trained=True), ModelTrace(model="n", run="s", trained=False)),
+    )  # fmt: skip
+    receipt = Receipt(document="d" * 64, forgetting=1, state="begun", uses=uses, asked_at="t", at="t")
+    any_catalog.put_forgotten("d" * 64, "forgetting", "job", receipt, "t")
+    any_catalog.put_forgotten("d" * 64, "forgotten", "job", receipt, "t")
+    found = any_catalog.forgotten("d" * 64)
+    assert found is not None and (found.state, found.receipt) == ("forgotten", receipt)
+    assert any_catalog.all_forgotten(Slice()) == [found]
+    assert any_catalog.saw_forgotten("model", ["m", "n", "o"]) == {"m": ("d" * 64,)}
+    assert any_catalog.saw_forgotten("dataset", ["a", "b"]) == {"a": ("d" * 64,)}
+
+
+def test_erasing_a_document_leaves_the_rows_of_others(any_catalog: Catalog) -> None:
+    any_catalog.put_collection("shelf", ProcessingParameters(), 1, "t")
+    for document in ("d" * 64, "e" * 64):
+        any_catalog.put_job(NewJob(document, "document", document, "shelf", "extraction", Work(job=document, trace="t"), "t"))
+        any_catalog.put_document("shelf", document, f"{document[:4]}.pdf", 1, "t", document)
+        any_catalog.remember(document[:5], Answer("r", 202, {"body": {"id": document}}))
+    assert any_catalog.erase_document("d" * 64) >= 4
+    assert [one.id for one in any_catalog.documents(Slice())] == ["e" * 64]
+    assert [one.id for one in any_catalog.jobs(Slice())] == ["e" * 64]
+    assert any_catalog.events("d" * 64, 0) == [] and any_catalog.events("e" * 64, 0)
+    assert any_catalog.remembered("ddddd") is None and any_catalog.remembered("eeeee") is not None
+    assert any_catalog.forget_answers("9999") == 1
+    assert [document for document, _ in any_catalog.stages_on("shelf")] == ["e" * 64]

@@ -1,5 +1,7 @@
 """What every catalog must do for reviewers, run against SQLite and a real PostgreSQL."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.catalog.protocol import Catalog, Placed, Slice
@@ -47,9 +49,12 @@ def test_a_document_screened_anew_takes_the_place_of_what_was_known(desk: Catalo
     desk.put_reviewables("c", "d", [placed(1, rule="symbol-noise")])
     assert ids(desk.reviewables("uncertain", 9, collection="c")) == ["i001"]
     assert ids(desk.reviewables("uncertain", 9, collection="other")) == ["i000"]
+    assert desk.count_reviewables() == (1, 1)
     assert desk.reviewable("d", "i001") == placed(1, rule="symbol-noise")
     assert desk.reviewable("d", "i002") is None
-    assert desk.count_reviewables() == (1, 1)
+    desk.put_reviewables("c", "abc", [replace(placed(8), document="abc")])
+    desk.put_reviewables("c", "abd", [replace(placed(8), document="abd")])
+    assert [desk.reviewable(name, "i008") is not None for name in ("ab", "abc", "a", "x")] == [False, True, False, False]
 
 
 def test_what_was_labelled_is_not_shown_and_a_word_taken_back_brings_it_back(desk: Catalog) -> None:
@@ -80,6 +85,12 @@ def test_labels_are_counted_listed_and_compared(desk: Catalog) -> None:
     assert first == [("d", 5), ("d", 4)]
     assert desk.labels(Slice(limit=9, before=(AT.format(4), f"d/{4:08d}"))) == [("d", 3), ("d", 2), ("d", 1)]
     assert desk.labels(Slice(), reviewer="ada") == [("d", 2), ("d", 1)]
+
+
+def test_a_forgotten_document_takes_its_texts_and_labels_along(desk: Catalog) -> None:
+    desk.put_labels([(1, label(0))])
+    desk.erase_document("d")
+    assert (desk.reviewables("uncertain", 9), desk.labelled()) == ([], {})
 
 
 def wish(number: int) -> ClassifierWish:

@@ -21,12 +21,12 @@ from shared.clock import now
 from shared.contracts.forgetting import Forgetting, Receipt
 from shared.contracts.learning import DatasetWish
 from shared.contracts.views import FINISHED
-from shared.contracts.work import ChoreWork, DocumentWork
+from shared.contracts.work import ChoreWork, DocumentWork, PreviewWork
 from shared.errors import Conflict, LeaseHeld, NotFound
 from shared.ids import dataset_job, document_job, run_job, short
-from shared.keys import new_trace
+from shared.keys import canonical_json, new_trace
 from shared.objects import ObjectStore, Series, read_contract
-from shared.pipeline import STAGES, chain
+from shared.pipeline import PREVIEW, STAGES, chain
 from shared.queue import Leases
 from shared.records import Records, index_forgotten
 from shared.results import committed
@@ -151,12 +151,22 @@ def paths_of(store: ObjectStore, catalog: Catalog, document: str) -> Iterator[tu
     yield from (("labels", path) for path in store.list(layout.labels(document)))
     for stage in DOCUMENT_STAGES:
         yield from ((stage, path) for path in _results(store, catalog, stage, document))
+    yield from (("previews", path) for path in _previews(store, document))
     yield from (("uploads", path) for path in store.list("uploads") if _is(store, path, document))
     for path in store.list("jobs"):
         if path.split("/")[1].startswith("document.") and path.split("/")[1].endswith(f".{short(document)}"):
             yield "job-events", path
     yield from (("shelves", one) for one in _memberships(store, document))
     yield from (("source", path) for path in store.list(f"documents/{document}"))
+
+
+def _previews(store: ObjectStore, document: str) -> Iterator[str]:
+    """Datasets looked at beforehand, with examples of several documents: all of one goes, since it is made in a moment."""
+    for key, paths in groupby(store.list(f"stages/{PREVIEW.name}"), key=lambda path: path.split("/")[2]):
+        files = list(paths)
+        manifest = committed(store, PREVIEW.name, key)
+        if manifest is not None and document in canonical_json(manifest.work).decode():
+            yield from sorted(files, key=lambda path: path == layout.manifest(PREVIEW.name, key))
 
 
 def _memberships(store: ObjectStore, document: str) -> Iterator[str]:
@@ -169,6 +179,15 @@ def _results(store: ObjectStore, catalog: Catalog, stage: str, document: str) ->
         files = list(paths)
         if _owned(store, stage, key, files, document, known):
             yield from sorted(files, key=lambda path: path == layout.manifest(stage, key))
+
+
+def _previews(store: ObjectStore, document: str) -> Iterator[str]:
+    """Of datasets that the document would have been in, and those of which nobody knows: a preview is quickly made again."""
+    for key, paths in groupby(sorted(store.list(f"stages/{PREVIEW.name}")), key=lambda path: path.split("/")[2]):
+        manifest = committed(store, PREVIEW.name, key)
+        work = PreviewWork.model_validate(manifest.work) if manifest else None
+        if work is None or any(one.document == document for one in work.inputs):
+            yield from sorted(paths, key=lambda path: path == layout.manifest(PREVIEW.name, key))
 
 
 def _owned(store: ObjectStore, stage: str, key: str, files: list[str], document: str, known: set[str]) -> bool:

@@ -12,7 +12,7 @@ from services.gateway.routes.datasets import DatasetId, dataset_of
 from services.gateway.routes.documents import DocumentId
 from services.gateway.routes.models import marked
 from services.gateway.shelves import places_of
-from services.gateway.traces import Traces
+from services.gateway.traces import Traces, all_datasets
 from shared.contracts.documents import Membership
 from shared.contracts.forgetting import Uses
 from shared.contracts.learning import Model
@@ -41,7 +41,16 @@ def get_uses(parts: PartsOf, _: Reader, document: DocumentId) -> Uses:
     shelves = [
         Membership(collection=one.collection, document=one.id, filename=one.filename, added_at=one.added_at) for one in places
     ]
-    return uses(parts.store, places[0].id, shelves, parts.catalog.datasets_of(places[0].id))
+    return uses(parts.store, places[0].id, shelves, _candidates(parts, places[0].id))
+
+
+def _candidates(parts: Parts, document: str) -> set[str]:
+    """Datasets that were wished of the document, and those that may replay from them."""
+    found = set(parts.catalog.datasets_of(document))
+    replaying = {one.id: set(one.wish.parameters.replay.datasets) for one in all_datasets(parts.catalog)}
+    while more := {one for one, sources in replaying.items() if sources & found} - found:
+        found |= more
+    return found
 
 
 @router.get("/trace/{name}", summary="Trace anything")

@@ -71,8 +71,7 @@ def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetI
         request, session, "dataset.html", here="datasets", dataset=view, result=result_of(view.stages),
         told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
         bars=charts.lengths(result_of(view.stages).get("lengths", [])), examples=_examples(parts, view),
-        eos=base.eos_token if base else "",
-        fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
+        eos=base.eos_token if base else "", fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
     )  # fmt: skip
 
 

@@ -96,6 +96,7 @@ def rerun(request: Request, parts: PartsOf, posted: ByReviewer, collection: Coll
     standing = parts.catalog.collection(name)
     if standing is None or standing.parameters != parameters:
         parts.records.set_parameters(name, parameters)
+        parts.woken.set()
     parts.records.add_document(name, layout.source(view.id), view.filename, view.id, view.size_bytes)
     return back(f"/shelf/{collection}/documents/{view.id}/difference?other={name}")
 

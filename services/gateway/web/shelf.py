@@ -84,6 +84,7 @@ def set_settings(request: Request, parts: PartsOf, posted: ByReviewer, collectio
         return _settings(request, posted.session, view, values, field_errors(error.errors()))
     if parameters != view.parameters:
         parts.records.set_parameters(collection, parameters)
+        parts.woken.set()
     return back(f"/shelf/{collection}")
 
 

@@ -1,6 +1,7 @@
 """A dataset as a whole: nothing known on both sides, every example traced, earlier datasets replayed, a card that says so."""
 
 import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import datasets
@@ -13,7 +14,7 @@ from services.cleaning.assemble import Parts, Shelf, assemble
 from services.cleaning.replay import Earlier
 from services.cleaning.stages.card import card, shown
 from services.cleaning.stages.chunk import chunks
-from services.cleaning.stages.dataset import Source, Terms
+from services.cleaning.stages.dataset import Skipped, Source, Terms
 from shared.contracts.datasets import DuplicateLink, NearDuplicateParameters, ReplayParameters
 from shared.contracts.documents import Chunk, ChunkingParameters
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetResult, DatasetWish, Example
@@ -222,3 +223,20 @@ def test_a_threshold_is_a_share() -> None:
         NearDuplicateParameters(threshold=1.1)
     with pytest.raises(ValueError, match="qa needs a model"):
         DatasetParameters(recipes=("qa",))
+
+
+def test_a_model_is_asked_about_as_many_chunks_as_the_wish_allows(tmp_path: Path) -> None:
+    shelves = [document(tmp_path, name, number) for number, name in enumerate("abc")]
+    parameters = DatasetParameters.model_validate({
+        "recipes": ("continuation", "qa"), "qa": {"model": "m", "max_chunks": 4}, "max_example_tokens": 140,
+    })  # fmt: skip
+    asked: list[str] = []
+
+    def pairs(source: Source, chunks: Sequence[Chunk]) -> Iterator[Example | Skipped]:
+        asked.extend(chunk.id for chunk in chunks)
+        yield Skipped("qa-judged-wrong")
+
+    result = made(tmp_path, shelves, parameters, Parts(pairs=pairs))
+
+    assert isinstance(result, DatasetResult) and len(set(asked)) == len(asked) == 4
+    assert result.skipped["qa-judged-wrong"] == 3

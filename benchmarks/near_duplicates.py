@@ -37,7 +37,8 @@ from datatrove.utils.hashing import HashConfig
 texts, root = Path(sys.argv[1]), Path(sys.argv[2])
 config = MinhashConfig(hash_config=HashConfig(precision=64), n_grams=5, num_buckets=14, hashes_per_bucket=8)
 def run(steps, tasks):
-    LocalPipelineExecutor(pipeline=steps, tasks=tasks, workers=1, logging_dir=str(root / "logs" / type(steps[-1]).__name__)).run()
+    logs = str(root / "logs" / type(steps[-1]).__name__)
+    LocalPipelineExecutor(pipeline=steps, tasks=tasks, workers=1, logging_dir=logs).run()
 reader = lambda: JsonlReader(str(texts.parent), glob_pattern=texts.name)
 run([reader(), MinhashDedupSignature(str(root / "signatures"), config=config, skip_existing_sigs=False)], 1)
 run([MinhashDedupBuckets(str(root / "signatures"), str(root / "buckets"), config=config)], config.num_buckets)
@@ -132,7 +133,8 @@ def measured(name: str, python: str, code: str, root: Path, copies: dict[str, fl
     alike = {one for one, found in copies.items() if found >= THRESHOLD}
     unlike = [one for one in dropped if copies.get(one, 0.0) < THRESHOLD]
     return {
-        "tool": name, "cpu_seconds": round(seconds, 2), "wall_seconds": round(wall, 2), "mb_per_cpu_second": round(size / 1e6 / seconds, 2),
+        "tool": name, "cpu_seconds": round(seconds, 2), "wall_seconds": round(wall, 2),
+        "mb_per_cpu_second": round(size / 1e6 / seconds, 2),
         "dropped": len(dropped), "of_alike": round(len(alike & dropped) / max(1, len(alike)), 4), "unlike_dropped": len(unlike),
     }  # fmt: skip
 

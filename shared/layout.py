@@ -103,6 +103,14 @@ def deed(at: str, deed: str) -> str:
     return f"audit/{at[:10]}/{deed}.json"
 
 
+def tagger_manifest(name: str) -> str:
+    return f"taggers/{name}/manifest.json"
+
+
+def tagger_file(name: str, digest: str, file: str) -> str:
+    return f"taggers/{name}/{digest}/{file}"
+
+
 def api_key(key: str) -> str:
     return f"keys/{key}"
 

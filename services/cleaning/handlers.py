@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cleaning.adapters.classifier_files import Version, load_version
+from services.cleaning.adapters.published_models import line_model
 from services.cleaning.adapters.tokenizer import base_files, base_token_counter, counter_at_need
 from services.cleaning.building import Datasets
 from services.cleaning.label_series import labels_of
@@ -38,8 +39,9 @@ def cleaning(context: StageContext[DocumentWork]) -> Contract | Rejected:
     key = extraction_key(work.document, work.parameters)
     total = int(str(context.result("extraction", key)["pages"]))
     pages = context.fetch("extraction", key, "pages.jsonl")
+    model = line_model(work.parameters.cleaning.tagger, context.fetch_object, context.scratch)
     return clean_to(
-        pages, context.out, work.document, work.parameters.cleaning, lambda done: context.progress(done, total, "page")
+        pages, context.out, work.document, work.parameters.cleaning, model, lambda done: context.progress(done, total, "page")
     )
 
 

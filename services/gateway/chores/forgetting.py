@@ -24,7 +24,7 @@ from shared.contracts.views import FINISHED
 from shared.contracts.work import ChoreWork, DocumentWork, PreviewWork
 from shared.errors import Conflict, LeaseHeld, NotFound
 from shared.ids import dataset_job, document_job, run_job, short
-from shared.keys import canonical_json, new_trace
+from shared.keys import new_trace
 from shared.objects import ObjectStore, Series, read_contract
 from shared.pipeline import PREVIEW, STAGES, chain
 from shared.queue import Leases
@@ -160,15 +160,6 @@ def paths_of(store: ObjectStore, catalog: Catalog, document: str) -> Iterator[tu
     yield from (("source", path) for path in store.list(f"documents/{document}"))
 
 
-def _previews(store: ObjectStore, document: str) -> Iterator[str]:
-    """Datasets looked at beforehand, with examples of several documents: all of one goes, since it is made in a moment."""
-    for key, paths in groupby(store.list(f"stages/{PREVIEW.name}"), key=lambda path: path.split("/")[2]):
-        files = list(paths)
-        manifest = committed(store, PREVIEW.name, key)
-        if manifest is not None and document in canonical_json(manifest.work).decode():
-            yield from sorted(files, key=lambda path: path == layout.manifest(PREVIEW.name, key))
-
-
 def _memberships(store: ObjectStore, document: str) -> Iterator[str]:
     return (layout.membership(one.collection, document) for one in all_memberships(store, document))
 
@@ -182,11 +173,11 @@ def _results(store: ObjectStore, catalog: Catalog, stage: str, document: str) ->
 
 
 def _previews(store: ObjectStore, document: str) -> Iterator[str]:
-    """Of datasets that the document would have been in, and those of which nobody knows: a preview is quickly made again."""
+    """Of datasets that the document would or may have been in, replayed or not: a preview is quickly made again."""
     for key, paths in groupby(sorted(store.list(f"stages/{PREVIEW.name}")), key=lambda path: path.split("/")[2]):
         manifest = committed(store, PREVIEW.name, key)
         work = PreviewWork.model_validate(manifest.work) if manifest else None
-        if work is None or any(one.document == document for one in work.inputs):
+        if work is None or work.parameters.replay.datasets or any(one.document == document for one in work.inputs):
             yield from sorted(paths, key=lambda path: path == layout.manifest(PREVIEW.name, key))
 
 

@@ -15,6 +15,7 @@ from cli.commands import (
     keys,
     launch,
     models,
+    recipes,
     runs,
     stages,
     upload,
@@ -55,7 +56,22 @@ def root(
     """The options before any command."""
 
 
-for group in (launch, demo, upload, documents, collections, datasets, runs, models, deployments, chat, jobs, keys, stages):
+for group in (
+    launch,
+    demo,
+    upload,
+    documents,
+    collections,
+    datasets,
+    runs,
+    recipes,
+    models,
+    deployments,
+    chat,
+    jobs,
+    keys,
+    stages,
+):
     group.register(app)
 
 

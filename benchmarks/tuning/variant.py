@@ -13,8 +13,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-
 import torch
 
 from benchmarks.tuning.data import examples
@@ -117,8 +115,14 @@ def notebook(told: dict[str, Any]) -> dict[str, Any]:
     """The recipe of an ordinary notebook: transformers' Trainer, random order, every batch padded, loss over all positions
     of the batch, 32-bit AdamW. `padding` is max_length or longest, as notebooks have it."""
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, DataCollatorForSeq2Seq, Trainer, TrainerCallback
-    from transformers import TrainingArguments
+    from transformers import (
+        AutoModelForCausalLM,
+        BitsAndBytesConfig,
+        DataCollatorForSeq2Seq,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
 
     recipe, precision = TrainingRecipe.model_validate(told["recipe"]), models.DTYPES[told["precision"]]
     tokenizer = pretrained.load_tokenizer(Path(told["base"]))

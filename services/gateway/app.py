@@ -30,6 +30,7 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    recipes,
     runs,
 )
 from services.gateway.web import pages
@@ -43,6 +44,7 @@ ROUTES = (
     ledger,
     garbage,
     datasets,
+    recipes,
     runs,
     models,
     deployments,

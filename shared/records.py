@@ -51,6 +51,7 @@ from shared.results import committed, standing
 from shared.review_index import index_screening, index_verdict
 from shared.telemetry import log
 from shared.tombstones import latest_receipt, require_not_forgotten
+from shared.tuning.require import require_possible
 
 
 class CollectionSettings(ProcessingParameters):
@@ -187,7 +188,7 @@ class Records:
         return tuple(sorted(inputs, key=lambda one: one.document))
 
     def wish_run(self, name: str, dataset: str, recipe: TrainingRecipe) -> str:
-        """Ask for a training run on a dataset that is done. Returns the run's id. Raises Conflict or NotFound."""
+        """Ask for a training run on a dataset that is done. Returns the run's id. Raises Conflict, NotFound, BadRecipe."""
         _require_name(name)
         found = self.catalog.dataset(dataset)
         if found is None:
@@ -201,6 +202,7 @@ class Records:
                 f"The base model {recipe.base!r} is not in the object store. "
                 f"Publish it with `python -m services.training.publish_base {recipe.base}`."
             )
+        require_possible(self.store, recipe, base, found.wish.key)
         key = training_key(found.wish.key, recipe, base.digest)
         wish = RunWish(key=key, name=name, dataset=dataset, recipe=recipe, base_digest=base.digest, created_at=now())
         create_contract(self.store, layout.run(short(key)), wish)

@@ -38,13 +38,13 @@ def root(
 
 def sit(session: Session, collection: str | None) -> None:
     """A sitting, for as long as the reviewer likes."""
-    import click
-
     from cli.reviewing import Sitting
+    from cli.typed import typed_keys
 
     if session.as_json or not sys.stdin.isatty():
         raise Failure("Keys need a terminal; by script: `lectern review list`, `lectern review label`.", Exit.USAGE, "usage")
-    labelled = Sitting(session.api, session.console, click.getchar, collection).run()
+    with typed_keys() as key:
+        labelled = Sitting(session.api, session.console, key, collection).run()
     session.say(f"{count(labelled, 'text')} labelled. `lectern review summary` tells where review stands.")
 
 

@@ -26,7 +26,7 @@ from shared.contracts.work import ChoreWork, JobEvent
 from shared.dataset_wishes import next_version, preview_work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from shared.following import screening_of, screenings
-from shared.ids import deployment_job, settings_job, short
+from shared.ids import deployment_job, document_job, settings_job, short
 from shared.indexing import (
     index_classifier,
     index_collection,
@@ -112,6 +112,20 @@ class Records:
         kept = read_contract(self.store, layout.membership(collection, sha256), Membership)
         self.process(kept or membership)
         return added
+
+    def remove_document(self, collection: str, document: str) -> None:
+        """Take a document off one of its shelves; its results stay, since other shelves have them too. Raises Conflict where
+        it stands on no other: then nothing would lead to what there is of it."""
+        if all(one.collection == collection for one in self.catalog.shelves_of(document)):
+            raise Conflict(
+                f"Document {document[:16]} stands on no other shelf than {collection!r}: forget it (`lectern forget`), or put "
+                "it on another shelf first."
+            )
+        job = document_job(collection, document)
+        self.store.delete(layout.membership(collection, document))
+        for path in list(self.store.list(layout.job_events(job))):  # put there again, it is not called off for ever
+            self.store.delete(path)
+        self.catalog.drop_document(collection, document, job)
 
     def process(self, membership: Membership) -> str:
         """Take a document through the stages that its collection's settings ask for and that were not done. Returns the job."""

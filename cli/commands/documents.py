@@ -26,6 +26,18 @@ def register(app: typer.Typer) -> None:
     command(app, "watch", panel=PANEL)(watch)
     command(app, "garbage", panel=PANEL)(garbage)
     command(app, "download", panel=PANEL)(download)
+    command(app, "remove", panel=PANEL)(remove)
+
+
+def remove(
+    session: Session,
+    document: Annotated[str, typer.Argument(help="A document's id, or the beginning of one.")],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="The shelf to take it off.")],
+) -> None:
+    """Take a document off one of its shelves; it stays on the others. `lectern forget` removes it altogether."""
+    session.api.delete(f"/v1/collections/{segment(collection)}/documents/{segment(document)}")
+    told = {"document": document, "collection": collection}
+    session.emit(told) if session.as_json else session.say(f"{document[:16]} is off the shelf {collection}.")
 
 
 def status(

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import CollectionRow, DocumentRow, JobRow, StageRow
+from shared.catalog.tables import CollectionRow, DocumentRow, EventRow, JobRow, ReviewableRow, StageRow
 from shared.catalog.transactions import Transactions, page, stage_view
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.views import CollectionView, DocumentView, StageView
@@ -53,6 +53,16 @@ class Shelves(Transactions):
                 session, DocumentRow, collection=collection, id=document, filename=filename, size_bytes=size_bytes,
                 added_at=added_at, job=job,
             )  # fmt: skip
+
+    def drop_document(self, collection: str, document: str, job: str) -> None:
+        here = (ReviewableRow.collection == collection, ReviewableRow.document == document)
+        place = (DocumentRow.collection == collection, DocumentRow.id == document)
+        with self._write() as session:
+            session.execute(delete(ReviewableRow).where(*here))
+            session.execute(delete(EventRow).where(EventRow.job == job))
+            session.execute(delete(StageRow).where(StageRow.job == job))
+            session.execute(delete(DocumentRow).where(*place))
+            session.execute(delete(JobRow).where(JobRow.id == job))
 
     def document(self, collection: str, document: str) -> DocumentView | None:
         wanted = _documents().where(DocumentRow.collection == collection, DocumentRow.id == document)

@@ -188,3 +188,32 @@ def test_the_catalog_made_anew_answers_the_same(gateway: Gateway, client: httpx.
     counts = gateway.await_job(answer).result
     assert counts is not None and (counts["documents"], counts["collections"]) == (2, 1)
     assert [client.get(path).json() for path in paths] == before
+
+
+def test_a_document_is_taken_off_one_shelf_and_stays_on_the_other(gateway: Gateway, client: httpx.Client) -> None:
+    document = gateway.add("papers")
+    only = client.delete(f"/v1/collections/papers/documents/{document}")
+    assert only.status_code == 409
+    assert "lectern forget" in only.json()["detail"]
+    gateway.add("others")
+    assert client.delete(f"/v1/collections/papers/documents/{document}").status_code == 204
+    assert client.get("/v1/collections/papers/documents").json()["items"] == []
+    assert client.get("/v1/collections/papers").json()["states"] == {}
+    assert client.get(f"/v1/collections/papers/documents/{document}").status_code == 404
+    assert gateway.memberships("papers") == []
+    kept = client.get(f"/v1/collections/others/documents/{document}/chunks")
+    assert kept.status_code == 200, kept.text
+    assert {one.collection for one in gateway.catalog.reviewables("uncertain", 50)} <= {"others"}
+    gateway.add("papers", done=False)
+    again = client.get(f"/v1/collections/papers/documents/{document}").json()
+    assert (again["state"], len(again["stages"])) == ("done", 4), "what other shelves had made is found made"
+
+
+def test_a_document_that_was_called_off_is_not_so_for_ever(gateway: Gateway, client: httpx.Client) -> None:
+    document = gateway.add("papers", done=False)
+    gateway.add("others", done=False)
+    job = client.get(f"/v1/collections/papers/documents/{document}").json()["job"]
+    client.post(f"/v1/jobs/{job}/cancel")
+    assert client.delete(f"/v1/collections/papers/documents/{document}").status_code == 204
+    gateway.add("papers", done=False)
+    assert client.get(f"/v1/collections/papers/documents/{document}").json()["state"] == "queued"

@@ -38,6 +38,10 @@ from tests.api.engine import ToldEngine
 
 BASE = "smollm2-135m-instruct"
 STEPS = 24
+SHAPE = {
+    "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+    "num_key_value_heads": 3, "vocab_size": 49152, "max_position_embeddings": 8192, "tie_word_embeddings": True,
+}  # fmt: skip
 
 INJECTIONS = (
     "<script>document.title='owned'</script>",
@@ -184,12 +188,12 @@ def library(root: Path, queue_url: str) -> Iterator[Library]:
 
 
 def _publish_base(directory: Path, parts: Parts) -> None:
-    """A tokenizer that counts words, which is all of a base that the pipeline up to here looks at."""
+    """A tokenizer that counts words and the shape, which is all of a base that is looked at before training."""
     tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()  # type: ignore[assignment]
     directory.mkdir(parents=True)
     tokenizer.save(str(directory / "tokenizer.json"))
-    (directory / "config.json").write_text("{}")
+    (directory / "config.json").write_text(json.dumps(SHAPE))
     publish_base(
         parts.store, directory, name=BASE, source="made here", licence="none", architecture="none", eos_token="<|im_end|>"
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from shared.catalog.protocol import Slice
 from tests.browser.conftest import EXAMPLES, Enter, violations
 from tests.browser.library import BASE, Library
 
@@ -37,6 +38,15 @@ def test_a_dataset_is_built_looked_at_and_trained_on_while_the_curve_grows(
     expect(example.locator("mark")).to_have_text("<|im_end|>")
     assert violations(page) == []
     picture(page, "dataset")
+    page.get_by_label("Name of the model").fill("halden-tuned")
+    page.get_by_role("button", name="What would it take?").click()
+    expect(page.get_by_role("status")).to_contain_text("The time is not known")
+    expect(page.get_by_role("status")).to_contain_text(re.compile(r"Fits .*GB"))
+    expect(page.get_by_label("Name of the model")).to_have_value("halden-tuned")
+    assert lectern.gateway.catalog.runs(Slice(9)) == []
+    assert violations(page) == []
+    page.get_by_role("status").scroll_into_view_if_needed()
+    picture(page, "estimate")
     lectern.gateway.workers.step_seconds = 0.3
     with lectern.working():
         page.get_by_role("button", name="Start training").click()
@@ -49,7 +59,7 @@ def test_a_dataset_is_built_looked_at_and_trained_on_while_the_curve_grows(
     lectern.gateway.workers.step_seconds = 0
     lineage = page.get_by_label("From the model to its documents")
     expect(lineage).to_contain_text("safety-handbook.pdf")
-    expect(lineage).to_contain_text("halden-1-tuned-")
+    expect(lineage).to_contain_text("halden-tuned-")
     assert violations(page) == []
     picture(page, "run")
 

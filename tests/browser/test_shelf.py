@@ -68,3 +68,41 @@ def drop_on(page: Page, path: Path) -> None:
     data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         client.send("Input.dispatchDragEvent", {"type": kind, **at, "data": data})
+
+
+def test_what_settings_will_do_again_is_told_before_they_are_saved(enter: Enter, lectern: Library, picture: Picture) -> None:
+    lectern.add(EXAMPLES / "data-policy.pdf", "priced")
+    page = enter("write")
+    page.goto("/shelf/priced/settings")
+    page.get_by_role("heading", name="Chunking").click()
+    page.get_by_label("Max tokens").fill("128")
+    page.get_by_role("button", name="See what this will do again").click()
+    told = page.get_by_role("status")
+    expect(told).to_contain_text("1 of 1 documents")
+    expect(told.get_by_role("row")).to_have_count(3)
+    expect(page.get_by_label("Max tokens")).to_have_value("128")
+    assert violations(page) == []
+    told.scroll_into_view_if_needed()
+    picture(page, "settings")
+    standing = lectern.gateway.catalog.collection("priced")
+    assert standing is not None and standing.parameters.chunking.max_tokens == 256
+    page.get_by_role("button", name="Save and re-run").click()
+    page.wait_for_url("**/shelf/priced")
+    changed = lectern.gateway.catalog.collection("priced")
+    assert changed is not None and changed.parameters.chunking.max_tokens == 128
+
+
+def test_a_document_is_taken_off_one_of_its_shelves(enter: Enter, lectern: Library) -> None:
+    content = (EXAMPLES / "data-policy.pdf").read_bytes() + b"%twice"
+    for shelf in ("twice-a", "twice-b"):
+        document = lectern.gateway.add(shelf, content, "twice.pdf")
+    page = enter("write")
+    page.goto(f"/shelf/twice-a/documents/{document}")
+    page.get_by_text("Remove it from twice-a").click()
+    assert violations(page) == []
+    page.get_by_label("Off this shelf").check()
+    page.get_by_role("button", name="Remove it").click()
+    page.wait_for_url("**/shelf/twice-a")
+    expect(page.locator("td.name")).to_have_count(0)
+    page.goto(f"/shelf/twice-b/documents/{document}")
+    expect(page.get_by_text("Remove it from")).to_have_count(0)

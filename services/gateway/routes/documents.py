@@ -126,6 +126,13 @@ def _file(media_type: str, description: str) -> dict[str, Any]:
     }
 
 
+@router.delete("/collections/{collection}/documents/{document}", summary="Take a document off a shelf", status_code=204)
+def remove_document(parts: PartsOf, _: Writer, collection: Collection, document: DocumentId) -> None:
+    """Off this shelf alone: it stays on its others, with its results, and in datasets that were built of it. 409 where it
+    stands on no other; `POST /v1/documents/{document}/forget` removes a document altogether."""
+    parts.records.remove_document(collection, document_of(parts.catalog, collection, document).id)
+
+
 @router.get(
     "/collections/{collection}/documents/{document}/source", summary="Download the PDF", **_file(PDF, "The PDF as it came in.")
 )

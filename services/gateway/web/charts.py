@@ -6,6 +6,7 @@ from math import floor, log10
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 36
 TICKS = 5
+NOTHING = 1e-9
 MOST_POINTS = 600
 BAR = 100
 
@@ -52,8 +53,8 @@ def lengths(bins: list[dict[str, int]]) -> list[Bar]:
 def losses(curves: dict[str, list[tuple[float, float]]]) -> Chart:
     """Loss by step. Curves are thinned to what can be seen."""
     every = [point for points in curves.values() for point in points]
-    most = max((x for x, _ in every), default=1.0) or 1.0
-    highest = max((y for _, y in every), default=1.0) * 1.05 or 1.0
+    most = _scale(max((x for x, _ in every), default=1.0))
+    highest = _scale(max((y for _, y in every), default=1.0) * 1.05)
     across, down = (WIDTH - LEFT - RIGHT) / most, (HEIGHT - TOP - BOTTOM) / highest
     lines = tuple(
         Line(name, " ".join(f"{LEFT + x * across:.1f},{HEIGHT - BOTTOM - y * down:.1f}" for x, y in _thinned(points)))
@@ -64,6 +65,11 @@ def losses(curves: dict[str, list[tuple[float, float]]]) -> Chart:
         lines, tuple((LEFT + x * across, f"{x:,g}") for x in steps),
         tuple((HEIGHT - BOTTOM - y * down, f"{y:,g}") for y in heights),
     )  # fmt: skip
+
+
+def _scale(most: float) -> float:
+    """Where an axis ends: what is next to nothing is drawn as nothing."""
+    return most if most > NOTHING else 1.0
 
 
 def _ticks(most: float) -> list[float]:

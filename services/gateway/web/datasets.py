@@ -7,17 +7,20 @@ from fastapi import Query, Request, Response
 from pydantic import ValidationError
 
 from services.gateway.bases import require_base
+from services.gateway.estimates import estimate_run
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.routes.datasets import DatasetId, PreviewId, head_of, preview_of
+from services.gateway.sessions import Session
 from services.gateway.web import charts, forms
-from services.gateway.web.entry import ByReviewer, Posted, Viewer
+from services.gateway.web.entry import ByReviewer, ByViewer, Posted, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
 from shared.bases import base_object, read_base
 from shared.catalog.protocol import Slice
 from shared.contracts.base import Contract
+from shared.contracts.estimates import Estimate, EstimateRequest
 from shared.contracts.learning import DatasetParameters, Example
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import FINISHED, DatasetHead, StageView
@@ -85,13 +88,29 @@ def preview(
 def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetId) -> Response:
     """Its examples, with the template and the end of the answer in plain sight."""
     view = head_of(parts, dataset)
-    recipe = TrainingRecipe(base=view.head.base)
+    return _dataset(request, parts, session, view, TrainingRecipe(base=view.head.base))
+
+
+@routes.post("/datasets/{dataset}/estimate")
+def cost(request: Request, parts: PartsOf, posted: ByViewer, dataset: DatasetId) -> Response:
+    """The same page with what a run by this recipe would take. Nothing is started."""
+    view = head_of(parts, dataset)
+    recipe = _recipe(view, posted)
+    estimate = estimate_run(parts, EstimateRequest(recipe=recipe, dataset=dataset))
+    return _dataset(request, parts, posted.session, view, recipe, posted.get("run"), estimate)
+
+
+def _dataset(
+    request: Request, parts: Parts, session: Session, view: DatasetHead, recipe: TrainingRecipe, run: str = "",
+    estimate: Estimate | None = None,
+) -> Response:  # fmt: skip
     base = read_base(parts.store, view.head.base)
     return page(
         request, session, "dataset.html", here="datasets", dataset=view, result=result_of(view.stages),
         told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
         bars=charts.lengths(result_of(view.stages).get("lengths", [])), examples=_examples(parts, view),
         eos=base.eos_token if base else "", fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
+        run=run or f"{view.head.name}-tuned", estimate=estimate,
     )  # fmt: skip
 
 

@@ -6,16 +6,19 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
+from services.gateway.change_costs import estimate
 from services.gateway.evidence import Evidence
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
-from services.gateway.shelves import collection_of
+from services.gateway.routes.documents import DocumentId
+from services.gateway.shelves import collection_of, document_of
 from services.gateway.web import forms
 from services.gateway.web.entry import ByReviewer, Reviewer, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
 from shared.catalog.protocol import Slice
+from shared.contracts.costs import ChangeCost
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.views import FINISHED, CollectionView, DocumentView, JobState
 from shared.errors import InvalidInput, NotReady, Unsupported
@@ -82,16 +85,31 @@ def set_settings(request: Request, parts: PartsOf, posted: ByReviewer, collectio
         parameters = ProcessingParameters.model_validate(values)
     except ValidationError as error:
         return _settings(request, posted.session, view, values, field_errors(error.errors()))
+    if posted.get("then") == "estimate":
+        cost = estimate(parts.store, parts.catalog, collection, view.parameters, parameters)
+        return _settings(request, posted.session, view, values, (), cost)
     if parameters != view.parameters:
         parts.records.set_parameters(collection, parameters)
         parts.woken.set()
     return back(f"/shelf/{collection}")
 
 
-def _settings(request: Request, session: Any, view: CollectionView, values: Any, wrong: Any) -> Response:
+@routes.post("/shelf/{collection}/documents/{document}/remove")
+def remove(parts: PartsOf, posted: ByReviewer, collection: Collection, document: DocumentId) -> Response:
+    """From this shelf alone; it stays on its others."""
+    view = document_of(parts.catalog, collection, document)
+    if posted.get("confirm") != "on":
+        raise InvalidInput("Nothing was removed: tick the box to confirm.")
+    parts.records.remove_document(collection, view.id)
+    return back(f"/shelf/{collection}")
+
+
+def _settings(
+    request: Request, session: Any, view: CollectionView, values: Any, wrong: Any, cost: ChangeCost | None = None
+) -> Response:
     return page(
         request, session, "settings.html", status=422 if wrong else 200, here="shelf", collection=view,
-        groups=forms.groups(ProcessingParameters, values), wrong=wrong,
+        groups=forms.groups(ProcessingParameters, values), wrong=wrong, cost=cost,
     )  # fmt: skip
 
 

@@ -53,6 +53,10 @@ $(VENV)-peers/.installed: benchmarks/extraction-peers.txt
 	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
+	@$(BIN)/python benchmarks/review_queue.py
+
 bench-cleaning: setup $(VENV)-cleaning-peers/.installed  ## Cleaning beside datatrove: garbage found, speed, memory (CORPUS=DIR with gt/*.md)
 	@$(BIN)/python benchmarks/cleaning.py $(CORPUS) --peers $(VENV)-cleaning-peers/bin/python
 	@$(BIN)/python -m benchmarks.chunk_check $(if $(CORPUS),$(CORPUS)/pdf)
@@ -80,4 +84,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review clean

@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.render import STYLES, state
 from cli.shelf import STAGES, Row, Shelf
 from cli.sparkline import sparkline
-from cli.text import count, duration, one_line, plain, reach
+from cli.text import count, duration, one_line, plain, reach, size
 
 LINE_SECONDS = 5.0
 WORKING_ROWS = 6
@@ -143,20 +143,26 @@ def _reach(job: dict[str, Any]) -> str:
     return reach(progress["done"], progress["total"], progress["unit"]) if progress.get("total") else str(job["state"])
 
 
-LABELS = {"learning_rate": "lr", "tokens_per_second": "tokens/s", "seconds_left": "ETA", "eta_seconds": "ETA"}
+LABELS = {
+    "learning_rate": "lr", "tokens_per_second": "tokens/s", "seconds_left": "ETA", "eta_seconds": "ETA",
+    "memory_bytes": "memory", "heldout_loss": "held-out loss",
+}  # fmt: skip
+HIDDEN = {"tokens", "step", "seconds"}
 
 
 def fields_line(job: dict[str, Any]) -> str:
     """`loss 1.203  lr 2.4e-04  tokens/s 118  ETA 41.0 s`, as far as the stage says."""
     progress = job.get("progress") or {}
     fields = dict(progress.get("fields") or {})
-    parts = [f"{LABELS.get(name, name)} {_figure(name, value)}" for name, value in fields.items() if name != "tokens"]
+    parts = [f"{LABELS.get(name, name)} {_figure(name, value)}" for name, value in fields.items() if name not in HIDDEN]
     return "  ".join(parts)
 
 
 def _figure(name: str, value: Any) -> str:
     if name in ("eta_seconds", "seconds_left", "seconds"):
         return duration(float(value))
+    if name == "memory_bytes":
+        return size(float(value))
     if name == "learning_rate":
         return f"{float(value):.1e}"
     if isinstance(value, float):

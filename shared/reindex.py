@@ -8,8 +8,7 @@ from shared.catalog.protocol import Catalog
 from shared.contracts.documents import Membership
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import Model
-from shared.objects import ObjectStore, Series, read_contract
-from shared.records import (
+from shared.indexing import (
     index_classifier,
     index_collection,
     index_dataset,
@@ -18,6 +17,7 @@ from shared.records import (
     index_forgotten,
     index_run,
 )
+from shared.objects import ObjectStore, Series, read_contract
 from shared.review_index import index_labels
 from shared.tombstones import forgotten_once
 

@@ -19,9 +19,10 @@ from shared.contracts.review import (
 from shared.contracts.views import ClassifierView
 from shared.errors import Conflict, NotFound
 from shared.ids import short
+from shared.indexing import index_classifier
 from shared.objects import Series, create_contract
 from shared.pipeline import classifier_key
-from shared.records import Records, index_classifier
+from shared.records import Records
 
 MOST_CHARACTERS = 20_000
 """A label holds so much of its text: more than a classifier reads."""

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from services.cleaning.local import bundled_model
 from services.cleaning.write import clean_to
 from shared.contracts.documents import Block, CleaningParameters, Page
 
@@ -42,7 +43,8 @@ def main() -> None:
         pages = Path(scratch) / "pages.jsonl"
         written = write_map(pages, paragraphs, size * 1_000_000)
         begin = time.process_time()
-        clean_to(pages, Path(scratch), "0" * 64, CleaningParameters(), lambda page: None)
+        parameters = CleaningParameters()
+        clean_to(pages, Path(scratch), "0" * 64, parameters, bundled_model(parameters.tagger), lambda page: None)
         seconds = time.process_time() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"megabytes": written / 1e6, "seconds": seconds, "peak MiB": peak}))

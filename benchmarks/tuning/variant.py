@@ -13,8 +13,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-
 import torch
 
 from benchmarks.tuning.data import examples

@@ -7,8 +7,9 @@ import typer
 
 from cli.assignments import parse_assignments, read_mapping
 from cli.command import command
+from cli.commands.recipes import read_recipe, show_estimate
 from cli.session import Session
-from cli.text import duration, segment
+from cli.text import duration, segment, size
 
 app = typer.Typer(help="Runs: trainings of a base model on a dataset.", no_args_is_help=True)
 
@@ -21,7 +22,7 @@ def register(main: typer.Typer) -> None:
 def tune(
     session: Session,
     dataset: Annotated[str, typer.Argument(help="The dataset's id.")],
-    name: Annotated[str, typer.Option(help="What to call the run and the model it makes.")],
+    name: Annotated[str, typer.Option(help="What to call the run and the model it makes.")] = "tuned",
     recipe: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings (the API's TrainingRecipe).")] = None,
     settings: Annotated[
         list[str] | None,
@@ -30,11 +31,17 @@ def tune(
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Stay until it is trained and evaluated, showing the loss.")
     ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say what it would cost: memory by part, time, and whether it fits.")
+    ] = False,
 ) -> None:
     """Tune a base model on a dataset (QLoRA), and evaluate it against the base on held-out examples."""
     from cli.waiting import wait_for_job
 
-    wanted = {**(read_mapping(recipe) if recipe else {}), **parse_assignments(settings or [])}
+    wanted = _wanted(recipe, settings)
+    if estimate:
+        show_estimate(session, session.api.post("/v1/recipes/estimate", {"dataset": dataset, "recipe": wanted}))
+        return
     found = session.api.post("/v1/runs", {"name": name, "dataset": dataset, **({"recipe": wanted} if wanted else {})})
     if wait:
         wait_for_job(session, found["job"])
@@ -42,6 +49,13 @@ def tune(
     _show(session, found)
     if not wait:
         session.say(f"Watch it with `lectern watch {found['job']}`.")
+
+
+def _wanted(recipe: Path | None, settings: list[str] | None) -> dict[str, Any]:
+    """What the file and the assignments say, and nothing they do not: a base that is left out is the dataset's. Raises
+    Failure where it is no recipe, before the server is asked."""
+    read_recipe(recipe, settings)
+    return {**(read_mapping(recipe) if recipe else {}), **parse_assignments(settings or [])}
 
 
 @command(app, "list")
@@ -127,6 +141,8 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         ("training", f"{result['steps']} steps in {duration(result['seconds'])}, {result['tokens_per_second']:.0f} tokens/s"),
         ("training loss", f"{result['first_loss']:.4f} → {result['last_loss']:.4f}"),
         ("precision", f"{result['precision']} on {result['device']}, {result['trainable_parameters']:,} parameters trained"),
+        ("memory", f"{size(result['peak_memory_bytes'])} at the most"),
+        ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
     ]
 
 

@@ -37,7 +37,7 @@ def train_tagger(
         from services.cleaning.adapters.tagger_torch import train  # noqa: PLC0415 - seconds that the encoder need not wait
 
         given = [row for document in learned for row in rows(document)]
-        about = {"documents": str(len(learned)), "pages": str(len(given)), "epochs": str(rounds), "seed": str(seed)}
+        about = {"documents": len(learned), "pages": len(given), "epochs": rounds, "seed": seed}
         save_chain_model(train(kind, given, rounds, seed), kind, out / WEIGHTS, about)
     count = measured(model_in(out), held_out)
     return {"kind": kind, "trained_on": len(learned), "held_out": len(held_out), **report(count)}

@@ -33,6 +33,7 @@ from services.gateway.routes import (
     openai,
     operations,
     provenance,
+    recipes,
     review,
     runs,
 )
@@ -52,6 +53,7 @@ ROUTES = (
     review,
     classifiers,
     datasets,
+    recipes,
     runs,
     models,
     deployments,

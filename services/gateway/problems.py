@@ -32,6 +32,7 @@ STATUS = {
     "too-large": 413,
     "not-a-pdf": 415,
     "invalid-input": 422,
+    "bad-recipe": 422,
     "idempotency-key-reused": 422,
     "unsupported": 501,
     "no-ocr-engine": 501,

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from pathlib import Path
 
 from pydantic import Field, SecretStr
 
@@ -25,6 +26,7 @@ class TrainingSettings(SharedSettings):
     default_base: str = Field("smollm2-135m-instruct", description="Base model published where none is named.")
     ray_address: str = Field("local", description="`local` starts Ray for the one job; else an address of a cluster.")
     use_gpu: bool | None = Field(None, description="None: where this machine has one.")
+    tensorboard_dir: Path | None = Field(None, description="Where curves go as TensorBoard's event files too, if anywhere.")
     cpu_threads: int | None = Field(None, ge=1, description="Threads of a job on a CPU; None: all cores.")
     worker_failures: int = Field(1, ge=0, description="Ray Train workers that may die before the job is given up.")
     checkpoints_kept: int = Field(2, ge=1, description="Complete checkpoints kept in the object store while a run trains.")

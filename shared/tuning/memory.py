@@ -17,9 +17,9 @@ from shared.tuning.architectures import architecture_of, packing_of
 NF4_BLOCK, SCALE_BLOCK, OPTIMIZER_BLOCK = 64, 256, 256
 SMALL_TENSOR = 4_096
 """bitsandbytes keeps the state of smaller tensors in fp32."""
-RUNTIME = {"cpu": 760 << 20, "cuda": 700 << 20}
-"""A worker's process with torch, transformers, peft, TRL and Ray imported, as measured here; a CUDA context with cuBLAS'
-workspace, as is commonly seen (none was measured here)."""
+RUNTIME = {"cpu": 1_080_000_000, "cuda": 700_000_000}
+"""On a CPU: the peak of a run on two short examples less its other parts, as measured here; on a GPU: a CUDA context with
+cuBLAS' workspace, as is commonly seen (none was measured here)."""
 ANSWER_SHARE = 0.25
 """Of an example's tokens, learned where no dataset says how many are."""
 GROUPED = {"q_proj", "k_proj", "v_proj", "qkv_proj"}, {"gate_proj", "up_proj", "gate_up_proj"}
@@ -99,13 +99,22 @@ def memory(
     tokens, learned = _largest_pass(recipe, packing_of(recipe, config), lengths)
     trainable = adapter_parameters(recipe, shape)
     parts = MemoryParts(
-        weights=(shape.linear_parameters // 2 if quantized else shape.linear_parameters * number)
-        + shape.other_parameters * number,
+        weights=_weights(shape, quantized, number) + (_mapped(shape, quantized, number) if device == "cpu" else 0),
         quantization_constants=_constants(recipe, shape) if quantized else 0, adapters=4 * trainable, gradients=4 * trainable,
         optimizer_states=optimizer_bytes(recipe, shape), activations=_activations(recipe, shape, tokens, number),
         logits=_logits(shape, learned, number), runtime=RUNTIME[device],
     )  # fmt: skip
     return parts, tokens
+
+
+def _weights(shape: Shape, quantized: bool, number: int) -> int:
+    linear = shape.linear_parameters // 2 if quantized else shape.linear_parameters * number
+    return linear + shape.other_parameters * number
+
+
+def _mapped(shape: Shape, quantized: bool, number: int) -> int:
+    """Pages of the weights' file (bf16) that stay mapped on a CPU though what was in them lies elsewhere by now."""
+    return 2 * shape.linear_parameters * (quantized or number == 4) + 2 * shape.other_parameters * (number == 4)
 
 
 def _constants(recipe: TrainingRecipe, shape: Shape) -> int:

@@ -40,7 +40,7 @@ def test_garbage_is_judged_by_one_key_each_and_taken_back_by_another(
     words = sum(count for (_, verdict), count in empty.gateway.catalog.count_labels().items())
     assert words == 1 + coming
     harmless(page)
-    expect(page.get_by_text(f"{words} said so far, {words + 2} of them new")).to_be_visible()
+    expect(page.get_by_text(f"{words} said so far; ")).to_be_visible()
     assert violations(page) == []
 
 

@@ -1,5 +1,6 @@
 """CRF and BiLSTM-CRF taggers as safetensors: arrays, and nothing that runs. One comes with the package."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,9 @@ from services.cleaning.stages.line_model import ChainModel, Weights, checked
 from shared.errors import InvalidInput, NotFound
 
 RULES, BUNDLED = "rules", "crf"
+ABOUT = "lectern"
+"""The one entry of a file's metadata: several would be written in any order."""
+
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -34,14 +38,15 @@ def chain_model(path: Path) -> ChainModel:
     """A CRF or BiLSTM-CRF. Raises InvalidInput where the file holds none that fits this version."""
     try:
         with safe_open(path, framework="numpy") as file:
-            about = file.metadata() or {}
+            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
             weights = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InvalidInput(f"{path.name} cannot be read as a tagger: {error}", file=path.name) from error
     return ChainModel(checked(weights, about))
 
 
-def save_chain_model(weights: Weights, kind: str, path: Path, trained_on: Mapping[str, str]) -> None:
-    """In half precision, which changes no label that matters and halves the file."""
-    about = {**trained_on, "kind": kind, "features": str(VERSION), "labels": ",".join(LABELS)}
-    save_file({name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()}, path, about)
+def save_chain_model(weights: Weights, kind: str, path: Path, trained_on: Mapping[str, int]) -> None:
+    """In half precision, which halves the file. The same weights make the same bytes."""
+    about = {**trained_on, "kind": kind, "features": VERSION, "labels": LABELS}
+    arrays = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()}
+    save_file(arrays, path, {ABOUT: json.dumps(about, sort_keys=True)})

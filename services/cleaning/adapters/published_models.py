@@ -1,4 +1,4 @@
-"""Any tagger of lines that a collection's settings can name, or that lies in a directory: encoders, which need torch, too."""
+"""Any tagger that a collection can name, or that lies in a directory: encoders, which need torch, too."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -107,9 +107,9 @@ def _reversed(rows: Scores, lengths: NDArray[np.int64]) -> Scores:
     return np.take_along_axis(rows, order[:, :, None], axis=1)
 
 
-def checked(weights: Weights, about: Mapping[str, str]) -> Weights:
+def checked(weights: Weights, about: Mapping[str, object]) -> Weights:
     """Weights that fit these features. Raises InvalidInput where they were made for others, or are none."""
-    if about.get("features") != str(VERSION) or about.get("labels") != ",".join(LABELS):
+    if about.get("features") != VERSION or about.get("labels") != list(LABELS):
         raise InvalidInput(
             f"the tagger was trained for features {about.get('features')}, and this version has {VERSION}: train it again "
             "with `lectern cleaner train`",

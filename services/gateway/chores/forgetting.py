@@ -24,11 +24,12 @@ from shared.contracts.views import FINISHED
 from shared.contracts.work import ChoreWork, DocumentWork, PreviewWork
 from shared.errors import Conflict, LeaseHeld, NotFound
 from shared.ids import dataset_job, document_job, run_job, short
+from shared.indexing import index_forgotten
 from shared.keys import new_trace
 from shared.objects import ObjectStore, Series, read_contract
 from shared.pipeline import PREVIEW, STAGES, chain
 from shared.queue import Leases
-from shared.records import Records, index_forgotten
+from shared.records import Records
 from shared.results import committed
 from shared.tombstones import latest_receipt, tombstone
 

@@ -10,7 +10,7 @@ from services.gateway.bases import require_base
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
-from services.gateway.routes.datasets import DatasetId, dataset_of
+from services.gateway.routes.datasets import DatasetId, PreviewId, dataset_of, preview_of
 from services.gateway.web import charts, forms
 from services.gateway.web.cards import Cards
 from services.gateway.web.entry import ByReviewer, Viewer
@@ -30,6 +30,7 @@ from shared.template import CONFIG, OWN, PromptTemplate, template_of
 routes = router()
 
 SHOWN = 12
+PREVIEW_DOCUMENTS = 5
 SHOWN_BYTES = 256 << 10
 
 
@@ -59,6 +60,30 @@ def build(parts: PartsOf, posted: ByReviewer) -> Response:
     parameters = checked(DatasetParameters, DatasetParameters(), posted.several)
     view = parts.records.wish_dataset(posted.get("name"), posted.get("collection"), base, parameters)
     return back(f"/datasets/{view.id}")
+
+
+@routes.post("/datasets/preview")
+def look(parts: PartsOf, posted: ByReviewer) -> Response:
+    """What a dataset would hold, before it is asked for."""
+    base = parts.settings.default_base
+    require_base(parts.store, base)
+    parameters = checked(DatasetParameters, DatasetParameters(), posted.several)
+    preview = parts.records.preview_dataset(posted.get("collection"), base, parameters, PREVIEW_DOCUMENTS, SHOWN)
+    return back(f"/datasets/previews/{preview}?collection={posted.get('collection')}")
+
+
+@routes.get("/datasets/previews/{preview}")
+def preview(
+    request: Request, parts: PartsOf, session: Viewer, preview: PreviewId,
+    collection: Annotated[str, Query(max_length=63)] = "",
+) -> Response:  # fmt: skip
+    view = preview_of(parts, preview)
+    made = view.preview
+    return page(
+        request, session, "preview.html", here="datasets", view=view, preview=made, collection=collection,
+        told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
+        bars=charts.lengths([one.model_dump() for one in made.lengths]) if made else [],
+    )  # fmt: skip
 
 
 @routes.get("/datasets/{dataset}")

@@ -9,6 +9,7 @@ from fastapi import Query, Request, Response
 from services.gateway.leaves import Leaves, of_number
 from services.gateway.pagination import decode_cursor, encode_cursor
 from services.gateway.parts import Parts, PartsOf
+from services.gateway.routes.review import summary_of
 from services.gateway.shelves import collection_of, stage_key
 from services.gateway.web.entry import ByReviewer, Reviewer
 from services.gateway.web.pages import back, page, router
@@ -57,15 +58,15 @@ def review(
     found: list[Placed] = []
     chosen = lanes[0]
     for chosen in lanes:
-        found = catalog.reviewables(chosen, AT_ONCE + 1, _place(after), collection or None, session.key.id)
+        found = catalog.reviewables(chosen, AT_ONCE + 1, _place(after), collection or None, session.key.name)
         if found:
             break
     first = _shown(parts, found[0], request.app.state.leaves) if found else None
     return page(
         request, session, "review.html", here="review", item=first, coming=[_shown(parts, one) for one in found[1:]],
         lane=chosen, lanes=LANES, collection=collection, collections=catalog.collections(Slice(100)), last=last, after=after,
-        skip=encode_cursor(str(found[0].rank), found[0].id) if found else "", labels=_labels(parts),
-        versions=_versions(parts),
+        skip=encode_cursor(str(found[0].rank), found[0].id) if found else "", summary=summary_of(parts),
+        every=parts.settings.retrain_labels, versions=_versions(parts),
     )  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def say(parts: PartsOf, posted: ByReviewer) -> Response:
     if not pairs or not all(identity for _, _, identity in pairs):
         raise InvalidInput("Nothing was chosen: go back and choose a text.")
     words = [Word(document, item, _verdict(parts, document, item, verdict)) for document, _, item in pairs]
-    Reviews(parts.records).say(posted.session.key.id, words)
+    Reviews(parts.records).say(posted.session.key.name, words)
     kept = {name: posted.get(name) for name in ("lane", "collection") if posted.get(name)}
     if verdict != "withdrawn" and len(pairs) == 1:
         kept["last"] = "/".join((pairs[0][0], pairs[0][2]))
@@ -134,14 +135,6 @@ def _size(parts: Parts, placed: Placed, number: int, leaves: Leaves) -> tuple[fl
         leaf = json.loads(line)
         return float(leaf["width"]), float(leaf["height"])
     return 0.0, 0.0
-
-
-def _labels(parts: Parts) -> dict[str, int]:
-    """How much was said, and how much of it the newest version of the classifier has not learned from."""
-    said = sum(count for (_, verdict), count in parts.catalog.count_labels().items() if verdict != "withdrawn")
-    newest = next(iter(parts.catalog.classifiers(Slice(1))), None)
-    fresh = sum(parts.catalog.labelled().values()) - (newest.wish.count if newest else 0)
-    return {"said": said, "fresh": max(0, fresh)}
 
 
 def _versions(parts: Parts) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import CURVE, Facts, Job, RowTable
 from services.training.adapters.recorder import RunRecorder
 from services.training.adapters.scores import heldout_loss
+from services.training.adapters.tensorboard import told_too
 from services.training.adapters.trainer import FlatRows, PadBatch, RunTrainer, trainer_settings
 from services.training.curves import read_curve
 from services.training.stages.schedule import plan_steps
@@ -34,6 +35,7 @@ def train(job: Job, table: RowTable, rank: int, device: torch.device, tell: Call
     step, checkpoint = latest or (0, None)
     curve = read_curve(checkpoint / CURVE) if checkpoint else []
     if rank == 0:
+        tell = told_too(tell, job.settings.tensorboard_dir, job.run)
         for point in curve:
             tell(point)
     if step >= plan.total:

@@ -1,0 +1,89 @@
+"""What a run would cost: arithmetic held against tensors that exist, and against common sense."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from shared.contracts.estimates import Lengths
+from shared.contracts.recipes import TrainingRecipe
+from shared.errors import Unsupported
+from shared.tuning.estimate import CODELLAMA_34B, GIGABYTE, estimate
+from shared.tuning.memory import adapter_parameters, memory, shape_of
+
+SMOL = {
+    "model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+    "num_key_value_heads": 3, "vocab_size": 49152, "tie_word_embeddings": True, "max_position_embeddings": 8192,
+}  # fmt: skip
+LENGTHS = Lengths(examples=12, mean=200.0, longest=((300, 100), (250, 90), (200, 80), (150, 40)))
+
+
+def parts(recipe: TrainingRecipe, **more: Any) -> dict[str, int]:
+    found, _ = memory(recipe, SMOL, LENGTHS, "cuda", "bf16", **more)
+    return {name: value for name, value in found if name != "schema_version"}
+
+
+PHI = {**SMOL, "model_type": "phi3", "head_dim": 64, "pad_token_id": 0}
+
+
+@pytest.mark.parametrize("config", [SMOL, dict(CODELLAMA_34B), PHI])
+def test_parameters_are_those_of_the_model(config: dict[str, Any]) -> None:
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**config))
+    assert shape_of(config).parameters == sum(one.numel() for one in model.parameters())
+
+
+def test_weights_in_four_bits_weigh_what_bitsandbytes_makes_of_them() -> None:
+    """53,084,160 bytes of NF4 and 1,914,360 of constants were counted in the tensors (benchmarks/training.py)."""
+    found = parts(TrainingRecipe())
+    assert found["weights"] - 2 * shape_of(SMOL).other_parameters == 53_084_160
+    assert found["quantization_constants"] == pytest.approx(1_914_360, rel=0.01)
+    assert adapter_parameters(TrainingRecipe(), shape_of(SMOL)) == 4_884_480
+    single = parts(TrainingRecipe(double_quantization=False))["quantization_constants"]
+    assert single / shape_of(SMOL).linear_parameters == pytest.approx(0.0625, rel=0.01)
+
+
+def test_states_in_eight_bits_are_about_a_quarter() -> None:
+    eight, plain = (parts(TrainingRecipe(optimizer=one))["optimizer_states"] for one in ("adamw_8bit", "adamw_torch"))
+    assert plain == 8 * 4_884_480
+    assert eight == pytest.approx(11_021_760, rel=0.1)
+    assert parts(TrainingRecipe(optimizer="sgd"))["optimizer_states"] == 0
+
+
+def test_each_technique_lowers_the_part_that_it_is_for() -> None:
+    plain = parts(TrainingRecipe())
+    assert parts(TrainingRecipe(gradient_checkpointing=True))["activations"] < plain["activations"] / 5
+    assert parts(TrainingRecipe(packing="none"))["activations"] > plain["activations"]
+    assert parts(TrainingRecipe(quantization="none"))["weights"] > 2 * plain["weights"]
+    assert parts(TrainingRecipe(lora_targets=("q_proj",)))["adapters"] < plain["adapters"] / 5
+    assert parts(TrainingRecipe(loss="all"))["logits"] > plain["logits"]
+
+
+def test_codellama_34b_fits_24_gb_only_where_layers_are_computed_again() -> None:
+    def fits(**fields: Any) -> list[bool]:
+        return [one.fits for one in estimate(TrainingRecipe(base="codellama-34b", **fields), CODELLAMA_34B).fits]
+
+    assert fits() == [False, True, True]
+    assert fits(gradient_checkpointing=True, batch_size=1) == [True, True, True]
+    assert fits(quantization="none", gradient_checkpointing=True) == [False, False, True]
+
+
+def test_time_is_told_from_what_was_measured_or_from_a_known_card_or_not_at_all() -> None:
+    recipe = TrainingRecipe(epochs=2, batch_size=4, gradient_accumulation=1)
+    measured = estimate(recipe, SMOL, LENGTHS, tokens_per_second=100.0)
+    assert (measured.steps, measured.seconds) == (6, 48.0)
+    assert estimate(recipe, SMOL, LENGTHS).seconds is None
+    card = estimate(recipe, SMOL, LENGTHS, gpu="NVIDIA H100 80GB HBM3")
+    assert card.seconds is not None and card.seconds < 1 and "35%" in card.seconds_basis
+
+
+def test_what_is_no_llama_is_not_guessed_at() -> None:
+    with pytest.raises(Unsupported, match="mamba"):
+        shape_of({"model_type": "mamba"})
+
+
+def test_an_estimate_is_json_and_its_parts_are_its_total() -> None:
+    found = json.loads(estimate(TrainingRecipe(), SMOL, LENGTHS, devices=[("here", 2 * GIGABYTE)]).model_dump_json())
+    assert found["total_bytes"] == sum(value for name, value in found["memory"].items() if name != "schema_version")

@@ -53,6 +53,15 @@ $(VENV)-peers/.installed: benchmarks/extraction-peers.txt
 	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+bench-training: setup  ## What each technique of training does to memory and speed, and whether the estimate said so (about 15 minutes)
+	@$(BIN)/python -m benchmarks.training
+
+bench-stopping: setup  ## Whether a tuned model learns to stop, and does not where EOS is taken from the data (about 10 minutes)
+	@$(BIN)/python -m benchmarks.stopping
+
+bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
+	@$(BIN)/python -m benchmarks.attention
+
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
@@ -70,4 +79,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction fuzz-extraction clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-training bench-stopping bench-attention fuzz-extraction clean

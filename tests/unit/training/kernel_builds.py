@@ -1,4 +1,4 @@
-"""`python -m tests.unit.training.kernel_builds`: the kernels compiled for GPUs, which needs none. Prints shared memory by kernel."""
+"""`python -m tests.unit.training.kernel_builds`: the kernels compiled for GPUs, which needs none; bytes of shared memory."""
 
 import json
 

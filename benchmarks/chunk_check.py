@@ -29,7 +29,7 @@ BY_LINE = ("table", "code")
 _ENDS = re.compile(r"(?:[.!?…。！？:;]|\.\.\.)[\"'”’»)\]*_$]*\Z|\\\]\Z")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Fig|Figs|Eq|Eqs|Sec|Ref|Refs|Tab|No|Nos|Dr|Prof|Mr|Mrs|Ms|St|vol|pp|cf|ca|approx|resp|bzw|Abb|Nr|usw|Sra?|Mme|vs)"
-    r"|\be\.g|\bi\.e|\bz\.B|\bd\.h|\bet al|(?<![\w.°])[A-Z])\.\Z"
+    r"|\be\.g|\bi\.e|\bz\.B|\bd\.h|\bet al|(?<![\w.°/])[A-Z])\.\Z"
 )
 _GOES_ON = re.compile(r"\s*[a-zà-ÿ]")
 _PLACEHOLDER = re.compile(r"⟨(?:e-mail|phone|card|iban|secret)⟩")

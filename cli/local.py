@@ -44,6 +44,8 @@ class Cleaned:
     mmd: str
     garbage: list[dict[str, Any]]
     dropped: dict[str, int]
+    personal: dict[str, int]
+    flags: dict[str, int]
 
 
 def extract(source: Path) -> Extracted:
@@ -89,7 +91,8 @@ def clean(source: Path | None, text: str = "") -> Cleaned:
     with _told():
         found = clean_file(source) if source is not None else clean_mmd(text)
     garbage = [item.model_dump(mode="json", exclude={"schema_version"}) for item in found.garbage]
-    return Cleaned(found.mmd, garbage, dict(found.ledger.dropped))
+    ledger = found.ledger
+    return Cleaned(found.mmd, garbage, dict(ledger.dropped), dict(ledger.personal), dict(ledger.flags))
 
 
 def chunk(source: Path | None, text: str, max_tokens: int, overlap: int, tokenizer: Path) -> Iterator[dict[str, Any]]:

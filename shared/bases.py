@@ -26,7 +26,7 @@ def publish_base(
     """Upload every file of a directory as the base `name`, its manifest last. Publishing the same files again changes
     nothing. Raises Conflict where other files stand under the name."""
     paths = sorted(path for path in directory.rglob("*") if path.is_file())
-    files = {path.relative_to(directory).as_posix(): _sha256(path) for path in paths}
+    files = {path.relative_to(directory).as_posix(): sha256_of(path) for path in paths}
     if not files:
         raise InvalidInput(f"{directory.name} holds no files to publish as base model {name}", base=name)
     manifest = BaseModelManifest(
@@ -67,9 +67,9 @@ def _download(store: ObjectStore, manifest: BaseModelManifest, target: Path) -> 
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     for file, sha256 in manifest.files.items():
-        path = part / _inside(file)
+        path = part / inside(file)
         store.download(base_object(manifest, file), path)
-        if _sha256(path) != sha256:
+        if sha256_of(path) != sha256:
             raise Unavailable(f"{file} of base model {manifest.name} came damaged", base=manifest.name, file=file)
     part.rename(target)
 
@@ -86,7 +86,7 @@ def _checked(name: str) -> str:
     return name
 
 
-def _inside(file: str) -> PurePosixPath:
+def inside(file: str) -> PurePosixPath:
     """A relative path that stays below its directory: manifests come from outside this process."""
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts or not path.parts:
@@ -94,7 +94,7 @@ def _inside(file: str) -> PurePosixPath:
     return path
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as reader:
         return hashlib.file_digest(reader, "sha256").hexdigest()
 

@@ -16,6 +16,10 @@ def dataset_job(dataset: str) -> str:
     return f"dataset.{dataset}"
 
 
+def preview_job(preview: str) -> str:
+    return f"preview.{preview}"
+
+
 def classifier_job(classifier: str) -> str:
     return f"classifier.{classifier}"
 

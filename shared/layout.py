@@ -56,6 +56,11 @@ def dataset(dataset: str) -> str:
     return f"datasets/{dataset}.json"
 
 
+def dataset_versions(name: str) -> str:
+    """The series of the datasets of a name: its numbers are their versions."""
+    return f"dataset-versions/{name}"
+
+
 def labels(document: str) -> str:
     return f"labels/{document}"
 
@@ -93,12 +98,21 @@ def base_file(name: str, file: str) -> str:
     return f"bases/{name}/{file}"
 
 
+def deed(at: str, deed: str) -> str:
+    """An entry of the audit log, under its day."""
+    return f"audit/{at[:10]}/{deed}.json"
+
+
+def tagger_manifest(name: str) -> str:
+    return f"taggers/{name}/manifest.json"
+
+
+def tagger_file(name: str, digest: str, file: str) -> str:
+    return f"taggers/{name}/{digest}/{file}"
+
+
 def api_key(key: str) -> str:
     return f"keys/{key}"
-
-
-def labels(document: str) -> str:
-    return f"labels/{document}"
 
 
 def forgotten(document: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import PreviewResult
 from shared.contracts.documents import (
     ChunkingResult,
     CleaningResult,
@@ -30,7 +31,7 @@ from shared.contracts.learning import (
 )
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.review import ClassifierParameters, ClassifierResult, LabelSource
-from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, RunWork, Work
+from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, PreviewWork, RunWork, Work
 from shared.keys import stage_key
 
 
@@ -71,6 +72,13 @@ def dataset_key(base: str, parameters: DatasetParameters, inputs: tuple[DatasetI
     return stage_key("dataset", DATASET.version, parameters, [base, *sources])
 
 
+def preview_key(work: PreviewWork) -> str:
+    """As a dataset's, of the few documents that are looked at."""
+    sources = sorted(f"{one.screening_key}:{one.labels}:{one.document}:{one.filename}" for one in work.inputs)
+    shown = [str(DATASET.version), work.base, str(work.of_documents), str(work.examples)]
+    return stage_key("preview", PREVIEW.version, work.parameters, [*shown, *sources])
+
+
 def classifier_key(
     parameters: ClassifierParameters, labels: tuple[LabelSource, ...], population: tuple[int, int], previous: str | None
 ) -> str:
@@ -104,8 +112,12 @@ SCREENING = Stage(
     key=lambda work: screening_key(work.document, work.parameters),
 )  # fmt: skip
 DATASET = Stage(
-    "dataset", queue="cleaning", version=1, work=DatasetWork, result=DatasetResult,
+    "dataset", queue="cleaning", version=2, work=DatasetWork, result=DatasetResult,
     key=lambda work: work.dataset,
+)  # fmt: skip
+PREVIEW = Stage(
+    "preview", queue="cleaning", version=1, work=PreviewWork, result=PreviewResult,
+    key=preview_key,
 )  # fmt: skip
 CLASSIFIER = Stage(
     "classifier", queue="cleaning", version=1, work=ClassifierWork, result=ClassifierResult,
@@ -121,11 +133,13 @@ EVALUATION = Stage(
 )  # fmt: skip
 
 STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, CLASSIFIER, DATASET, TRAINING, EVALUATION)
+    stage.name: stage
+    for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, CLASSIFIER, DATASET, PREVIEW, TRAINING, EVALUATION)
 }
 
 FIRST_STAGE: dict[type[Work], Stage] = {
-    DocumentWork: EXTRACTION, ClassifierWork: CLASSIFIER, DatasetWork: DATASET, RunWork: TRAINING,
+    DocumentWork: EXTRACTION, ClassifierWork: CLASSIFIER, DatasetWork: DATASET, PreviewWork: PREVIEW,
+    RunWork: TRAINING,
 }  # fmt: skip
 
 

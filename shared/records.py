@@ -1,4 +1,4 @@
-"""Facts, written as objects first and indexed as rows second. `reindex` uses the same second halves to rebuild the catalog."""
+"""Facts, written as objects first and indexed as rows second, by `indexing`, with which `reindex` rebuilds the catalog."""
 
 import hashlib
 import secrets
@@ -10,38 +10,48 @@ from shared import layout
 from shared.bases import read_base
 from shared.catalog.protocol import Catalog, NewJob
 from shared.clock import now
+from shared.contracts.collections import CollectionSettings
 from shared.contracts.documents import Document, Membership, ProcessingParameters
-from shared.contracts.forgetting import Forgetting
-from shared.contracts.keys import ApiKey, Scope
+from shared.contracts.keys import ApiKey, Deed, Scope
 from shared.contracts.learning import (
     DatasetInput,
     DatasetParameters,
     DatasetWish,
     DeploymentWish,
-    EvaluationResult,
-    Model,
     RunWish,
-    TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import CHORES, FINISHED, DatasetView, JobView
-from shared.contracts.work import ChoreWork, DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
+from shared.contracts.work import ChoreWork, JobEvent
+from shared.dataset_wishes import next_version, preview_work
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
-from shared.ids import dataset_job, deployment_job, document_job, forget_job, run_job, settings_job, short
+from shared.following import screening_of, screenings
+from shared.ids import deployment_job, settings_job, short
+from shared.indexing import (
+    index_classifier,
+    index_collection,
+    index_dataset,
+    index_deployment,
+    index_document,
+    index_run,
+    put_job,
+)
 from shared.keys import is_name, new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
-from shared.pipeline import DATASET, EVALUATION, EXTRACTION, STAGES, TRAINING, dataset_key, screening_key, training_key
+from shared.pipeline import (
+    DATASET,
+    PREVIEW,
+    STAGES,
+    dataset_key,
+    preview_key,
+    screening_key,
+    training_key,
+)
 from shared.queue import Queue
-from shared.results import committed, standing
+from shared.results import committed
 from shared.telemetry import log
-from shared.tombstones import latest_receipt, require_not_forgotten
+from shared.tombstones import require_not_forgotten
 from shared.tuning.require import require_possible
-
-
-class CollectionSettings(ProcessingParameters):
-    """A collection's settings as they are kept: the latest of `collections/<name>/settings/` counts."""
-
-    set_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +72,11 @@ class Records:
 
     def set_parameters(self, name: str, parameters: ProcessingParameters) -> str | None:
         """Change a collection's settings. Returns the job that takes its documents through what depends on them, or None
-        where there are none."""
+        where there are none. A collection that follows the classifier gets the version that stands. Raises NotFound for an
+        unknown version."""
         _require_name(name)
-        settings = CollectionSettings(**dict(parameters), set_at=now())
+        screening = screening_of(self.catalog, parameters.screening)
+        settings = CollectionSettings(**{**dict(parameters), "screening": screening}, set_at=now())
         sequence = Series(self.store, layout.collection_settings(name)).append(settings)
         index_collection(self.store, self.catalog, name)
         if next(iter(self.store.list(layout.memberships(name))), None) is None:
@@ -104,7 +116,7 @@ class Records:
     def process(self, membership: Membership) -> str:
         """Take a document through the stages that its collection's settings ask for and that were not done. Returns the job."""
         job = index_document(self.store, self.catalog, membership)
-        self._start(job)
+        self.start(job)
         return job
 
     # ---- datasets, runs, deployments
@@ -113,27 +125,58 @@ class Records:
         """Ask for a dataset of the documents of a collection that are done, as they stand now. Raises Conflict, NotFound."""
         _require_name(name)
         inputs = self._dataset_inputs(collection)
+        self._require_earlier(parameters)
         key = dataset_key(base, parameters, inputs)
         self._require_whole(short(key), key, "Ask for it under another `seed` to have it made anew.")
-        wish = DatasetWish(
-            key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs, created_at=now()
-        )
-        create_contract(self.store, layout.dataset(short(key)), wish)
-        self._start(index_dataset(self.store, self.catalog, short(key)))
+        if self.store.size(layout.dataset(short(key))) is None:
+            at = now()
+            wish = DatasetWish(
+                key=key, name=name, collection=collection, base=base, parameters=parameters, inputs=inputs,
+                version=next_version(self.store, name, short(key), at), created_at=at,
+            )  # fmt: skip
+            create_contract(self.store, layout.dataset(short(key)), wish)
+        self.start(index_dataset(self.store, self.catalog, short(key)))
         found = self.catalog.dataset(short(key))
         assert found is not None
         return found
+
+    def preview_dataset(self, collection: str, base: str, parameters: DatasetParameters, documents: int, examples: int) -> str:
+        """Ask what a dataset would hold, by a few of its documents. Returns the preview's id. Nothing but the answer is kept.
+        Raises Conflict, NotFound."""
+        inputs = self._dataset_inputs(collection)
+        work = preview_work(base, parameters, inputs, documents, examples)
+        preview = short(preview_key(work))
+        put_job(
+            self.store, self.catalog, NewJob(work.job, "preview", preview, collection, PREVIEW.name, work, now()), anew=False
+        )
+        self.start(work.job)
+        return preview
+
+    def _require_earlier(self, parameters: DatasetParameters) -> None:
+        for dataset in parameters.replay.datasets:
+            found = self.catalog.dataset(dataset)
+            if found is None:
+                raise NotFound(f"There is no dataset {dataset!r} to replay.")
+            if found.state != "done":
+                raise Conflict(f"Dataset {dataset} is {found.state}; only one that is done can be replayed.")
+            self._require_whole(dataset, found.wish.key, "Build one of the documents that remain, and replay that.")
 
     def _dataset_inputs(self, collection: str) -> tuple[DatasetInput, ...]:
         found = self.catalog.collection(collection)
         if found is None:
             raise NotFound(f"There is no collection {collection!r}.")
         inputs = []
+        labels = self.catalog.labelled()
+        choices = screenings(self.catalog, found.parameters)
         for membership in _contracts(self.store, self.store.list(layout.memberships(collection)), Membership):
-            key = screening_key(membership.document, found.parameters)
-            manifest = committed(self.store, "screening", key)
-            if manifest is not None and manifest.rejected is None:
-                inputs.append(DatasetInput(document=membership.document, filename=membership.filename, screening_key=key))
+            document = membership.document
+            for key in (screening_key(document, choice) for choice in choices):
+                manifest = committed(self.store, "screening", key)
+                if manifest is not None and manifest.rejected is None:
+                    count = labels.get(document, 0)
+                    one = DatasetInput(document=document, filename=membership.filename, screening_key=key, labels=count)
+                    inputs.append(one)
+                    break
         if not inputs:
             raise Conflict(f"No document of {collection!r} is done yet; watch it with `lectern watch`, then ask again.")
         return tuple(sorted(inputs, key=lambda one: one.document))
@@ -157,7 +200,7 @@ class Records:
         key = training_key(found.wish.key, recipe, base.digest)
         wish = RunWish(key=key, name=name, dataset=dataset, recipe=recipe, base_digest=base.digest, created_at=now())
         create_contract(self.store, layout.run(short(key)), wish)
-        self._start(index_run(self.store, self.catalog, short(key)))
+        self.start(index_run(self.store, self.catalog, short(key)))
         return short(key)
 
     def _require_whole(self, dataset: str, key: str, remedy: str) -> None:
@@ -202,7 +245,7 @@ class Records:
         if found.kind == "run":
             self._require_whole_of_run(found.subject)
         self._event(job, "requeued")
-        self._start(self._index_anew(found))
+        self.start(self._index_anew(found))
         return self._job(job)
 
     def _ask_again(self, chore: JobView) -> JobView:
@@ -221,6 +264,10 @@ class Records:
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":
             return index_dataset(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "classifier":
+            return index_classifier(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "preview":
+            raise Conflict("A preview is not retried: ask for it again.")
         if job.kind == "run":
             return index_run(self.store, self.catalog, job.subject, anew=True)
         membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)
@@ -242,7 +289,7 @@ class Records:
             raise NotFound(f"There is no job {job!r}.")
         return found
 
-    def _start(self, job: str) -> None:
+    def start(self, job: str) -> None:
         """Queue a job where it stands; a queue that does not answer is left to the recovery sweep."""
         found = self.catalog.work(job)
         if found is None or found.state != "queued":
@@ -264,6 +311,11 @@ class Records:
         self.catalog.put_key(key)
         return key, secret
 
+    def note(self, deed: Deed) -> None:
+        """Write an entry of the audit log."""
+        create_contract(self.store, layout.deed(deed.at, deed.id), deed)
+        self.catalog.put_deed(deed)
+
     def revoke_key(self, key: str) -> ApiKey:
         """Make a key worthless from now on. Raises NotFound."""
         series = Series(self.store, layout.api_key(key))
@@ -274,123 +326,6 @@ class Records:
         series.append(revoked)
         self.catalog.put_key(revoked)
         return revoked
-
-
-# ---- from objects to rows
-
-
-def index_collection(store: ObjectStore, catalog: Catalog, name: str) -> None:
-    series = Series(store, layout.collection_settings(name))
-    latest, first = series.latest(CollectionSettings), series.first(CollectionSettings)
-    if latest is not None and first is not None:
-        parameters = ProcessingParameters(**latest[1].model_dump(exclude={"set_at"}))
-        catalog.put_collection(name, parameters, latest[0], first[1].set_at)
-
-
-def index_document(store: ObjectStore, catalog: Catalog, membership: Membership, anew: bool = False) -> str:
-    """Put a document and its job in the catalog, as far as committed results have brought it. Returns the job."""
-    collection = catalog.collection(membership.collection)
-    document = read_contract(store, layout.document(membership.document), Document)
-    if collection is None or document is None:
-        raise NotFound(f"document {membership.document} is not whole in the store", document=membership.document)
-    job = document_job(membership.collection, membership.document)
-    work = DocumentWork(
-        job=job, trace=new_trace(), collection=membership.collection, document=membership.document,
-        parameters=collection.parameters,
-    )  # fmt: skip
-    new = NewJob(job, "document", document.id, membership.collection, EXTRACTION.name, work, membership.added_at)
-    put_job(store, catalog, new, anew)
-    catalog.put_document(membership.collection, document.id, membership.filename, document.size_bytes, membership.added_at, job)
-    return job
-
-
-def index_dataset(store: ObjectStore, catalog: Catalog, dataset: str, anew: bool = False) -> str:
-    wish = read_contract(store, layout.dataset(dataset), DatasetWish)
-    if wish is None:
-        raise NotFound(f"There is no dataset {dataset!r}.")
-    catalog.put_dataset(wish)
-    work = DatasetWork(job=dataset_job(dataset), trace=new_trace(), dataset=wish.key)
-    put_job(store, catalog, NewJob(work.job, "dataset", dataset, wish.collection, DATASET.name, work, wish.created_at), anew)
-    return work.job
-
-
-def index_run(store: ObjectStore, catalog: Catalog, run: str, anew: bool = False) -> str:
-    wish = read_contract(store, layout.run(run), RunWish)
-    if wish is None:
-        raise NotFound(f"There is no run {run!r}.")
-    catalog.put_run(wish)
-    work = RunWork(job=run_job(run), trace=new_trace(), run=wish.key)
-    put_job(store, catalog, NewJob(work.job, "run", run, None, TRAINING.name, work, wish.created_at), anew)
-    return work.job
-
-
-def put_job(store: ObjectStore, catalog: Catalog, job: NewJob, anew: bool) -> None:
-    """Index a job: queued at its first stage, brought forward by the manifests that stand, stopped where it was given up."""
-    work = job.work
-    if not catalog.put_job(job, anew):
-        return
-    for stage, manifest in standing(store, work):
-        if manifest is None:
-            break
-        if stage.then is None and manifest.rejected is None:
-            register_products(store, catalog, work, manifest)
-        catalog.stage_done(work, manifest, stage.then)
-    else:
-        return
-    event = Series(store, layout.job_events(work.job)).latest(JobEvent)
-    if event is not None and event[1].kind in ("dead", "cancelled") and event[1].key == stage.key(work):
-        told = event[1]
-        detail = told.detail or "Called off by a user."
-        catalog.finish_job(work.job, told.kind, told.code or told.kind, detail, told.at)
-
-
-def index_deployment(store: ObjectStore, catalog: Catalog, name: str) -> None:
-    latest = Series(store, layout.deployment(name)).latest(DeploymentWish)
-    if latest is None:
-        return
-    sequence, wish = latest
-    job = deployment_job(name, sequence)
-    catalog.put_deployment(sequence, wish)
-    catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=new_trace()), wish.wished_at))
-
-
-def index_forgotten(store: ObjectStore, catalog: Catalog, document: str) -> str | None:
-    """Index a tombstone, and the work of removing the document where it is not finished. Returns that job."""
-    latest = Series(store, layout.forgotten(document)).latest(Forgetting)
-    if latest is None:
-        return None
-    sequence, wish = latest
-    receipt, job = latest_receipt(store, document), forget_job(document, sequence)
-    if wish.kind == "lift":
-        catalog.put_forgotten(document, "lifted", forget_job(document, sequence - 1), receipt, wish.at)
-        return None
-    if receipt is not None and receipt.forgetting == sequence and receipt.state == "done":
-        catalog.put_forgotten(document, "forgotten", job, receipt, wish.at)
-        return None
-    catalog.put_forgotten(document, "forgetting", job, receipt, wish.at)
-    work = ChoreWork(job=job, trace=new_trace(), chore="forget", subject=document)
-    catalog.put_job(NewJob(job, "forget", document, None, "forget", work, wish.at))
-    return job
-
-
-def register_products(store: ObjectStore, catalog: Catalog, work: Work, manifest: Manifest) -> None:
-    """What a finished job leaves behind beyond its results: a run leaves a model, named by its adapter's digest."""
-    if not isinstance(work, RunWork) or manifest.stage != EVALUATION.name:
-        return
-    trained = committed(store, TRAINING.name, work.run)
-    wish = read_contract(store, layout.run(short(work.run)), RunWish)
-    if trained is None or wish is None:
-        raise NotFound(f"run {short(work.run)} is not whole in the store", run=work.run)
-    result = TrainingResult.model_validate(trained.result)
-    dataset = read_contract(store, layout.dataset(wish.dataset), DatasetWish)
-    model = Model(
-        id=f"{wish.name}-{result.adapter_digest[:12]}", name=wish.name, run=short(work.run), dataset=wish.dataset,
-        base=wish.recipe.base, adapter_key=work.run, adapter_digest=result.adapter_digest,
-        template=dataset.parameters.template if dataset else "alpaca",
-        evaluation=EvaluationResult.model_validate(manifest.result), created_at=manifest.finished_at,
-    )  # fmt: skip
-    create_contract(store, layout.model(model.id), model)
-    catalog.put_model(model)
 
 
 def _contracts(store: ObjectStore, paths: Iterable[str], contract: type[Membership]) -> Iterable[Membership]:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 from shared.catalog.protocol import Catalog, JobWork
 from shared.errors import Unavailable
@@ -46,12 +47,19 @@ class Recovery:
         return not self.leases.held(key)
 
 
-def sweep_for_ever(recovery: Recovery, every_seconds: float, stopped: Event) -> None:
+class Sweep(Protocol):
+    """What is done again and again."""
+
+    def sweep(self) -> int:
+        """Returns how much there was to do."""
+
+
+def sweep_for_ever(recovery: Sweep, every_seconds: float, stopped: Event) -> None:
     """Sweep until told to stop; a queue server that is away is waited for."""
     while not stopped.wait(every_seconds):
         try:
             recovery.sweep()
         except Unavailable:
-            log().warning("recovery.queue-unavailable")
+            log().warning("sweep.queue-unavailable")
         except Exception as error:
-            log().error("recovery.broken", exc_info=error)
+            log().error("sweep.broken", exc_info=error)

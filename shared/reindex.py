@@ -6,16 +6,26 @@ from collections.abc import Callable, Iterator
 from shared import layout
 from shared.catalog.protocol import Catalog
 from shared.contracts.documents import Membership
-from shared.contracts.keys import ApiKey
+from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import Model
+from shared.indexing import (
+    index_classifier,
+    index_collection,
+    index_dataset,
+    index_deployment,
+    index_document,
+    index_forgotten,
+    index_run,
+)
 from shared.objects import ObjectStore, Series, read_contract
-from shared.records import index_collection, index_dataset, index_deployment, index_document, index_forgotten, index_run
+from shared.review_index import index_labels
 from shared.tombstones import forgotten_once
 
 
 def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = lambda done: None) -> dict[str, int]:
     """Index everything the store holds; returns how many of each noun. Unfinished work is left queued for the sweep."""
-    counts = {"collections": 0, "documents": 0, "datasets": 0, "runs": 0, "models": 0, "deployments": 0}
+    nouns = ("collections", "documents", "labels", "classifiers", "datasets", "runs", "models", "deployments")
+    counts = dict.fromkeys(nouns, 0)
     for name in _names(store, "collections", r"([^/]+)/settings/\d+\.json"):
         index_collection(store, catalog, name)
         counts["collections"] += 1
@@ -25,6 +35,10 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
                 index_document(store, catalog, membership)
                 counts["documents"] += 1
                 tell(counts["documents"])
+    counts["labels"] = index_labels(store, catalog)
+    for classifier in _names(store, "classifiers", r"([^/]+)\.json"):
+        index_classifier(store, catalog, classifier)
+        counts["classifiers"] += 1
     for dataset in _names(store, "datasets", r"([^/]+)\.json"):
         index_dataset(store, catalog, dataset)
         counts["datasets"] += 1
@@ -43,6 +57,12 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
     for document in sorted(forgotten_once(store)):
         index_forgotten(store, catalog, document)
         counts["forgotten"] += 1
+    counts["deeds"] = 0
+    for path in store.list("audit"):
+        deed = read_contract(store, path, Deed)
+        if deed is not None:
+            catalog.put_deed(deed)
+            counts["deeds"] += 1
     counts["keys"] = index_keys(store, catalog)
     return counts
 

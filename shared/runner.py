@@ -19,10 +19,10 @@ from shared.clock import now
 from shared.contracts.work import File, JobEvent, Manifest, Progress, Rejected, Work
 from shared.errors import Cancelled, Forgotten, LeaseHeld, LecternError, NotFound, Unavailable
 from shared.ids import short
+from shared.indexing import register_products
 from shared.objects import ObjectStore, Series, create_contract
 from shared.pipeline import STAGES, Stage
 from shared.queue import Leases, Queue
-from shared.records import register_products
 from shared.results import committed, output_path
 from shared.settings import SharedSettings
 from shared.stage import Handler

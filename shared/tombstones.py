@@ -1,11 +1,12 @@
 """Which documents were forgotten: asked by all that would bring one in, or commit what was made of one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from shared import layout
 from shared.contracts.forgetting import Forgetting, Receipt
 from shared.contracts.learning import DatasetWish
-from shared.contracts.work import DatasetWork, DocumentWork, Work
+from shared.contracts.review import ClassifierWish
+from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, PreviewWork, Work
 from shared.errors import Forgotten
 from shared.ids import short
 from shared.objects import ObjectStore, Series, read_contract
@@ -54,7 +55,20 @@ def documents_of(store: ObjectStore, work: Work) -> tuple[str, ...]:
     """The documents whose text would be in the result of a piece of work."""
     if isinstance(work, DocumentWork):
         return (work.document,)
+    if isinstance(work, PreviewWork):
+        return tuple(one.document for one in work.inputs)
     if isinstance(work, DatasetWork):
-        wish = read_contract(store, layout.dataset(short(work.dataset)), DatasetWish)
-        return tuple(one.document for one in wish.inputs) if wish else ()
+        return tuple(_documents_of_dataset(store, short(work.dataset)))
+    if isinstance(work, ClassifierWork):
+        learned = read_contract(store, layout.classifier(short(work.classifier)), ClassifierWish)
+        return tuple(one.document for one in learned.labels) if learned else ()
     return ()
+
+
+def _documents_of_dataset(store: ObjectStore, dataset: str) -> Iterator[str]:
+    """Its own documents, and those of the datasets that it replays."""
+    wish = read_contract(store, layout.dataset(dataset), DatasetWish)
+    if wish is not None:
+        yield from (one.document for one in wish.inputs)
+        for earlier in wish.parameters.replay.datasets:
+            yield from _documents_of_dataset(store, earlier)

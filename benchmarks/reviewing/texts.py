@@ -1,4 +1,5 @@
-"""Texts whose truth is known: passages of the examples, good but odd text, and both damaged in the ways that garbage is.
+"""Texts whose truth is known, as many as a reviewer may want, a quarter of them garbage: passages of the examples, good but odd
+text, and garbage of the kinds of the labelled set.
 
 Good text of the pool and of the test comes from different documents, so that no sentence is in both.
 """
@@ -9,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.garbage.damage import contents, interleaved, misread, reference, repeated, scanned, undecodable
+from benchmarks.garbage.labelled import PEOPLE
+from benchmarks.garbage.texts import FOREIGN, STOCK
 from services.cleaning.stages.garbage import judge
 from services.cleaning.stages.sentences import sentence_spans
 from shared.contracts.documents import CleaningParameters
 from shared.keys import text_mark
 
 GARBAGE_SHARE = 0.25
+WANTED = CleaningParameters(languages=("en",))
 
 _MARKUP = re.compile(r"[*_`]|\[(\d+)\]")
 
@@ -44,7 +49,7 @@ def texts(sources: list[Path], count: int, seed: int) -> list[Text]:
         kind = kinds[number % len(kinds)]
         maker = GARBAGE.get(kind) or ODD.get(kind) or _prose
         text = " ".join(maker(lot, sentences).split()) if kind not in LINED else maker(lot, sentences)
-        verdict = judge("paragraph", text, CleaningParameters())
+        verdict = judge("paragraph", text, WANTED)
         made.setdefault(text_mark(text), Text(text, kind, garbage, verdict.reason if verdict else ""))
         if len(made) == count:
             break
@@ -66,99 +71,46 @@ def _prose(lot: random.Random, sentences: list[str]) -> str:
     return " ".join(sentences[start : start + lot.randint(1, 4)])
 
 
-# ---- damage
+# ---- damage, by the hands of the labelled set of garbage
 
 
 def _misread(lot: random.Random, sentences: list[str]) -> str:
-    """A scan misread: some characters for others of their looks, words run together or torn."""
-    looks = {"e": "c", "m": "rn", "l": "1", "i": "!", "o": "0", "a": "@", "t": "f", "s": "5", "n": "ri", "h": "li", "u": "ii"}
-    rate = lot.choice((0.12, 0.2, 0.35))
-    said = []
-    for char in _prose(lot, sentences):
-        drawn = lot.random()
-        if drawn < rate * 0.7:
-            said.append(looks.get(char, char))
-        elif drawn < rate:
-            said.append(lot.choice(("", " ", "~", "^", "|", char.upper(), ".")))
-        else:
-            said.append(char)
-    return "".join(said)
+    return scanned(_prose(lot, sentences), lot.choice((0.05, 0.1, 0.2)), lot)
 
 
-def _mojibake(lot: random.Random, sentences: list[str]) -> str:
-    """UTF-8 read as Latin-1, once or twice."""
-    accents = str.maketrans({"e": "é", "o": "ö", "a": "ä", "-": "–", "'": "’", "u": "ü", "i": "ï"})
-    text = "".join(char.translate(accents) if lot.random() < 0.3 else char for char in _prose(lot, sentences))
-    for _ in range(lot.choice((1, 2))):
-        text = text.encode("utf-8").decode("latin-1")
-    return "".join(char if char.isprintable() else "" for char in text)
+def _mojibake(lot: random.Random, _: list[str]) -> str:
+    language = lot.choice(sorted(FOREIGN))
+    text = " ".join(lot.sample(FOREIGN[language], 2))
+    return misread(text, "cp1251" if language == "ru" else "cp1252", lot)
+
+
+def _undecodable(lot: random.Random, sentences: list[str]) -> str:
+    return undecodable(_prose(lot, sentences), lot)
 
 
 def _shuffled(lot: random.Random, sentences: list[str]) -> str:
-    """Lines of two columns read across."""
-    left, right = _prose(lot, sentences).split(), _prose(lot, sentences).split()
-    wide = lot.randint(2, 4)
-    rows = range(0, max(len(left), len(right)), wide)
-    return " ".join(" ".join(left[at : at + wide] + right[at : at + wide]) for at in rows)
+    return interleaved(_prose(lot, sentences), _prose(lot, sentences), lot.choice((3, 5, 7)))
 
 
-_SURNAMES = ["Marlowe", "Achterberg", "Lindqvist", "Okafor", "Tanaka", "Duarte", "Brandt", "Iyer", "Novak", "Haldane", "Sato"]
-_JOURNALS = ["J. Mar. Res.", "Ocean Sci.", "Proc. Coast. Soc.", "Geophys. Lett.", "Tellus", "Deep-Sea Res.", "Ann. Hydrogr."]
-
-
-def _references(lot: random.Random, sentences: list[str]) -> str:
-    """Entries of a list of references."""
-    entries = []
-    for number in range(lot.randint(1, 4)):
-        names = ", ".join(f"{lot.choice(_SURNAMES)}, {lot.choice('ABCDEFGH')}." for _ in range(lot.randint(1, 3)))
-        title = " ".join(lot.choice(sentences).split()[: lot.randint(4, 9)]).rstrip(".,;")
-        year, volume, page = lot.randint(1962, 2031), lot.randint(1, 90), lot.randint(1, 900)
-        entries.append(
-            f"[{number + lot.randint(1, 60)}] {names} ({year}). {title}. {lot.choice(_JOURNALS)} {volume}, {page}–{page + 9}."
-        )
-    return " ".join(entries)
+def _references(lot: random.Random, _: list[str]) -> str:
+    return " ".join(reference(lot, PEOPLE) for _ in range(lot.randint(1, 4)))
 
 
 def _contents(lot: random.Random, sentences: list[str]) -> str:
-    """Lines of a table of contents; half of them without leaders."""
-    leader = lot.choice((" . . . . . . ", " ........ ", " ", " "))
-    lines = []
-    page = lot.randint(1, 60)
-    for number in range(lot.randint(3, 8)):
-        page += lot.randint(1, 9)
-        name = " ".join(lot.choice(sentences).split()[: lot.randint(2, 5)]).rstrip(".,;")
-        lines.append(f"{lot.randint(1, 9)}.{number + 1} {name}{leader}{page}")
-    return " ".join(lines)
-
-
-_FOREIGN = [
-    "Der Pegel am nördlichen Steg wird mittags abgelesen", "Die Flut steht höher als im vergangenen Winter",
-    "Le marégraphe du quai nord est relevé chaque midi", "La marée monte plus haut que l'hiver dernier",
-    "El mareógrafo del muelle norte se lee al mediodía", "La marea sube más que el invierno pasado",
-    "Il mareografo del molo nord si legge a mezzogiorno", "De waterstand bij de steiger wordt elke middag afgelezen",
-    "Wir haben den Nullpunkt im Frühjahr neu bestimmt", "Nous avons vérifié le zéro au printemps",
-    "Los datos se corrigen por la temperatura del agua", "De gegevens worden voor de temperatuur verbeterd",
-    "und die Korrektur beträgt drei Millimeter je Grad", "et la correction est de trois millimètres par degré",
-    "y la corrección es de tres milímetros por grado", "en de correctie bedraagt drie millimeter per graad",
-]  # fmt: skip
+    titles = [" ".join(one.split()[: lot.randint(2, 5)]).rstrip(".,;") for one in lot.sample(sentences, lot.randint(5, 9))]
+    return contents(titles, lot.choice((". . . . . . . . ", "........ ", "")))
 
 
 def _foreign(lot: random.Random, _: list[str]) -> str:
-    return ". ".join(lot.sample(_FOREIGN, lot.randint(2, 4))) + f", {lot.randint(2, 60)}."
-
-
-_STOCK = [
-    "All rights reserved.", "No part of this publication may be reproduced without the written permission of the publisher.",
-    "Downloaded from the library's server on {n} March.", "This page was left blank on purpose.",
-    "Subscribe to our newsletter to receive offer {n}.", "By using this site you accept our cookies.",
-    "For permissions contact the rights department, extension {n}.", "Printed in the Republic on recycled paper.",
-    "Licensed to {n} users. Distribution is prohibited.", "See our privacy policy, section {n}, and terms of use.",
-    "Share this article with a friend.", "Advertisement. Article continues below.", "Order now and save {n} per cent.",
-]  # fmt: skip
+    return " ".join(lot.sample(FOREIGN[lot.choice(sorted(FOREIGN))], 2))
 
 
 def _stock(lot: random.Random, _: list[str]) -> str:
-    return " ".join(lot.sample(_STOCK, lot.randint(2, 4))).format(n=lot.randint(2, 99))
+    return " ".join(lot.sample(STOCK, lot.randint(1, 2)))
+
+
+def _repeated(lot: random.Random, sentences: list[str]) -> str:
+    return repeated(_prose(lot, sentences), lot)
 
 
 def _noise(lot: random.Random, _: list[str]) -> str:
@@ -227,8 +179,9 @@ def _terms(lot: random.Random, sentences: list[str]) -> str:
 
 
 GARBAGE: dict[str, Callable[[random.Random, list[str]], str]] = {
-    "OCR noise": _misread, "mojibake": _mojibake, "columns read across": _shuffled, "references": _references,
-    "contents": _contents, "foreign": _foreign, "boilerplate": _stock, "symbols": _noise, "labels of figures": _labels,
+    "OCR noise": _misread, "mojibake": _mojibake, "undecodable": _undecodable, "columns read across": _shuffled,
+    "references": _references, "contents": _contents, "foreign": _foreign, "boilerplate": _stock, "repetition": _repeated,
+    "symbols": _noise, "labels of figures": _labels,
 }  # fmt: skip
 ODD: dict[str, Callable[[random.Random, list[str]], str]] = {
     "formula": _formula, "code": _code, "table": _table, "poem": _poem, "terms": _terms,

@@ -1,11 +1,13 @@
 """`lectern collection`: named shelves and their settings."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from cli.assignments import parse_assignments
 from cli.command import command
+from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import segment
 
@@ -43,9 +45,50 @@ def set_(
     session: Session,
     collection: Annotated[str, typer.Argument(help="The collection; made where there is none.")],
     settings: Annotated[list[str], typer.Argument(help="Settings, such as chunking.max_tokens=128.", metavar="NAME=VALUE...")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done again, and for how long.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, however much there is to do again.")] = False,
 ) -> None:
-    """Change settings of a collection. Its documents go again through the stages that depend on them, and no others."""
-    _show(session, session.api.patch(f"/v1/collections/{segment(collection)}", parse_assignments(settings)))
+    """Change settings of a collection. Its documents go again through the stages that depend on them, and no others.
+
+    What would be done again, and for how long, is told first; a terminal is asked before it begins.
+    """
+    from cli.costs import show_cost
+
+    path, changes = f"/v1/collections/{segment(collection)}", parse_assignments(settings)
+    cost = _cost(session, path, changes)
+    if dry_run:
+        if cost is None:
+            session.say(f"There is no collection {collection} yet, so nothing would be done again.")
+        show_cost(session, cost)
+        return
+    if cost is not None and cost["documents"] and not session.as_json:
+        show_cost(session, cost)
+        if not yes and sys.stdin.isatty() and not typer.confirm("Go on?"):
+            raise Failure("Nothing was changed.", Exit.INTERRUPTED, "declined")
+    found = session.api.patch(path, changes)
+    if cost is not None and cost["documents_in_all"]:
+        _await_settings(session, collection)
+    _show(session, found)
+
+
+def _cost(session: Session, path: str, changes: dict[str, Any]) -> dict[str, Any] | None:
+    """None for a collection that is yet to be made."""
+    try:
+        found: dict[str, Any] = session.api.post(f"{path}/estimate", changes)
+    except Failure as failure:
+        if failure.exit_code == Exit.NOT_FOUND:
+            return None
+        raise
+    return found
+
+
+def _await_settings(session: Session, collection: str) -> None:
+    """Until every document is queued for what it needs, so that whoever watches the collection next sees it at work."""
+    from cli.waiting import wait_for_job
+
+    for job in list(session.api.items("/v1/jobs", kind="settings", limit=200)):
+        if job["collection"] == collection and job["state"] not in ("done", "dead"):
+            wait_for_job(session, job["id"])
 
 
 def _show(session: Session, found: dict[str, Any]) -> None:

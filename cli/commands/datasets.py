@@ -52,11 +52,12 @@ def list_(session: Session) -> None:
         session.emit(found)
         return
     rows = [
-        (each["id"], each["wish"]["name"], each["wish"]["collection"], len(each["wish"]["inputs"]), *_counts(each),
-         state(each["state"]))
+        (each["id"], each["wish"]["name"], each["wish"].get("version", 1), each["wish"]["collection"],
+         len(each["wish"]["inputs"]), *_counts(each), state(each["state"]))
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["dataset", "name", "collection", "documents#", "train#", "held-out#", "state"], rows))
+    columns = ["dataset", "name", "version#", "collection", "documents#", "train#", "held-out#", "state"]
+    session.console.print(table(columns, rows))
 
 
 def _counts(dataset: dict[str, Any]) -> tuple[Any, Any]:
@@ -78,14 +79,59 @@ def show(session: Session, dataset: Annotated[str, typer.Argument(help="The data
 def download(
     session: Session,
     dataset: Annotated[str, typer.Argument(help="The dataset's id.")],
-    split: Annotated[Literal["train", "heldout"], typer.Option(help="Which part.")] = "train",
+    split: Annotated[Literal["train", "heldout", "chunks", "duplicates"], typer.Option(help="Which part.")] = "train",
     format: Annotated[Literal["jsonl", "parquet"], typer.Option(help="In which format.")] = "jsonl",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None,
 ) -> None:
-    """Download a dataset's examples."""
+    """Download a dataset's examples, the chunks that they come from, or the duplicates that were left out."""
     from cli.downloading import to_file_or_stdout
 
     to_file_or_stdout(session, f"/v1/datasets/{segment(dataset)}/download", out, split=split, format=format)
+
+
+@command(app, "card")
+def card(
+    session: Session,
+    dataset: Annotated[str, typer.Argument(help="The dataset's id.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None,
+) -> None:
+    """Print a dataset's card: counts, licences, lengths, documents and samples, as Markdown."""
+    from cli.downloading import to_file_or_stdout
+
+    to_file_or_stdout(session, f"/v1/datasets/{segment(dataset)}/card", out)
+
+
+@command(app, "preview")
+def preview(
+    session: Session,
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Whose documents.")] = "default",
+    base: Annotated[str | None, typer.Option(help="The base model it would be for.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter, as of `dataset build`.", metavar="NAME=VALUE")
+    ] = None,
+    documents: Annotated[int, typer.Option(min=1, max=20, help="How many documents are looked at.")] = 3,
+    examples: Annotated[int, typer.Option(min=1, max=50, help="How many examples are shown.")] = 4,
+) -> None:
+    """Show a few examples as the model would see them, and how long they are, without making a dataset."""
+    from cli.waiting import wait_for_job
+
+    body = {
+        "collection": collection, "base": base, "parameters": parse_assignments(settings or []), "documents": documents,
+        "examples": examples,
+    }  # fmt: skip
+    found = session.api.post("/v1/datasets/preview", {key: value for key, value in body.items() if value})
+    if found["state"] != "done":
+        wait_for_job(session, found["job"])
+        found = session.api.get(f"/v1/datasets/previews/{found['id']}")
+    if session.as_json:
+        session.emit(found)
+        return
+    from cli.previews import show_preview
+
+    show_preview(session.console, found["preview"])
+
+
+_COUNTED = ("recipes", "duplicates", "skipped")
 
 
 def _show(session: Session, found: dict[str, Any]) -> None:
@@ -98,11 +144,15 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     facts = [
         (name, one_line(value, 200))
         for name, value in result.items()
-        if name not in ("schema_version", "skipped") and value is not None
+        if name not in ("schema_version", "lengths", *_COUNTED) and value is not None
     ]
-    skipped = ", ".join(f"{number} {reason}" for reason, number in (result.get("skipped") or {}).items())
     session.console.print(pairs([
         ("dataset", found["id"]), ("name", wish["name"]), ("collection", wish["collection"]), ("base", wish["base"]),
         ("inputs", len(wish["inputs"])), ("state", state(found["state"])), ("reason", found.get("detail")),
-        *facts, ("skipped", skipped or None),
+        ("version", wish.get("version", 1)), *facts,
+        *((name, _told(result.get(name))) for name in _COUNTED),
     ]))  # fmt: skip
+
+
+def _told(counts: dict[str, int] | None) -> str | None:
+    return ", ".join(f"{number} {what}" for what, number in (counts or {}).items()) or None

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.command import command
+from cli.commands.models import forgotten_note
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import one_line, segment
@@ -62,7 +63,7 @@ def deployments(session: Session, name: Annotated[str | None, typer.Argument(hel
         return
     rows = [
         (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], state(each["state"]),
-         one_line(each["detail"] or "", 200))
+         one_line("; ".join(filter(None, (each["detail"], forgotten_note(each)))), 200))
         for each in found
     ]  # fmt: skip
     session.console.print(table(["deployment", "model", "base", "state", "note*"], rows))

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def jobs(
     session: Session,
     job: Annotated[str | None, typer.Argument(help="Show this one.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only jobs of this kind: document, dataset, run, deployment.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only jobs of this kind: document, dataset, run, forget, …")] = None,
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 50,
 ) -> None:
@@ -63,12 +63,12 @@ def retry(session: Session, job: Annotated[str, typer.Argument(help="The job's i
 
 def reindex(session: Session) -> None:
     """Rebuild the catalog from the object store."""
-    with session.console.status("Reading the object store"):
-        answer = session.api.post("/v1/reindex")
+    from cli.waiting import wait_for_job
+
+    counts = wait_for_job(session, session.api.post("/v1/reindex")["id"])["result"]
     if session.as_json:
-        session.emit(answer)
+        session.emit(counts)
         return
     from cli.render import pairs
 
-    counts = answer.get("counts", answer)
-    session.console.print(pairs([(name, number) for name, number in counts.items() if name != "schema_version"]))
+    session.console.print(pairs(list(counts.items())))

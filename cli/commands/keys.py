@@ -62,3 +62,18 @@ def revoke(session: Session, key: Annotated[str, typer.Argument(help="The key's 
     """Make an API key worthless from now on."""
     answer = session.api.delete(f"/v1/keys/{segment(key)}")
     session.emit(answer) if session.as_json else session.say(f"Key {key} is revoked.")
+
+
+@command(app, "audit")
+def audit(session: Session, limit: Annotated[int, typer.Option(min=1, help="How many entries.")] = 50) -> None:
+    """Show who changed what, newest first."""
+    from itertools import islice
+
+    from cli.render import table
+
+    found = list(islice(session.api.items("/v1/keys/audit"), limit))
+    if session.as_json:
+        session.emit(found)
+        return
+    rows = [(each["at"][:19], each["name"], each["key"], each["method"], each["path"]) for each in found]
+    session.console.print(table(["at", "name", "key", "method", "path*"], rows))

@@ -32,6 +32,15 @@ def models(
         for each in found
     ]  # fmt: skip
     session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "made"], rows))
+    for each in found:
+        if note := forgotten_note(each):
+            session.say(f"{each['id']} {note}")
+
+
+def forgotten_note(found: dict[str, Any]) -> str:
+    """What must be known of a model that was trained on documents which had to go."""
+    saw = found.get("saw_forgotten") or ()
+    return f"saw forgotten documents: {', '.join(one[:12] for one in saw)}" if saw else ""
 
 
 def evidence(

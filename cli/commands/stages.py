@@ -123,7 +123,12 @@ def clean(
         lines = (json.dumps(item, ensure_ascii=False) + "\n" for item in found.garbage)
         garbage.write_text("".join(lines), encoding="utf-8")
     if session.as_json:
-        session.emit({"mmd": found.mmd, "garbage": found.garbage, "dropped": found.dropped})
+        session.emit(
+            {
+                "mmd": found.mmd, "garbage": found.garbage, "dropped": found.dropped,
+                "personal": found.personal, "flags": found.flags,
+            }
+        )  # fmt: skip
     else:
         _write(found.mmd)
 

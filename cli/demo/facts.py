@@ -20,6 +20,7 @@ class DocumentFact:
     garbage: dict[str, int]
     code: str | None
     detail: str | None
+    personal: dict[str, int] = field(default_factory=dict)
 
     @property
     def garbage_items(self) -> int:
@@ -110,10 +111,18 @@ class Facts:
             total.update(document.garbage)
         return total
 
+    @property
+    def personal(self) -> Counter[str]:
+        """Personal data and secrets that were found, by kind."""
+        total: Counter[str] = Counter()
+        for document in self.documents:
+            total.update(document.personal)
+        return total
+
 
 def document_fact(document: dict[str, Any]) -> DocumentFact:
     """The fact in a document as the server tells of it, with its stages."""
-    extracted, screened = (stage_of(document, stage) for stage in ("extraction", "screening"))
+    extracted, cleaned, screened = (stage_of(document, stage) for stage in ("extraction", "cleaning", "screening"))
     return DocumentFact(
         filename=document["filename"],
         state=document["state"],
@@ -123,6 +132,7 @@ def document_fact(document: dict[str, Any]) -> DocumentFact:
         garbage=screened.get("garbage", {}),
         code=document.get("code"),
         detail=document.get("detail"),
+        personal=cleaned.get("personal", {}),
     )
 
 

@@ -1,5 +1,6 @@
 """What runs on one machine, in which order, and with which settings: the whole launch as a value."""
 
+import json
 import os
 import secrets
 import shutil
@@ -121,8 +122,14 @@ def plan(home: Home, port: int, extraction_workers: int, serving: bool, free_por
         queue=queue,
         before=ONE_SHOTS,
         services=services(extraction_workers, serving),
-        extra={"vllm_command": str(engine)} if engine else {},
+        extra={**own_endpoint(home, port), **({"vllm_command": str(engine)} if engine else {})},
     )
+
+
+def own_endpoint(home: Home, port: int) -> dict[str, str]:
+    """How the workers ask deployed models: by the gateway, with the home's own key, which stays in its file."""
+    url = f"http://127.0.0.1:{port}/v1"
+    return {"gateway_url": url, "endpoint_keys": json.dumps({"lectern": {"url": url, "key_file": str(home.key_file)}})}
 
 
 def find_engine() -> Path | None:

@@ -1,5 +1,6 @@
 """Near-duplicates over all chunks of a dataset: sketch them, propose pairs, verify them, write down what became of each."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from services.cleaning.adapters.minhash import Sketched, Sketcher
 from services.cleaning.adapters.sketch_files import SketchFiles
 from services.cleaning.stages.near_duplicates import Link, Standing, bands, best_first, first_copies, near_links
-from shared.contracts.learning import DuplicateLink, NearDuplicateParameters
+from shared.contracts.datasets import DuplicateLink, NearDuplicateParameters
 from shared.objects import read_lines
 
 BATCH = 1_024
@@ -41,7 +42,8 @@ Sketches = Callable[[Sequence[ChunkFile], NearDuplicateParameters], Iterable[tup
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`dropped` says of each chunk whether another stands for it; `begins[i]:begins[i + 1]` are those of file i."""
+    """`dropped` says of each chunk whether another stands for it; `begins[i]:begins[i + 1]` are those of file i. Counted are
+    the dataset's own."""
 
     dropped: npt.NDArray[np.bool_]
     begins: npt.NDArray[np.int64]
@@ -79,8 +81,8 @@ def find_duplicates(
         order = best_first(standing)
         kept_for, similarity = _decide(sketched, order, parameters.threshold)
         dropped = kept_for != np.arange(sketched.rows)
-        exact = _write(target, files, begins, sketched, kept_for, similarity)
-    return Found(dropped, begins, exact, int(dropped.sum()) - exact)
+        counts = _write(target, files, begins, sketched, kept_for, similarity)
+    return Found(dropped, begins, counts["exact"], counts["near"])
 
 
 def _gather(
@@ -139,24 +141,24 @@ def _write(
     sketched: SketchFiles,
     kept_for: npt.NDArray[np.int64],
     similarity: npt.NDArray[np.float32],
-) -> int:
-    """Returns how many of the links join exact copies."""
-    exact = 0
+) -> Counter[str]:
+    """Returns how many chunks of the dataset's own are left out as what."""
+    counts: Counter[str] = Counter()
     rows = np.flatnonzero(kept_for != np.arange(sketched.rows))
     identity = sketched.identity
     with target.open("w", encoding="utf-8") as lines:
         for row in rows.tolist():
             kept = int(kept_for[row])
             same = bool((identity[row] == identity[kept]).all())
-            exact += same
+            file, other = _file(files, begins, row), _file(files, begins, kept)
             link = DuplicateLink(
-                duplicate=sketched.id(row), duplicate_document=_document(files, begins, row), kept=sketched.id(kept),
-                kept_document=_document(files, begins, kept), similarity=round(float(similarity[row]), 4),
-                how="exact" if same else "near",
+                duplicate=sketched.id(row), duplicate_document=file.document, kept=sketched.id(kept),
+                kept_document=other.document, similarity=round(float(similarity[row]), 4), how="exact" if same else "near",
             )  # fmt: skip
+            counts[link.how] += not file.replayed
             lines.write(link.model_dump_json() + "\n")
-    return exact
+    return counts
 
 
-def _document(files: Sequence[ChunkFile], begins: npt.NDArray[np.int64], row: int) -> str:
-    return files[int(np.searchsorted(begins, row, "right")) - 1].document
+def _file(files: Sequence[ChunkFile], begins: npt.NDArray[np.int64], row: int) -> ChunkFile:
+    return files[int(np.searchsorted(begins, row, "right")) - 1]

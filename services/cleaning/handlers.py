@@ -5,20 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from services.cleaning.adapters.classifier_files import Version, load_version
+from services.cleaning.adapters.published_models import line_model
 from services.cleaning.adapters.tokenizer import base_files, base_token_counter, counter_at_need
-from services.cleaning.assemble import Shelf, assemble
-from services.cleaning.screening import read_chunks, read_garbage, screen_to
-from services.cleaning.stages.chunk import TokenCount
-from services.cleaning.stages.dataset import Source
+from services.cleaning.building import Datasets
+from services.cleaning.label_series import labels_of
+from services.cleaning.screening import screen_to
 from services.cleaning.stages.held_out import parted
-from services.cleaning.stages.labelled import reviewed
 from services.cleaning.write import chunk_to, clean_to
 from shared import layout
 from shared.contracts.base import Contract
-from shared.contracts.documents import CleaningResult, Piece, ScreeningResult
-from shared.contracts.learning import DatasetInput, DatasetWish
-from shared.contracts.review import ClassifierResult, ClassifierWish, Label, LabelSource
-from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, Rejected
+from shared.contracts.documents import CleaningResult, Piece
+from shared.contracts.review import ClassifierResult, ClassifierWish
+from shared.contracts.work import ClassifierWork, DocumentWork, Rejected
 from shared.ids import short
 from shared.objects import read_lines
 from shared.pipeline import chunking_key, cleaning_key, extraction_key
@@ -26,9 +24,13 @@ from shared.stage import Handler, StageContext
 from shared.verdicts import Settled, settle
 
 
-def handlers() -> dict[str, Handler]:
+def handlers(datasets: Datasets | None = None) -> dict[str, Handler]:
     """Stage name → handler."""
-    return {"cleaning": cleaning, "chunking": chunking, "screening": screening, "classifier": classifier, "dataset": dataset}
+    made = datasets or Datasets()
+    return {
+        "cleaning": cleaning, "chunking": chunking, "screening": screening, "classifier": classifier,
+        "dataset": made.dataset, "preview": made.preview,
+    }  # fmt: skip
 
 
 def cleaning(context: StageContext[DocumentWork]) -> Contract | Rejected:
@@ -37,8 +39,9 @@ def cleaning(context: StageContext[DocumentWork]) -> Contract | Rejected:
     key = extraction_key(work.document, work.parameters)
     total = int(str(context.result("extraction", key)["pages"]))
     pages = context.fetch("extraction", key, "pages.jsonl")
+    model = line_model(work.parameters.cleaning.tagger, context.fetch_object, context.scratch)
     return clean_to(
-        pages, context.out, work.document, work.parameters.cleaning, lambda done: context.progress(done, total, "page")
+        pages, context.out, work.document, work.parameters.cleaning, model, lambda done: context.progress(done, total, "page")
     )
 
 
@@ -84,18 +87,12 @@ def classifier(context: StageContext[ClassifierWork]) -> Contract | Rejected:
     wish = ClassifierWish.model_validate_json(path.read_bytes())
     settled: list[tuple[str, Settled]] = []
     for number, source in enumerate(wish.labels, 1):
-        settled += settle(_labels(source, context)).items()
+        settled += settle(labels_of(source, context)).items()
         context.progress(number, len(wish.labels), "document")
     return train_to(
         context.out, parted(settled), load_judge(context, wish.previous), (wish.kept, wish.set_aside), wish.parameters,
         lambda: base_files(wish.parameters.encoder or "", context.fetch_object, context.scratch / "base"),
     )  # fmt: skip
-
-
-def _labels(source: LabelSource, context: StageContext[Any]) -> Iterator[Label]:
-    series = layout.labels(source.document)
-    for sequence in range(1, source.labels + 1):
-        yield Label.model_validate_json(context.fetch_object(layout.entry(series, sequence)).read_bytes())
 
 
 def load_judge(context: StageContext[Any], version: str | None) -> Version | None:
@@ -105,30 +102,3 @@ def load_judge(context: StageContext[Any], version: str | None) -> Version | Non
     wish = ClassifierWish.model_validate_json(context.fetch_object(layout.classifier(version)).read_bytes())
     result = ClassifierResult.model_validate(context.result("classifier", wish.key))
     return load_version(version, result.takes_over, lambda name: context.fetch("classifier", wish.key, name), context.scratch)
-
-
-def dataset(context: StageContext[DatasetWork]) -> Contract | Rejected:
-    """The chunks of a wish's documents → examples to train on and to hold out."""
-    path = context.fetch_object(layout.dataset(short(context.work.dataset)))
-    wish = DatasetWish.model_validate_json(path.read_bytes())
-    count = base_token_counter(wish.base, context.fetch_object)
-    inputs = sorted(wish.inputs, key=lambda one: (one.document, one.filename))
-    return assemble(
-        (_shelf(one, context, count) for one in inputs), len(inputs), context.out, context.scratch, wish.parameters, count,
-        lambda done, total: context.progress(done, total, "document"),
-    )  # fmt: skip
-
-
-def _shelf(one: DatasetInput, context: StageContext[DatasetWork], count: TokenCount) -> Shelf:
-    result = ScreeningResult.model_validate(context.result("screening", one.screening_key))
-    title = result.title
-    source = Source(one.document, one.filename, title or Path(one.filename).stem)
-    chunks = context.fetch("screening", one.screening_key, "chunks.jsonl")
-    if one.labels:
-        garbage = context.fetch("screening", one.screening_key, "garbage.jsonl")
-        verdicts = settle(_labels(LabelSource(document=one.document, labels=one.labels), context))
-        kept = reviewed(read_chunks(chunks), read_garbage(garbage), verdicts, result.chunking, count)
-        chunks = context.scratch / f"reviewed-{one.screening_key}.jsonl"
-        with chunks.open("w", encoding="utf-8") as lines:
-            lines.writelines(chunk.model_dump_json() + "\n" for chunk in kept)
-    return Shelf(source, chunks)

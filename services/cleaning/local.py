@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from services.cleaning.adapters.line_models import bundled_model
 from services.cleaning.stages.chunk import TokenCount, chunks
-from services.cleaning.stages.clean import Cleaner, Kept, Ledger, habits
+from services.cleaning.stages.clean import Cleaner, Kept, Ledger
+from services.cleaning.stages.habits import habits
 from services.cleaning.stages.mmd_blocks import page_of
+from services.cleaning.stages.tagging import tagged
 from services.cleaning.write import read_pages
 from shared.contracts.documents import Chunk, ChunkingParameters, CleaningParameters, GarbageItem, LineFate, Page, Piece
 
@@ -30,12 +33,14 @@ class Cleaned:
 def clean_mmd(
     mmd: str, pages: tuple[Page, ...] | None = None, parameters: CleaningParameters | None = None, document: str = ""
 ) -> Cleaned:
-    """Cleans a text. With its page map, pieces know their page and box; without, all stand on page 1."""
+    """Cleans a text. With its page map, pieces know their page and box; without, all stand on page 1 and rules
+    label the lines. Raises NotFound where the parameters name a published tagger, which only a server has."""
     wanted = parameters or CleaningParameters()
     given = pages if pages is not None else (page_of(mmd),)
     known = habits(given, wanted)
     cleaner = Cleaner(document or sha256(mmd.encode()).hexdigest(), wanted, known)
-    found = [item for page in given for item in cleaner.clean(page)]
+    model = bundled_model(wanted.tagger)
+    found = [item for page in tagged(given, known, wanted.margin_share, model) for item in cleaner.clean(page)]
     kept = [item for item in found if isinstance(item, Kept)]
     garbage = tuple(item for item in found if isinstance(item, GarbageItem))
     lines = tuple(item for item in found if isinstance(item, LineFate))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from services.cleaning.stages.accounts import account
 from services.cleaning.stages.chunk import TokenCount, chunks
-from services.cleaning.stages.clean import Cleaner, Kept, habits
+from services.cleaning.stages.clean import Cleaner, Kept
+from services.cleaning.stages.habits import habits
+from services.cleaning.stages.tagging import LineModel, tagged
 from shared.contracts.documents import (
     ChunkingParameters,
     ChunkingResult,
@@ -25,9 +27,15 @@ LEDGER = "ledger.jsonl"
 
 
 def clean_to(
-    pages: Path, out: Path, document: str, parameters: CleaningParameters, progress: Callable[[int], None]
+    pages: Path,
+    out: Path,
+    document: str,
+    parameters: CleaningParameters,
+    model: LineModel | None,
+    progress: Callable[[int], None],
 ) -> CleaningResult:
-    """Reads a page map twice, a page at a time: to learn the document's habits, then to clean it."""
+    """Reads a page map twice, a few pages at a time: to learn the document's habits, then to clean it. Without a model the
+    rules label the lines."""
     known = habits(read_pages(pages), parameters)
     cleaner = Cleaner(document, parameters, known)
     pieces, fates = 0, Counter[PageFate]()
@@ -38,7 +46,7 @@ def clean_to(
         (out / LINES).open("w", encoding="utf-8") as lines,
         (out / LEDGER).open("w", encoding="utf-8") as accounts,
     ):
-        for page in read_pages(pages):
+        for page in tagged(read_pages(pages), known, parameters.margin_share, model):
             became: list[LineFate] = []
             for item in cleaner.clean(page):
                 if isinstance(item, Kept):
@@ -50,10 +58,10 @@ def clean_to(
                 else:
                     became.append(item)
                     lines.write(item.model_dump_json() + "\n")
-            row = account(page, became)
+            row = account(page.page, became)
             fates[row.fate] += 1
             accounts.write(row.model_dump_json() + "\n")
-            progress(page.number)
+            progress(page.page.number)
         mmd.write("\n" if pieces else "")
     ledger = cleaner.ledger
     return CleaningResult(

@@ -1,6 +1,6 @@
 """The application: everything it needs is passed in, and nothing is kept in globals."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from threading import Event, Thread
@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from services.gateway import openapi, problems
 from services.gateway.access import Access
+from services.gateway.audit import Audit
 from services.gateway.chores.kinds import chores
 from services.gateway.chores.sweep import do_chores
 from services.gateway.leaves import Leaves
@@ -18,6 +19,7 @@ from services.gateway.limits import BodyLimit
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
 from services.gateway.routes import (
+    classifiers,
     collections,
     datasets,
     deployments,
@@ -30,19 +32,26 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    provenance,
     recipes,
+    review,
     runs,
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
+from services.gateway.web.cards import Cards
 from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
+from shared.retraining import Retraining
+from shared.reviews import Reviews
 
 ROUTES = (
     collections,
     documents,
     ledger,
     garbage,
+    review,
+    classifiers,
     datasets,
     recipes,
     runs,
@@ -51,6 +60,7 @@ ROUTES = (
     jobs,
     openai,
     keys,
+    provenance,
     forgetting,
     operations,
 )
@@ -64,6 +74,7 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
+    app.state.cards = Cards(parts.catalog)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:
@@ -74,35 +85,37 @@ def create_app(parts: Parts) -> FastAPI:
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=parts.settings.max_request_bytes)
+    app.add_middleware(Audit, records=parts.records)
     app.add_middleware(Access, metrics=app.state.metrics)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The recovery sweep and the chores run for as long as the application does."""
+    """The sweeps and the chores run for as long as the application does."""
     parts: Parts = app.state.parts
-    stopped = Event()
+    settings, stopped = parts.settings, Event()
     recovery = Recovery(parts.catalog, parts.queue, parts.leases)
-    sweep = Thread(
-        target=sweep_for_ever, args=(recovery, parts.settings.recovery_seconds, stopped), name="recovery-sweep", daemon=True
-    )
-    doing = Thread(
-        target=do_chores,
-        args=(chores(parts), parts.settings.recovery_seconds, parts.woken, stopped),
-        name="chores",
-        daemon=True,
-    )
-    sweep.start()
-    doing.start()
+    retraining = Retraining(Reviews(parts.records), settings.retrain_labels, settings.retrain_seconds)
+    threads = [
+        _thread("recovery-sweep", sweep_for_ever, recovery, settings.recovery_seconds, stopped),
+        _thread("retraining-sweep", sweep_for_ever, retraining, settings.review_seconds, stopped),
+        _thread("chores", do_chores, chores(parts), settings.recovery_seconds, parts.woken, stopped),
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopped.set()
         parts.woken.set()
-        await to_thread.run_sync(sweep.join, 10.0)
-        await to_thread.run_sync(doing.join, 10.0)
+        for thread in threads:
+            await to_thread.run_sync(thread.join, 10.0)
         await parts.engines.aclose()
+
+
+def _thread(name: str, work: Callable[..., None], *given: object) -> Thread:
+    return Thread(target=work, args=given, name=name, daemon=True)
 
 
 def _operation_id(route: APIRoute) -> str:

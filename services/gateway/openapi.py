@@ -13,7 +13,7 @@ from services.gateway.problems import PROBLEM, Problem
 DESCRIPTION = """
 Lectern turns a team's shelf of PDFs into a model that has read them.
 
-`document → extraction → cleaning → chunks → dataset → run → model → deployment`
+`document → extraction → cleaning → chunks → screening → dataset → run → model → deployment`
 
 Long work answers 202 with a job to watch. Lists are paginated by cursor. Errors are RFC 9457 problem details; under
 `/v1/chat/completions`, `/v1/completions` and `/v1/models` they are OpenAI's. Every request that makes something takes an
@@ -25,6 +25,7 @@ TAGS = [
     {"name": "documents", "description": "PDFs, and what they became."},
     {"name": "ledger", "description": "What became of every page, line and character, and why."},
     {"name": "garbage", "description": "Text that was set aside, and why."},
+    {"name": "review", "description": "What people say of it, and the classifier that learns from them."},
     {"name": "datasets", "description": "Instruction examples made of chunks."},
     {"name": "runs", "description": "Fine-tuning and evaluation."},
     {"name": "models", "description": "Tuned models, their scores and their lineage."},
@@ -32,6 +33,7 @@ TAGS = [
     {"name": "jobs", "description": "Long work to watch."},
     {"name": "openai", "description": "What OpenAI's clients speak."},
     {"name": "keys", "description": "API keys."},
+    {"name": "provenance", "description": "From examples to pages, and from documents to models."},
     {"name": "forgetting", "description": "Documents that had to go, and what saw them."},
     {"name": "operations", "description": "For those who run it; open, but for the reindex."},
 ]

@@ -23,12 +23,12 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of this
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
 
 
-def encode_cursor(*values: str | int) -> str:
+def encode_cursor(*values: str | float) -> str:
     """An opaque, URL-safe name for a place in a list."""
     return base64.urlsafe_b64encode(json.dumps(values, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *kinds: type) -> list[str | int]:
+def decode_cursor(cursor: str, *kinds: type) -> list[str | float]:
     """The values that a cursor was made of. Raises BadCursor where they are not of these kinds."""
     try:
         values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))

@@ -28,7 +28,7 @@ def rewritten(body: dict[str, Any], target: Target, chat: bool) -> dict[str, Any
     """The request as the engine is to see it."""
     sent = {name: value for name, value in body.items() if name not in OURS}
     sent["model"] = target.served
-    if chat and target.template is not None:
+    if chat and target.template in TEMPLATES:  # a model tuned on its base's own template is asked by the engine's
         sent["chat_template"] = TEMPLATES[target.template]
     return sent
 

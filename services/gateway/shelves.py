@@ -5,10 +5,10 @@ import re
 from shared.catalog.protocol import Catalog
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.views import CollectionView, DocumentView
-from shared.contracts.work import File
+from shared.contracts.work import DocumentWork, File
 from shared.errors import Conflict, InvalidInput, NotFound, NotReady
 from shared.objects import ObjectStore
-from shared.pipeline import chunking_key, cleaning_key, extraction_key, screening_key
+from shared.pipeline import chain, chunking_key, cleaning_key, extraction_key, screening_key
 from shared.results import committed
 
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
@@ -52,6 +52,12 @@ def stage_key(stage: str, document: str, parameters: ProcessingParameters) -> st
         "extraction": extraction_key, "cleaning": cleaning_key, "chunking": chunking_key, "screening": screening_key,
     }  # fmt: skip
     return keys[stage](document, parameters)
+
+
+def keys_of(document: str, collection: str, parameters: ProcessingParameters) -> dict[str, str]:
+    """The names of a document's results under these settings, by stage, in the order of the flow."""
+    work = DocumentWork(job="", trace="", collection=collection, document=document, parameters=parameters)
+    return {stage.name: stage.key(work) for stage in chain(work)}
 
 
 def result_file(store: ObjectStore, catalog: Catalog, view: DocumentView, stage: str, name: str) -> File:

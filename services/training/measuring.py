@@ -10,7 +10,7 @@ import torch
 from services.training.adapters import models, pretrained, scores
 from services.training.answers import read_examples
 from services.training.spec import PROGRESS, EvaluationSpec, Scored
-from services.training.stages.examples import Encoded, encode
+from services.training.stages.examples import Encoded, encode, own_template
 from services.training.stages.recipe import refuse_architecture, refuse_template, refuse_tokenizer
 from services.training.stages.scoring import ExampleScore, draw, summarize
 from shared.contracts.learning import EvaluationResult, Example
@@ -23,7 +23,7 @@ def measure(spec: EvaluationSpec, threads: int) -> EvaluationResult | Rejected:
     if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
-    if refused := refuse_tokenizer(tokenizer.eos_token_id):
+    if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
     examples = read_examples(spec.examples)
     if isinstance(examples, Rejected):

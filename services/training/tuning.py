@@ -16,7 +16,7 @@ from services.training.curves import read_curve
 from services.training.settings import TrainingSettings
 from services.training.spec import LIVE_CURVE, PLAN, Planned, TrainingSpec
 from services.training.stages.curve import pace
-from services.training.stages.examples import Encoded, chat_template, encode
+from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
 from services.training.stages.precision import Precision, choose_precision
 from services.training.stages.recipe import (
@@ -82,7 +82,7 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     precision = choose_precision(spec.recipe, machine.capabilities())
     if isinstance(precision, Rejected):
         return precision
-    if refused := refuse_tokenizer(tokenizer.eos_token_id):
+    if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
     return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
 
@@ -132,7 +132,8 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> 
     adapter.mkdir(parents=True)
     shutil.copyfile(checkpoint / _ADAPTER_WEIGHTS, adapter / _ADAPTER_WEIGHTS)
     _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name)
-    tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
+    if spec.template in TEMPLATES:  # else the base's own, which its tokenizer has already
+        tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, select, update
 
-from shared.catalog.protocol import Answer
-from shared.catalog.tables import DeploymentRow, IdempotencyRow, KeyRow
-from shared.catalog.transactions import Transactions
+from shared.catalog.protocol import Answer, Slice
+from shared.catalog.tables import DeedRow, DeploymentRow, IdempotencyRow, KeyRow
+from shared.catalog.transactions import Transactions, page
 from shared.clock import now
-from shared.contracts.keys import ApiKey
+from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DeploymentWish
 from shared.contracts.views import DeploymentView
+
+_DEED = tuple(name for name in Deed.model_fields if name != "schema_version")
 
 
 class Access(Transactions):
@@ -67,6 +69,15 @@ class Access(Transactions):
     def keys(self) -> Sequence[ApiKey]:
         with self._read() as session:
             return [_key(row) for row in session.scalars(select(KeyRow).order_by(KeyRow.created_at))]
+
+    def put_deed(self, deed: Deed) -> None:
+        with self._write() as session:
+            self._upsert(session, DeedRow, **deed.model_dump(exclude={"schema_version"}))
+
+    def deeds(self, part: Slice) -> list[Deed]:
+        with self._read() as session:
+            rows = session.scalars(page(select(DeedRow), DeedRow.at, DeedRow.id, part))
+            return [Deed.model_validate({name: getattr(row, name) for name in _DEED}) for row in rows]
 
     def remember(self, key: str, answer: Answer) -> None:
         with self._write() as session:

@@ -11,6 +11,8 @@ from shared.catalog.tables import (
     ForgottenRow,
     IdempotencyRow,
     JobRow,
+    LabelRow,
+    ReviewableRow,
     SightingRow,
     StageRow,
 )
@@ -62,7 +64,11 @@ class Forgetting(Transactions):
             for condition in (
                 delete(EventRow).where(EventRow.job.in_(jobs)),
                 delete(StageRow).where(StageRow.job.in_(jobs)),
+                delete(ReviewableRow).where(ReviewableRow.document == document),
+                delete(LabelRow).where(LabelRow.document == document),
                 delete(DocumentRow).where(DocumentRow.id == document),
+                delete(ReviewableRow).where(ReviewableRow.document == document),
+                delete(LabelRow).where(LabelRow.document == document),
                 delete(JobRow).where(*of_document),
                 delete(IdempotencyRow).where(cast(IdempotencyRow.response, String).contains(document)),
             ):

@@ -13,8 +13,8 @@ from shared.clock import now
 from shared.contracts.views import CHORES, FINISHED, EventView, JobView
 from shared.contracts.work import Manifest, Progress, Work
 
-STAGED = ("document", "dataset", "run")
-"""Jobs that pass through stages: what the queues carry and the recovery sweep looks after."""
+UNQUEUED = ("deployment", *CHORES)
+"""Jobs that no queue carries: the recovery sweep leaves them to those who do them."""
 
 
 class Jobs(Transactions):
@@ -143,7 +143,7 @@ class Jobs(Transactions):
             return _job_work(row) if row else None
 
     def pending(self, limit: int = 10_000) -> list[JobWork]:
-        wanted = select(JobRow).where(JobRow.state.in_(("queued", "running", "waiting")), JobRow.kind.in_(STAGED))
+        wanted = select(JobRow).where(JobRow.state.in_(("queued", "running", "waiting")), JobRow.kind.not_in(UNQUEUED))
         with self._read() as session:
             return [_job_work(row) for row in session.scalars(wanted.order_by(JobRow.touched_at).limit(limit))]
 

@@ -9,7 +9,7 @@ from shared.catalog.protocol import Slice
 from shared.catalog.tables import DatasetDocumentRow, DatasetRow, JobRow, ModelRow, RunRow
 from shared.catalog.transactions import Transactions, page
 from shared.contracts.learning import DatasetWish, Model, RunWish
-from shared.contracts.views import DatasetView, RunView
+from shared.contracts.views import DatasetHead, DatasetView, RunView
 from shared.ids import dataset_job, run_job, short
 
 ROWS_A_STATEMENT = 5_000
@@ -42,6 +42,15 @@ class Learning(Transactions):
         with self._read() as session:
             rows = session.scalars(page(select(DatasetRow), DatasetRow.created_at, DatasetRow.id, part))
             return [self._dataset_view(session, row) for row in rows]
+
+    def dataset_heads(self, part: Slice) -> list[DatasetHead]:
+        heads = select(DatasetRow.id, DatasetRow.created_at)
+        wanted = page(heads, DatasetRow.created_at, DatasetRow.id, part)
+        with self._read() as session:
+            return [
+                DatasetHead(id=dataset, created_at=at, **self._job_fields(session, dataset_job(dataset)))
+                for dataset, at in session.execute(wanted)
+            ]
 
     def _dataset_view(self, session: Session, row: DatasetRow) -> DatasetView:
         return DatasetView(

@@ -6,12 +6,13 @@ from typing import Any, Protocol
 
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.forgetting import ForgottenView, Receipt
-from shared.contracts.keys import ApiKey
+from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
     ClassifierView,
     CollectionView,
+    DatasetHead,
     DatasetView,
     DeploymentView,
     DocumentView,
@@ -168,6 +169,9 @@ class Catalog(Protocol):
     def put_dataset(self, wish: DatasetWish) -> None: ...
     def dataset(self, dataset: str) -> DatasetView | None: ...
     def datasets(self, part: Slice) -> list[DatasetView]: ...
+    def dataset_heads(self, part: Slice) -> list[DatasetHead]:
+        """As `datasets`, without reading what each was made of."""
+
     def datasets_of(self, document: str) -> list[str]:
         """Datasets that a document was an input of."""
 
@@ -195,7 +199,9 @@ class Catalog(Protocol):
         """Texts of a lane that nobody said anything of yet, lowest rank first, behind a `(rank, id)`. Those drawn by lot come
         to two reviewers: of them, those that `reviewer` said nothing of."""
 
-    def reviewable(self, document: str, item: str) -> Placed | None: ...
+    def reviewable(self, document: str, item: str) -> Placed | None:
+        """An item of the only document whose id begins so."""
+
     def count_reviewables(self) -> tuple[int, int]:
         """Texts that the rules kept, and texts that they set aside."""
 
@@ -239,6 +245,10 @@ class Catalog(Protocol):
     def key(self, key: str) -> ApiKey | None: ...
     def key_by_secret(self, secret_sha256: str) -> ApiKey | None: ...
     def keys(self) -> Sequence[ApiKey]: ...
+    def put_deed(self, deed: Deed) -> None: ...
+    def deeds(self, part: Slice) -> list[Deed]:
+        """The audit log, newest first."""
+
     def remember(self, key: str, answer: Answer) -> None: ...
     def remembered(self, key: str) -> Answer | None: ...
     def forget_answers(self, before: str) -> int:

@@ -23,7 +23,7 @@ class Review(Transactions):
     """What people are asked, what they said, and what was learned from it."""
 
     def put_reviewables(self, collection: str, document: str, found: Iterable[Placed]) -> None:
-        rows = iter(found)
+        rows = iter(list(found))  # read before the transaction, which others wait for
         with self._write() as session:
             of_document = (ReviewableRow.document == document, ReviewableRow.collection == collection)
             session.execute(delete(ReviewableRow).where(*of_document))
@@ -49,9 +49,11 @@ class Review(Transactions):
 
     def reviewable(self, document: str, item: str) -> Placed | None:
         with self._read() as session:
-            wanted = select(ReviewableRow).where(ReviewableRow.document == document, ReviewableRow.id == item)
-            row = session.scalars(wanted.order_by(ReviewableRow.collection)).first()
-            return _placed(row) if row else None
+            # A range, not LIKE: it is looked up in the index of both databases. "g" comes after every hex digit.
+            of_document = ReviewableRow.document.between(document, document + "g")
+            wanted = select(ReviewableRow).where(of_document, ReviewableRow.id == item)
+            rows = list(session.scalars(wanted.order_by(ReviewableRow.collection)))
+            return _placed(rows[0]) if rows and len({row.document for row in rows}) == 1 else None
 
     def count_reviewables(self) -> tuple[int, int]:
         kept = ReviewableRow.rule == ""
@@ -68,7 +70,8 @@ class Review(Transactions):
                 )  # fmt: skip
 
     def labels(self, part: Slice, reviewer: str | None = None) -> list[tuple[str, int]]:
-        wanted = page(select(LabelRow.document, LabelRow.sequence), LabelRow.at, LabelRow.entry, part)
+        words: Any = select(LabelRow.document, LabelRow.sequence)
+        wanted = page(words, LabelRow.at, LabelRow.entry, part)
         if reviewer is not None:
             wanted = wanted.where(LabelRow.reviewer == reviewer)
         with self._read() as session:

@@ -119,6 +119,20 @@ class KeyRow(Base):
     revoked_at: Mapped[str | None]
 
 
+class DeedRow(Base):
+    """An entry of the audit log."""
+
+    __tablename__ = "deeds"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[str] = mapped_column(index=True)
+    key: Mapped[str]
+    name: Mapped[str]
+    method: Mapped[str]
+    path: Mapped[str] = mapped_column(Text)
+    status: Mapped[int] = mapped_column(Integer)
+    trace: Mapped[str]
+
+
 class ReviewableRow(Base):
     """A text that screening decided about, as a document's `review.jsonl` tells of it: where it is, and when it is shown."""
 

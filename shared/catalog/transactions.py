@@ -57,7 +57,7 @@ def stage_view(row: StageRow) -> StageView:
     )  # fmt: skip
 
 
-def page(wanted: Select[Any], age: Any, identity: Any, part: Slice) -> Select[Any]:
+def page(wanted: Select[*tuple[Any, ...]], age: Any, identity: Any, part: Slice) -> Select[*tuple[Any, ...]]:
     if part.before is not None:
         at, before = part.before
         wanted = wanted.where(or_(age < at, and_(age == at, identity < before)))

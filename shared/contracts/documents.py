@@ -67,6 +67,21 @@ class Block(Contract):
     lines: tuple[Line, ...] = ()
 
 
+class Link(Contract):
+    """A place on a page that leads to an address, or as `#page=N` to a page of the document."""
+
+    box: Box
+    target: str
+
+
+class OutlineEntry(Contract):
+    """A line of a document's own outline; levels count from 1. `page` is None where it leads to none."""
+
+    title: str
+    level: int
+    page: int | None = None
+
+
 class Page(Contract):
     """One page of the page map. A page that could not be read keeps its number and says why in `failure`.
 
@@ -80,6 +95,7 @@ class Page(Contract):
     confidence: float | None = None
     why: str = ""
     blocks: tuple[Block, ...] = ()
+    links: tuple[Link, ...] = ()
     failure: str | None = None
 
 
@@ -112,6 +128,25 @@ class LineFate(Contract):
     fate: Fate
     reason: str = ""
     confidence: float | None = None
+
+
+class LabelledPage(Contract):
+    """A page whose lines were labelled by people or by construction: a record of the files that taggers learn from.
+
+    `labels` holds a block's labels line by line, in the order of `LineFate.line`; None where nobody knows.
+    """
+
+    document: str
+    page: Page
+    labels: tuple[tuple[LineLabel | None, ...], ...]
+
+
+class TaggerManifest(Contract):
+    """A published tagger of lines: the files under `taggers/<name>/`, with their SHA-256, and a digest over them."""
+
+    name: str
+    digest: str
+    files: dict[str, str]
 
 
 class Span(Contract):
@@ -164,6 +199,7 @@ class GarbageItem(Contract):
     kind: BlockKind = "paragraph"
     section: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
+    flags: tuple[str, ...] = ()
     decided_by: DecidedBy = "rules"
     probability: float | None = None
     classifier: str | None = None
@@ -193,6 +229,11 @@ class ExtractionParameters(Contract):
 class CleaningParameters(Contract):
     """What leaves the text, and what is set aside as garbage."""
 
+    tagger: str = Field(
+        "crf",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        description="What labels lines: `rules`, the model that comes with Lectern (`crf`), or the name of a published tagger.",
+    )
     margin_share: float = Field(0.12, ge=0, le=0.5, description="Share of a page's height where headers and footers live.")
     repeat_share: float = Field(
         0.3, ge=0, le=1, description="Share of pages a margin line must recur on to be a header or footer."
@@ -237,10 +278,10 @@ class CleaningParameters(Contract):
         3, ge=1, description="How often a document may say a paragraph of eight words or more, word for word."
     )
     max_paged_ratio: float = Field(
-        0.7, ge=0, le=1, description="Share of a text in titles that end in rising page numbers: a table of contents."
+        0.6, ge=0, le=1, description="Share of a text in titles that end in rising page numbers: a table of contents."
     )
     max_reference_ratio: float = Field(
-        0.3, ge=0, description="Years, initials, page ranges and the like for each word: a list of references."
+        0.25, ge=0, description="Years, initials, page ranges and the like for each word: a list of references."
     )
     max_boilerplate_ratio: float = Field(
         0.5, ge=0, le=1, description="Share of a text in sentences with a stock phrase of publishers and web sites."
@@ -253,15 +294,15 @@ class CleaningParameters(Contract):
         0.6, ge=0, le=1, description="How sure the model may be that a text is in a language that is not wanted."
     )
     max_mojibake_ratio: float = Field(
-        0.1,
+        0.05,
         ge=0,
         description="Unlikely sequences of characters (`Ã©`) for each word, after mending.",
     )
     max_noise_ratio: float = Field(
-        0.15, ge=0, le=1, description="Share of words that are none of the text's language, names counted half: OCR noise."
+        0.09, ge=0, le=1, description="Share of words that are none of the text's language, names counted half: OCR noise."
     )
     max_broken_joint_ratio: float = Field(
-        0.012, ge=0, le=1, description="Breaks in the order of words, for each word: columns read across. English only."
+        0.008, ge=0, le=1, description="Breaks in the order of words, for each word: columns read across. English only."
     )
     max_replacement_ratio: float = Field(0.02, ge=0, le=1, description="Share of undecodable characters.")
     instructions: Literal["flag", "set-aside", "keep"] = Field(
@@ -314,6 +355,10 @@ class ExtractionResult(Contract):
     characters: int
     title: str | None = None
     repaired: bool = Field(False, description="The file was damaged; this is what could be rescued of it.")
+    outline: tuple[OutlineEntry, ...] = Field((), description="The document's own outline, of 1,000 entries at most.")
+    metadata: dict[str, str] = Field(
+        {}, description="What its maker wrote of it: title, author, subject, keywords, creator, producer, created, modified."
+    )
 
 
 class CleaningResult(Contract):

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from shared.contracts.base import Contract
 
 Scope = Literal["read", "write", "admin"]
@@ -16,3 +18,16 @@ class ApiKey(Contract):
     scopes: tuple[Scope, ...]
     created_at: str
     revoked_at: str | None = None
+
+
+class Deed(Contract):
+    """Something that a key changed: an entry of the audit log, `audit/<day>/<id>.json`."""
+
+    id: str
+    at: str
+    key: str = Field(description="Id of the API key; sessions of browsers act for theirs.")
+    name: str = Field(description="The key's name at the time.")
+    method: str
+    path: str
+    status: int
+    trace: str = Field(description="Names the request in the logs.")

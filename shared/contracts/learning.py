@@ -5,42 +5,21 @@ from typing import Literal
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import LengthBin, NearDuplicateParameters, ReplayParameters, WithQuestions
 from shared.contracts.documents import Span
 from shared.contracts.recipes import TrainingRecipe
 
 
-class NearDuplicateParameters(Contract):
-    """When one chunk says what another says already. The best copy stays."""
-
-    threshold: float = Field(
-        0.8, ge=0.5, le=1, description="Jaccard similarity of shingles from which a chunk is left out. 1: exact copies alone."
-    )
-    shingle_words: int = Field(5, ge=1, le=20, description="Words a shingle.")
-    permutations: int = Field(
-        128, ge=16, le=512, description="Hashes a MinHash signature. More find pairs near the threshold more surely."
-    )
-
-
-class DuplicateLink(Contract):
-    """A chunk that was left out, and the one that stands for it."""
-
-    duplicate: str
-    duplicate_document: str
-    kept: str
-    kept_document: str
-    similarity: float
-    how: Literal["exact", "near"]
-
-
-class DatasetParameters(Contract):
+class DatasetParameters(WithQuestions):
     """How chunks become instruction examples."""
 
-    recipes: tuple[Literal["continuation", "question"], ...] = ("continuation", "question")
-    template: Literal["alpaca"] = "alpaca"
+    template: Literal["alpaca", "chat"] = Field("alpaca", description="chat: the base model's own chat template.")
     max_answer_tokens: int = Field(96, ge=8, description="An answer is cut at the last whole sentence within it.")
     max_example_tokens: int = Field(384, ge=64, description="Prompt, answer and EOS together.")
     near_duplicates: NearDuplicateParameters = NearDuplicateParameters()
     heldout_share: float = Field(0.2, gt=0, lt=0.9, description="Share of documents kept out of training.")
+    replay: ReplayParameters = ReplayParameters()
+    licence: str = Field("", max_length=200, description="The documents' licence, for the dataset's card.")
     seed: int = 17
 
 
@@ -62,7 +41,12 @@ class DatasetWish(Contract):
     base: str
     parameters: DatasetParameters
     inputs: tuple[DatasetInput, ...]
+    version: int = Field(1, description="Its number among the datasets of this name.")
     created_at: str
+
+    @property
+    def licence_told(self) -> str:
+        return self.parameters.licence or "not stated"
 
 
 class Example(Contract):
@@ -77,10 +61,13 @@ class Example(Contract):
     document: str
     filename: str
     spans: tuple[Span, ...] = ()
+    tokens: int = Field(0, description="Of prompt, answer and EOS, by the base model's tokenizer.")
+    replayed_from: str = Field("", description="The earlier dataset that it was drawn from, where it was.")
 
 
 class DatasetResult(Contract):
-    """What dataset assembly made: `train.jsonl`, `heldout.jsonl`, both as Parquet, and `chunks.jsonl`."""
+    """What dataset assembly made: `train.jsonl`, `heldout.jsonl`, both as Parquet, `chunks.jsonl`, `duplicates.jsonl` and
+    the card, `README.md`."""
 
     digest: str
     documents: int
@@ -88,8 +75,14 @@ class DatasetResult(Contract):
     train: int
     heldout: int
     heldout_documents: int
-    split: Literal["document", "chunk"]
+    split: Literal["document", "page", "chunk"] = Field(
+        description="What is never on both sides. page: there is one document; chunk: its pages are too few to part by."
+    )
+    replayed: int = Field(0, description="Training examples drawn from earlier datasets.")
+    recipes: dict[str, int] = {}
+    duplicates: dict[str, int] = Field({}, description="Chunks left out, since a kept one says the same: exact, near.")
     skipped: dict[str, int] = {}
+    lengths: tuple[LengthBin, ...] = Field((), description="Tokens of the examples.")
 
 
 class RunWish(Contract):

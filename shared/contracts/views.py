@@ -5,12 +5,13 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.review import ClassifierWish
 from shared.contracts.work import Progress
 
-JobKind = Literal["document", "dataset", "classifier", "run", "deployment", "settings", "reindex", "forget", "tidy"]
+JobKind = Literal["document", "dataset", "preview", "classifier", "run", "deployment", "settings", "reindex", "forget", "tidy"]
 JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
 """waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
 
@@ -98,6 +99,29 @@ class DatasetView(Contract):
     detail: str | None = None
     job: str
     stages: tuple[StageView, ...] = ()
+
+
+class DatasetHead(Contract):
+    """A dataset in a list: without its wish, which names every document of it."""
+
+    id: str
+    created_at: str
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+
+
+class PreviewView(Contract):
+    """What a dataset would hold, once `state` is done."""
+
+    id: str
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    preview: DatasetPreview | None = None
 
 
 class ClassifierView(Contract):

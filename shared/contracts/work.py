@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.documents import ProcessingParameters
-from shared.contracts.learning import EvaluationParameters
+from shared.contracts.learning import DatasetInput, DatasetParameters, EvaluationParameters
 
 
 class Work(Contract):
@@ -28,6 +28,16 @@ class DatasetWork(Work):
     """Assemble the dataset with that key."""
 
     dataset: str
+
+
+class PreviewWork(Work):
+    """Show what a dataset of these documents would hold. Self-contained, since no wish is written down for it."""
+
+    base: str
+    parameters: DatasetParameters
+    inputs: tuple[DatasetInput, ...]
+    of_documents: int
+    examples: int
 
 
 class ClassifierWork(Work):

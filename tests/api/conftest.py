@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ import uvicorn
 from redis import Redis
 from starlette.types import ASGIApp
 
-from services.cleaning.handlers import screening
+from services.cleaning.handlers import classifier, screening
 from services.gateway.app import create_app
 from services.gateway.evidence import EvidenceShelf
 from services.gateway.parts import Parts, engine_client
 from services.gateway.settings import GatewaySettings
 from shared.bases import publish_base
 from shared.catalog.sql import SqlCatalog
+from shared.contracts.datasets import DatasetPreview, PreviewExample, PreviewResult
 from shared.contracts.documents import (
     Chunk,
     ChunkingResult,
@@ -31,7 +32,7 @@ from shared.contracts.documents import (
 from shared.contracts.keys import Scope
 from shared.contracts.learning import DatasetResult, EvaluationResult, LossPoint, Score, TrainingResult
 from shared.contracts.views import FINISHED, JobView
-from shared.contracts.work import Rejected
+from shared.contracts.work import PreviewWork, Rejected
 from shared.ids import document_job
 from shared.objects import ObjectStore
 from shared.pipeline import STAGES
@@ -75,6 +76,8 @@ class Workers:
     text: Callable[[str], str] = lambda document: f"The gauge of {document[:8]} reads low. The pier is old."
     garbage: int = 3
     refuse: Rejected | None = None
+    own: dict[str, Handler] = field(default_factory=dict)
+    """Handlers in place of these."""
 
     def run(self, job: str) -> str:
         """Take a job through all of its stages; returns the state it ends in."""
@@ -89,7 +92,8 @@ class Workers:
     def _handlers(self) -> dict[str, Handler]:
         return {
             "extraction": self._extract, "cleaning": self._clean, "chunking": self._chunk,
-            "screening": screening, "dataset": self._assemble, "training": self._train, "evaluation": self._evaluate,
+            "screening": screening, "dataset": self._assemble, "preview": self._preview, "training": self._train,
+            "evaluation": self._evaluate, "classifier": classifier, **self.own,
         }  # fmt: skip
 
     def _extract(self, context: StageContext[Any]) -> ExtractionResult | Rejected:
@@ -129,12 +133,24 @@ class Workers:
         examples = [f'{{"chunk":"{one.document[:8]}-0"}}\n' for one in inputs]
         (context.out / "train.jsonl").write_text("".join(examples[:-1] or examples))
         (context.out / "heldout.jsonl").write_text(examples[-1])
+        (context.out / "README.md").write_text("---\nlicense: other\n---\n# A card\n")
+        (context.out / "duplicates.jsonl").write_text("")
         (context.out / "train.parquet").write_bytes(b"PAR1train")
         (context.out / "heldout.parquet").write_bytes(b"PAR1held")
         count = len(inputs)
         return DatasetResult(
             digest="d", documents=count, chunks=count, train=count, heldout=1, heldout_documents=1, split="document"
         )
+
+    def _preview(self, context: StageContext[Any]) -> PreviewResult:
+        """The first chunk of the first document, as an example."""
+        work: PreviewWork = context.work
+        chunk = context.fetch("screening", work.inputs[0].screening_key, "chunks.jsonl").read_text()
+        text = Chunk.model_validate_json(chunk).text
+        shown = PreviewExample(recipe="r", prompt="Continue.", answer=text, eos="<eos>", tokens=9, filename="f", pages=(7,))
+        preview = DatasetPreview(documents=len(work.inputs), of_documents=work.of_documents, examples=(shown,), made=1)
+        (context.out / "preview.json").write_text(preview.model_dump_json())
+        return PreviewResult(documents=preview.documents, examples=1)
 
     def _train(self, context: StageContext[Any]) -> TrainingResult:
         points = [
@@ -171,7 +187,11 @@ class Gateway:
 
     def client(self, *scopes: Scope) -> httpx.Client:
         """A client with a key of these scopes (admin where none is named)."""
-        _, secret = self.parts.records.create_key("test", scopes or ("admin",))
+        return self.reviewer("test", *scopes)
+
+    def reviewer(self, name: str, *scopes: Scope) -> httpx.Client:
+        """A client with a key of this name."""
+        _, secret = self.parts.records.create_key(name, scopes or ("admin",))
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=30, trust_env=False)
 
     def add(self, collection: str = "papers", content: bytes = PDF, filename: str = "paper.pdf", done: bool = True) -> str:
@@ -209,7 +229,7 @@ class Gateway:
 def gateway_settings(settings: SharedSettings) -> GatewaySettings:
     return GatewaySettings(
         **settings.model_dump(), max_upload_bytes=12 << 20, max_request_bytes=64 << 10, default_base=BASE,
-        event_poll_seconds=0.02, recovery_seconds=60,
+        event_poll_seconds=0.02, recovery_seconds=60, review_seconds=3_600,
     )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ class Authors(Workers):
             ).model_dump_json() + "\n"
             for chunk in made
         ]  # fmt: skip
-        for name, lines in (("train", examples[:-1]), ("heldout", examples[-1:])):
+        replayed = [self._train_lines(context, one) for one in found.wish.parameters.replay.datasets]
+        for name, lines in (("train", [*examples[:-1], *replayed]), ("heldout", examples[-1:])):
             path = Path(context.out / f"{name}.jsonl")
             path.write_text("".join(lines))
             write_parquet(path, path.with_suffix(".parquet"))
@@ -49,9 +50,16 @@ class Authors(Workers):
             split="document",
         )  # fmt: skip
 
+    def _train_lines(self, context: StageContext[Any], dataset: str) -> str:
+        found = self.runner.catalog.dataset(dataset)
+        assert found is not None
+        return context.fetch("dataset", found.wish.key, "train.jsonl").read_text()
 
-def dataset_of_shelf(gateway: Gateway, client: httpx.Client, name: str, **parameters: object) -> str:
-    asked = {"name": name, "collection": "papers", "base": BASE, "parameters": parameters}
+
+def dataset_of_shelf(
+    gateway: Gateway, client: httpx.Client, name: str, collection: str = "papers", **parameters: object
+) -> str:
+    asked = {"name": name, "collection": collection, "base": BASE, "parameters": parameters}
     found = client.post("/v1/datasets", json=asked).json()
     gateway.workers.run(found["job"])
     return str(found["id"])

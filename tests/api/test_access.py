@@ -247,3 +247,19 @@ def test_the_gateway_sweeps_for_work_that_nobody_is_at(
     document = gateway.add(content=PDF, done=False)
     gateway.catalog.retry_job(document_job("papers", document), 0.0, "unavailable", "It will be tried again.")
     wait_until(lambda: gateway.parts.queue.depth("extraction") == 2, "the sweep")
+
+
+def test_who_changed_what_is_written_down_and_survives_a_lost_catalog(gateway: Gateway) -> None:
+    with gateway.client() as client:
+        client.put("/v1/collections/papers", json={})
+        client.put("/v1/collections/Not%20A%20Name", json={})
+        client.get("/v1/collections")
+        found = client.get("/v1/keys/audit").json()["items"]
+        assert [(one["method"], one["path"], one["status"], one["name"]) for one in found] == [
+            ("PUT", "/v1/collections/papers", 201, "test")
+        ]
+        assert client.post("/v1/reindex").is_success
+    with gateway.client("write") as client:
+        assert client.get("/v1/keys/audit").status_code == 403
+    paths = list(gateway.store.list("audit"))
+    assert f"audit/{found[0]['at'][:10]}/{found[0]['id']}.json" in paths

@@ -19,13 +19,14 @@ from shared.catalog.database import migrate, open_database
 from shared.catalog.protocol import Slice
 from shared.catalog.sql import SqlCatalog
 from shared.contracts.documents import ProcessingParameters
-from shared.contracts.work import ChoreWork, DocumentWork
+from shared.contracts.review import ClassifierParameters, ClassifierWish, LabelSource
+from shared.contracts.work import ChoreWork, DocumentWork, File, Manifest
 from shared.errors import LeaseHeld
 from shared.keys import new_trace
-from shared.objects import ObjectStore
+from shared.objects import ObjectStore, create_contract
 from shared.pipeline import EXTRACTION, extraction_key
 from shared.reindex import reindex
-from tests.api.conftest import PDF, Gateway
+from tests.api.conftest import BASE, PDF, Gateway
 from tests.api.shelved import SECRET, Authors, bytes_of_store, dataset_of_shelf, model_of
 from tests.servers import wait_until
 
@@ -296,3 +297,41 @@ def test_the_catalog_holds_no_row_of_it_any_more(shelf: Gateway, client: httpx.C
     held = Path(path).read_bytes()
     assert SECRET.encode() not in held, "the title that chunking told of is text too"
     assert not re.search(rb"document\.papers\." + secret_id()[:16].encode(), held)
+
+
+def test_copies_replayed_in_later_datasets_go_and_are_told_of(shelf: Gateway, client: httpx.Client) -> None:
+    first = dataset_of_shelf(shelf, client, "first")
+    for at in range(2):
+        shelf.add("others", content=PDF + f"other {at}".encode())
+    later = dataset_of_shelf(shelf, client, "later", "others", replay={"datasets": [first]})
+    model = model_of(shelf, client, "later-model", later)
+    uses = client.get(f"/v1/documents/{secret_id()}/uses").json()
+    assert {one["dataset"]: one["inputs"] for one in uses["datasets"]} == {first: True, later: False}
+    receipt = forget(shelf, client)["receipt"]
+    assert isinstance(receipt, dict)
+    assert [(one["model"], one["trained"]) for one in receipt["uses"]["models"]] == [(model, True)]
+    assert where_it_says(shelf, SECRET) == []
+
+
+def test_a_preview_with_examples_of_it_goes_as_a_whole(shelf: Gateway, client: httpx.Client) -> None:
+    asked = {"name": "n", "collection": "papers", "base": BASE}
+    key, path = "5" * 64, f"stages/preview/{'5' * 64}/a/preview.json"
+    shelf.store.create(path, SECRET.encode())
+    manifest = Manifest(
+        stage="preview", stage_version=1, key=key, work={"inputs": [{"document": secret_id()}], **asked},
+        files={"preview.json": File(path=path, size_bytes=1, sha256="0")}, started_at="t", finished_at="t", seconds=0,
+    )  # fmt: skip
+    create_contract(shelf.store, layout.manifest("preview", key), manifest)
+    forget(shelf, client)
+    assert list(shelf.store.list("stages/preview")) == []
+
+
+def test_labels_of_it_go_and_classifiers_that_learned_from_them_are_told_of(shelf: Gateway, client: httpx.Client) -> None:
+    source = LabelSource(document=secret_id(), labels=1)
+    wish = ClassifierWish(key="6" * 64, parameters=ClassifierParameters(), labels=(source,), created_at="t")
+    create_contract(shelf.store, layout.classifier("6" * 16), wish)
+    shelf.store.create(f"{layout.labels(secret_id())}/00000001.json", SECRET.encode())
+    receipt = forget(shelf, client)["receipt"]
+    assert isinstance(receipt, dict)
+    assert (receipt["uses"]["classifiers"], receipt["removed"]["labels"]) == (["6" * 16], 1)
+    assert where_it_says(shelf, SECRET) == []

@@ -6,8 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from services.gateway.chores.forgetting import paths_of
 from shared.contracts.work import RunWork
 from shared.keys import digest
+from shared.reindex import reindex
 from tests.api.conftest import PDF, Gateway
 
 
@@ -59,6 +61,58 @@ def test_a_dataset_is_downloaded_by_split_and_format(client: httpx.Client, datas
     assert (parquet.content, parquet.headers["content-type"]) == (b"PAR1held", "application/vnd.apache.parquet")
     assert 'filename="papers-1-heldout.parquet"' in parquet.headers["content-disposition"]
     assert client.get(path, params={"format": "csv"}).status_code == 422
+
+
+def test_the_datasets_of_a_name_are_numbered_and_each_is_for_ever(gateway: Gateway, client: httpx.Client, dataset: str) -> None:
+    def ask(**parameters: Any) -> dict[str, Any]:
+        asked = {"name": "papers-1", "collection": "papers", "parameters": parameters}
+        found: dict[str, Any] = client.post("/v1/datasets", json=asked).json()
+        return found
+
+    second = ask(seed=18)
+    again, other = ask(seed=18), client.post("/v1/datasets", json={"name": "other", "collection": "papers"}).json()
+
+    assert client.get(f"/v1/datasets/{dataset}").json()["wish"]["version"] == 1
+    assert (second["wish"]["version"], again["id"]) == (2, second["id"])
+    assert (other["id"], other["wish"]["name"], ask(seed=19)["wish"]["version"]) == (dataset, "papers-1", 3)
+    reindex(gateway.store, gateway.catalog)
+    assert client.get(f"/v1/datasets/{second['id']}").json()["wish"] == second["wish"]
+
+
+def test_a_card_is_read_once_there_is_one(gateway: Gateway, client: httpx.Client, dataset: str) -> None:
+    found = client.get(f"/v1/datasets/{dataset}/card")
+    assert found.text.startswith("---\nlicense: other") and found.headers["content-type"].startswith("text/markdown")
+    waiting = client.post("/v1/datasets", json={"name": "d", "collection": "papers", "parameters": {"seed": 3}}).json()["id"]
+    assert client.get(f"/v1/datasets/{waiting}/card").json()["code"] == "not-ready"
+    assert client.get(f"/v1/datasets/{dataset}/download", params={"split": "duplicates"}).text == ""
+    path, wanted = f"/v1/datasets/{dataset}/download", {"split": "chunks", "format": "parquet"}
+    assert client.get(path, params=wanted).status_code == 404
+
+
+def test_a_preview_shows_examples_and_leaves_no_dataset(gateway: Gateway, client: httpx.Client, base: str) -> None:
+    gateway.workers.text = lambda _: "The gauge reads low."
+    document = gateway.add()
+    asked = client.post("/v1/datasets/preview", json={"collection": "papers", "documents": 1})
+    assert (asked.status_code, asked.json()["preview"]) == (202, None)
+    assert asked.headers["link"] == f'</v1/jobs/{asked.json()["job"]}>; rel="monitor"'
+    assert gateway.workers.run(asked.json()["job"]) == "done"
+
+    found = client.get(asked.headers["location"]).json()
+    assert (found["state"], found["preview"]["examples"][0]["answer"]) == ("done", "The gauge reads low.")
+    assert client.post("/v1/datasets/preview", json={"collection": "papers", "documents": 1}).status_code == 200
+    assert client.get("/v1/datasets").json()["items"] == []
+    assert client.get("/v1/datasets/previews/" + "0" * 16).status_code == 404
+    assert any(kind == "previews" for kind, _ in paths_of(gateway.store, gateway.catalog, document))
+
+
+def test_only_a_dataset_that_is_done_is_replayed(gateway: Gateway, client: httpx.Client, dataset: str) -> None:
+    def ask(earlier: str) -> httpx.Response:
+        parameters = {"replay": {"datasets": [earlier], "share": 0.1}}
+        return client.post("/v1/datasets", json={"name": "d", "collection": "papers", "parameters": parameters})
+
+    assert (ask("0" * 16).status_code, ask(dataset).status_code) == (404, 202)
+    waiting = client.post("/v1/datasets", json={"name": "d", "collection": "papers", "parameters": {"seed": 3}}).json()["id"]
+    assert ask(waiting).status_code == 409
 
 
 def test_what_a_dataset_cannot_be_made_of_is_told(gateway: Gateway, client: httpx.Client, base: str) -> None:

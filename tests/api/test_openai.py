@@ -77,6 +77,17 @@ def test_a_tuned_model_is_given_its_template_and_nobody_elses(served: Gateway, c
     assert told.asked[2]["path"] == "/v1/completions" and told.asked[2]["prompt"] == "The gauge"
 
 
+def test_a_model_tuned_on_its_bases_own_template_is_asked_by_the_engines(
+    served: Gateway, client: httpx.Client, told: ToldEngine
+) -> None:
+    model = served.catalog.model("papers-abc")
+    assert model is not None
+    served.catalog.put_model(model.model_copy(update={"template": "chat"}))
+
+    assert chat(client, "answers", chat_template="{{ evil }}").status_code == 200
+    assert "chat_template" not in told.asked[0], "the engine's tokenizer has the base's own"
+
+
 def test_a_stream_passes_event_by_event(served: Gateway, client: httpx.Client, told: ToldEngine) -> None:
     body = {"model": "answers", "messages": MESSAGES, "stream": True}
     with client.stream("POST", "/v1/chat/completions", json=body) as answer:

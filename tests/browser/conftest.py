@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 from redis import Redis
 
 from shared.contracts.keys import Scope
@@ -24,6 +24,8 @@ FLAGS = (
 )  # fmt: skip
 PICTURES = os.environ.get("LECTERN_PICTURES")
 """A directory for the manual's pictures, `docs/images/web`; none are kept where it is not named."""
+
+expect.set_options(timeout=20_000)  # a busy machine is no fault of the page
 
 Enter = Callable[..., Page]
 
@@ -63,10 +65,10 @@ def enter(chromium: Browser, lectern: Library) -> Iterator[Enter]:
     def entering(
         scope: Scope | None = "admin", refusals: bool = False, blocked: bool = False, at: Library = lectern, **options: Any
     ) -> Page:
-        context = chromium.new_context(base_url=at.url, viewport={"width": 1280, "height": 860}, **options)
+        context = chromium.new_context(base_url=at.url, **({"viewport": {"width": 1280, "height": 860}} | options))
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda message: wrong.append(message.text) if is_wrong(message, refusals, blocked) else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         if scope is not None:
@@ -98,7 +100,7 @@ def picture() -> Callable[[Page, str], None]:
         if PICTURES is None:
             return
         taken = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        small = taken.quantize(160, dither=Image.Dither.NONE)
+        small = taken.quantize(96, dither=Image.Dither.NONE)
         small.save(Path(PICTURES) / f"{name}.png", optimize=True)
 
     return taking

@@ -101,7 +101,7 @@ class Library:
     """The gateway, its workers, and the engine that it relays to."""
 
     gateway: Gateway
-    engine: ToldEngine
+    engine: SpeakingEngine
     engine_url: str
     secrets: dict[str, str] = field(default_factory=dict)
 

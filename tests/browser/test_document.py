@@ -1,11 +1,13 @@
 """A document page by page: the picture and the text tied together, what was left out, and other settings."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import EXAMPLES, Enter, violations
 from tests.browser.library import Library
+from tests.documents import typeset
 
 Picture = Callable[[Page, str], None]
 
@@ -60,3 +62,41 @@ def test_other_settings_are_tried_on_a_shelf_of_their_own_and_compared(
     expect(page.locator(".difference .added").first).to_contain_text("[")
     assert violations(page) == []
     picture(page, "difference")
+
+
+def test_the_page_ledger_adds_up_and_leads_to_each_page(enter: Enter, lectern: Library) -> None:
+    document = lectern.add(EXAMPLES / "ag4-manual.pdf", "ledgers")
+    page = enter("read")
+    page.goto(f"/shelf/ledgers/documents/{document}")
+    ledger = page.get_by_role("region", name="Page ledger")
+    expect(ledger).to_contain_text("7 pages in")
+    expect(ledger).to_contain_text("adds up")
+    assert violations(page) == []
+    ledger.scroll_into_view_if_needed()
+    ledger.get_by_role("link", name="3 kept").click()
+    expect(page).to_have_url(f"{lectern.url}/shelf/ledgers/documents/{document}?page=3")
+
+
+def test_a_document_is_forgotten_after_what_saw_it_was_shown(
+    enter: Enter, lectern: Library, picture: Picture, tmp_path: Path
+) -> None:
+    for seed in (1, 2):
+        document = lectern.add(typeset(tmp_path / f"report-{seed}.pdf", seed), "forgetting")
+    dataset = lectern.dataset("forgetting", "remembered")
+    page = enter("admin", refusals=True)
+    page.goto(f"/shelf/forgetting/documents/{document}")
+    page.get_by_role("link", name="Forget", exact=True).click()
+    expect(page.get_by_role("link", name="remembered")).to_have_attribute("href", f"/datasets/{dataset}")
+    assert violations(page) == []
+    page.get_by_label("to confirm").fill("wrong")
+    page.get_by_role("button", name="Forget it for good").click()
+    expect(page.locator("main")).to_contain_text("Nothing was forgotten")
+    page.go_back()
+    page.get_by_label("to confirm").fill(document[:8])
+    page.get_by_role("button", name="Forget it for good").click()
+    expect(page.get_by_role("heading", name="Forgotten")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("lines out of dataset")).to_be_visible()
+    assert violations(page) == []
+    picture(page, "receipt")
+    page.goto("/shelf/forgetting")
+    expect(page.locator("tbody tr")).to_have_count(1)

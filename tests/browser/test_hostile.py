@@ -27,7 +27,6 @@ def attacked(lectern: Library, tmp_path_factory: pytest.TempPathFactory) -> dict
     dataset = lectern.dataset("attacked")
     model = lectern.model(dataset, "attacked")
     lectern.deploy(model, "attacked")
-    lectern.engine.tuned = " ".join(INJECTIONS)
     run = lectern.gateway.catalog.model(model)
     assert run is not None
     base = f"/shelf/attacked/documents/{document}"
@@ -64,9 +63,12 @@ def test_markup_in_a_document_is_text_in_every_view(enter: Enter, attacked: dict
     assert violations(page) == []
 
 
-def test_markup_in_an_answer_and_its_evidence_is_text(enter: Enter, attacked: dict[str, str]) -> None:
+def test_markup_in_an_answer_and_its_evidence_is_text(
+    enter: Enter, lectern: Library, attacked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = enter("read")
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    monkeypatch.setattr(lectern.engine, "tuned", " ".join(INJECTIONS))
     page.goto("/try?deployment=attacked")
     page.get_by_label("Your question").fill(INJECTIONS[0])
     page.get_by_role("button", name="Ask both").click()

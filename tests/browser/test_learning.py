@@ -21,10 +21,16 @@ def test_a_dataset_is_built_looked_at_and_trained_on_while_the_curve_grows(
     page.get_by_role("link", name="Build a dataset").click()
     expect(page.get_by_label("Collection")).to_have_value("halden")
     assert violations(page) == []
+    with lectern.working():
+        page.get_by_role("button", name="Look at it first").click()
+        expect(page.locator(".example mark").first).to_have_text("<|im_end|>", timeout=60_000)
+    assert violations(page) == []
+    page.get_by_role("link", name="Datasets", exact=True).last.click()
     page.get_by_label("Name", exact=True).fill("halden-1")
     with lectern.working():
         page.get_by_role("button", name="Build it").click()
         expect(page.get_by_text("As the model will see it")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("img", name="Examples by their tokens")).to_be_visible()
     example = page.locator(".example pre").first
     expect(example).to_contain_text("### Response:")
     expect(example.locator("mark")).to_have_text("<|im_end|>")

@@ -7,9 +7,10 @@ import pytest
 
 from shared.catalog.protocol import Answer, Catalog, NewJob, Slice
 from shared.contracts.documents import ChunkingParameters, ProcessingParameters
-from shared.contracts.keys import ApiKey
+from shared.contracts.forgetting import DatasetTrace, ModelTrace, Receipt, Uses
+from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
-from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected
+from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected, Work
 
 
 def work(document: str = "d" * 64, trace: str = "t1", max_tokens: int = 256) -> DocumentWork:
@@ -153,6 +154,9 @@ def test_a_dataset_shows_the_state_of_its_job(shelf: Catalog) -> None:
     assert found is not None
     assert (found.wish, found.state) == (wish, "queued")
     assert shelf.datasets(Slice())[0].id == found.id
+    head = shelf.dataset_heads(Slice(5))[0]
+    view = shelf.datasets(Slice(5))[0]
+    assert (head.id, head.state, head.job, head.stages) == (view.id, view.state, view.job, view.stages)
 
 
 def test_a_new_wish_makes_a_deployment_pending_again(shelf: Catalog) -> None:
@@ -172,6 +176,34 @@ def test_a_key_is_found_by_the_hash_of_its_secret(shelf: Catalog) -> None:
     assert shelf.key_by_secret("s") == key
     assert shelf.key_by_secret("other") is None
     assert list(shelf.keys()) == [key]
+    assert (shelf.key("1"), shelf.key("2")) == (key, None)
+
+
+def test_documents_are_found_by_a_part_of_their_file_name(shelf: Catalog) -> None:
+    for document, name in (("a" * 64, "Tides_1931.pdf"), ("b" * 64, "tides 100%.pdf"), ("c" * 64, "piers.pdf")):
+        put(shelf, work(document))
+        shelf.put_document("c", document, name, 1, "2026-01-01T00:00:00Z", work(document).job)
+    found = [view.filename for view in shelf.documents(Slice(10), "c", None, "TIDES")]
+    assert sorted(found) == ["Tides_1931.pdf", "tides 100%.pdf"]
+    assert [view.filename for view in shelf.documents(Slice(10), None, None, "0%")] == ["tides 100%.pdf"]
+    assert shelf.documents(Slice(10), None, None, "_%") == []
+
+
+def test_the_newest_event_is_known_by_its_number(shelf: Catalog) -> None:
+    before = shelf.latest_event()
+    put(shelf, work())
+    assert shelf.latest_event() > before
+    assert shelf.events(work().job, shelf.latest_event()) == []
+
+
+def test_the_audit_log_is_read_newest_first(shelf: Catalog) -> None:
+    deeds = [
+        Deed(id=str(at), at=f"2026-01-0{at}T00:00:00Z", key="k", name="n", method="PUT", path="/v1/x", status=200, trace="t")
+        for at in (1, 2, 3)
+    ]
+    for deed in (*deeds, deeds[0]):
+        shelf.put_deed(deed)
+    assert shelf.deeds(Slice(2)) == [deeds[2], deeds[1]]
 
 
 def test_an_answer_is_remembered(shelf: Catalog) -> None:
@@ -217,3 +249,46 @@ def test_the_migrations_make_the_tables_that_the_code_knows(any_catalog: Any) ->
 
     with any_catalog._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_what_no_queue_carries_is_not_pending_and_chores_are_told_apart(any_catalog: Catalog) -> None:
+    for kind in ("document", "preview", "classifier", "dataset", "run", "deployment", "settings", "reindex", "forget", "tidy"):
+        any_catalog.put_job(NewJob(kind, kind, "x", None, kind, Work(job=kind, trace="t"), "2026-01-01"))
+    assert {job.id for job in any_catalog.pending()} == {"document", "preview", "classifier", "dataset", "run"}
+    assert {job.id for job in any_catalog.chores()} == {"settings", "reindex", "forget", "tidy"}
+    any_catalog.begin_chore("tidy")
+    any_catalog.finish_chore("tidy", {"attempts": 3}, "2026-01-02")
+    found = any_catalog.job("tidy")
+    assert found is not None and (found.state, found.result) == ("done", {"attempts": 3})
+    assert "tidy" not in {job.id for job in any_catalog.chores()}
+
+
+def test_a_receipt_marks_what_was_trained_on_the_document_and_nothing_else(any_catalog: Catalog) -> None:
+    uses = Uses(
+        document="d" * 64,
+        datasets=(DatasetTrace(dataset="a", name="n", train=3), DatasetTrace(dataset="b", name="n", heldout=1)),
+        models=(ModelTrace(model="m", run="r", trained=True), ModelTrace(model="n", run="s", trained=False)),
+    )  # fmt: skip
+    receipt = Receipt(document="d" * 64, forgetting=1, state="begun", uses=uses, asked_at="t", at="t")
+    any_catalog.put_forgotten("d" * 64, "forgetting", "job", receipt, "t")
+    any_catalog.put_forgotten("d" * 64, "forgotten", "job", receipt, "t")
+    found = any_catalog.forgotten("d" * 64)
+    assert found is not None and (found.state, found.receipt) == ("forgotten", receipt)
+    assert any_catalog.all_forgotten(Slice()) == [found]
+    assert any_catalog.saw_forgotten("model", ["m", "n", "o"]) == {"m": ("d" * 64,)}
+    assert any_catalog.saw_forgotten("dataset", ["a", "b"]) == {"a": ("d" * 64,)}
+
+
+def test_erasing_a_document_leaves_the_rows_of_others(any_catalog: Catalog) -> None:
+    any_catalog.put_collection("shelf", ProcessingParameters(), 1, "t")
+    for document in ("d" * 64, "e" * 64):
+        any_catalog.put_job(NewJob(document, "document", document, "shelf", "extraction", Work(job=document, trace="t"), "t"))
+        any_catalog.put_document("shelf", document, f"{document[:4]}.pdf", 1, "t", document)
+        any_catalog.remember(document[:5], Answer("r", 202, {"body": {"id": document}}))
+    assert any_catalog.erase_document("d" * 64) >= 4
+    assert [one.id for one in any_catalog.documents(Slice())] == ["e" * 64]
+    assert [one.id for one in any_catalog.jobs(Slice())] == ["e" * 64]
+    assert any_catalog.events("d" * 64, 0) == [] and any_catalog.events("e" * 64, 0)
+    assert any_catalog.remembered("ddddd") is None and any_catalog.remembered("eeeee") is not None
+    assert any_catalog.forget_answers("9999") == 1
+    assert [document for document, _ in any_catalog.stages_on("shelf")] == ["e" * 64]

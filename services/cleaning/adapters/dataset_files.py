@@ -16,7 +16,7 @@ BLOCK_BYTES = 1 << 20
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("id", "instruction", "input", "output", "recipe", "chunk", "document", "filename")]
-    + [("spans", pa.string())]
+    + [("spans", pa.string()), ("tokens", pa.int32()), ("replayed_from", pa.string())]
 )
 """`spans` are JSON, as their boxes may be missing."""
 

@@ -7,7 +7,7 @@ from rensa import RMinHash
 
 from services.cleaning.stages.near_duplicates import Bands, bands
 from services.cleaning.stages.shingles import Hashes, Shingled, Shingler
-from shared.contracts.learning import NearDuplicateParameters
+from shared.contracts.datasets import NearDuplicateParameters
 
 _SEED = 0x1EC7E52
 _STEP = np.uint64(0x9E3779B97F4A7C15)

@@ -4,7 +4,7 @@ A million chunks of 200 words take about 1.9 GB of disk (most of it shingles, to
 hundred bytes a chunk of memory at most.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.cleaning.adapters.minhash import Sketched
-from services.cleaning.stages.near_duplicates import KEPT_A_BUCKET, Bands, Rows, buckets
+from services.cleaning.stages.near_duplicates import KEPT_A_BUCKET, Bands, buckets
 from services.cleaning.stages.shingles import Hashes
 
 ID_BYTES = 32
@@ -64,10 +64,6 @@ class SketchFiles:
     @property
     def words(self) -> npt.NDArray[np.uint32]:
         return self._mapped("words", np.uint32)
-
-    def ids(self, rows: Rows) -> Iterator[str]:
-        stored = self._mapped("ids", f"S{ID_BYTES}")
-        return (bytes(stored[row]).decode() for row in rows.tolist())
 
     def id(self, row: int) -> str:
         return bytes(self._mapped("ids", f"S{ID_BYTES}")[row]).decode()

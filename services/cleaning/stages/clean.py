@@ -2,20 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.cleaning.stages.citations import CitationCount, CitationHabit, drop_citations
+from services.cleaning.stages.citations import drop_citations
 from services.cleaning.stages.garbage import Memory, Verdict, judge
-from services.cleaning.stages.headers import MarginCount
+from services.cleaning.stages.habits import Habits
 from services.cleaning.stages.hostile import flags_of
-from services.cleaning.stages.line_rules import LineRules
 from services.cleaning.stages.mojibake import mended
-from services.cleaning.stages.page_lines import WHOLE, Part, Tag, lines_of, parts
+from services.cleaning.stages.page_lines import WHOLE, Part, parts
 from services.cleaning.stages.personal import masked
-from services.cleaning.stages.references import is_reference_title
+from services.cleaning.stages.tagging import TaggedPage
 from services.cleaning.stages.text_repair import repair
-from services.cleaning.stages.title import TitleSearch
 from shared.contracts.documents import (
     Block,
     BlockKind,
@@ -30,15 +28,6 @@ from shared.contracts.documents import (
 from shared.keys import digest
 
 _BULLET = re.compile(r"\A[•‣◦▪●○■–−∙·*-]\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """What holds for a document as a whole, learned before any of it is cleaned."""
-
-    recurring: frozenset[str] = frozenset()
-    citations: CitationHabit = field(default_factory=CitationHabit)
-    title: str | None = None
 
 
 @dataclass(slots=True)
@@ -64,22 +53,8 @@ class Kept:
     mmd: str
 
 
-def habits(pages: Iterable[Page], parameters: CleaningParameters) -> Habits:
-    """A first look at all pages, one at a time."""
-    margins, citations = MarginCount(parameters), CitationCount()
-    has_references = False
-    title = TitleSearch()
-    for page in pages:
-        margins.add(page)
-        for block in page.blocks:
-            citations.add(block.text)
-            has_references = has_references or is_reference_title(block.text)
-            title.look_at(block, page.number)
-    return Habits(margins.recurring(), citations.habit(has_references), title.found)
-
-
 class Cleaner:
-    """Cleans a document's pages in order: each line gets a label, and each label or verdict of garbage a fate. `ledger`
+    """Cleans a document's pages in order: a line's label, or the verdict on the text it is in, decides its fate. `ledger`
     accounts for all that was read so far."""
 
     def __init__(self, document: str, parameters: CleaningParameters, known: Habits) -> None:
@@ -87,18 +62,16 @@ class Cleaner:
         self._document = document
         self._parameters = parameters
         self._habits = known
-        self._rules = LineRules(known.recurring, known.title, parameters.margin_share)
         self._leaving = leaving(parameters)
         self._sections: list[tuple[int, str]] = []
         self._memory = Memory()
         self._length = 0
         self._last: BlockKind | None = None
 
-    def clean(self, page: Page) -> Iterator[Kept | GarbageItem | LineFate]:
+    def clean(self, tagged: TaggedPage) -> Iterator[Kept | GarbageItem | LineFate]:
         """What remains of a page, what is set aside, and what became of each line, in reading order."""
-        for number, block in enumerate(page.blocks):
-            lines = lines_of(block)
-            tags = [Tag(self._rules.label(block, page))] * len(lines)
+        page = tagged.page
+        for number, (block, lines, tags) in enumerate(zip(page.blocks, tagged.lines, tagged.tags, strict=True)):
             self.ledger.read += len(block.text)
             self.ledger.lines_read += len(lines)
             for part in parts(block, lines, tags, self._leaving):
@@ -120,12 +93,13 @@ class Cleaner:
         if not text:
             self.ledger.kept += left
             return None, "dropped", max(removed, key=lambda kind: removed[kind], default="empty")
+        flags = flags_of(block.text, text, personal, self._parameters)
         if (verdict := judge(block.kind, text, self._parameters, self._memory)) is not None:
             self.ledger.garbage_characters += left
             self.ledger.garbage_items[verdict.reason] += 1
-            return self._garbage(block, page, text, verdict), "set-aside", verdict.reason
+            return self._garbage(block, page, text, verdict, flags), "set-aside", verdict.reason
         self.ledger.kept += left
-        return self._kept(block, page, text, flags_of(block.text, text, personal, self._parameters)), "kept", ""
+        return self._kept(block, page, text, flags), "kept", ""
 
     def _mended(self, block: Block) -> tuple[str, Counter[str], Counter[str]]:
         """The text of a block as it will stand, characters that were taken out by kind, and the personal data it held."""
@@ -143,12 +117,12 @@ class Cleaner:
         self.ledger.personal.update(personal)
         return text, +removed, personal
 
-    def _garbage(self, block: Block, page: Page, text: str, verdict: Verdict) -> GarbageItem:
+    def _garbage(self, block: Block, page: Page, text: str, verdict: Verdict, flags: tuple[str, ...]) -> GarbageItem:
         name = digest([self._document, page.number, block.start, block.text])[:16]
         return GarbageItem(
             id=name, document=self._document, text=text, reason=verdict.reason,
             score=verdict.score, threshold=verdict.threshold, page=page.number, box=block.box,
-            kind=block.kind,
+            kind=block.kind, flags=flags,
         )  # fmt: skip
 
     def _kept(self, block: Block, page: Page, text: str, flags: tuple[str, ...]) -> Kept:

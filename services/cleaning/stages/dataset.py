@@ -1,22 +1,22 @@
-"""Chunks → instruction examples, and which of them are held out. What the model learns to answer are whole sentences."""
+"""Chunks → instruction examples. What the model learns to answer are whole sentences."""
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from math import ceil
 
 from services.cleaning.stages.sentences import sentence_spans
 from shared.contracts.documents import Chunk, Span
 from shared.contracts.learning import DatasetParameters, Example
 from shared.keys import digest
-from shared.template import render_prompt
+from shared.template import PromptTemplate
 
 TokenCount = Callable[[str], int]
 
 EOS_TOKENS = 1
 MAX_TITLE_CHARACTERS = 120
 MIN_ANSWER_WORDS = 4
+TOO_LONG = "example-too-long"
 
 _TERMINAL = re.compile(r"[.!?][\"'”’)\]]*\Z")
 _NUMBER = re.compile(
@@ -30,7 +30,7 @@ _PLAIN_SECTIONS = frozenset(
         "disclaimer", "limitations",
     }
 )  # fmt: skip
-_CONTROL_TOKEN = re.compile(r"<\|[^|>\s]{1,40}\|>|</?s>|\[/?INST\]|### (?:Instruction|Input|Response):")
+CONTROL_TOKEN = re.compile(r"<\|[^|>\s]{1,40}\|>|</?s>|\[/?INST\]|### (?:Instruction|Input|Response):")
 """Text that a tokenizer or the template would take for its own: a document must not speak in their name."""
 
 
@@ -41,6 +41,19 @@ class Source:
     document: str
     filename: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What examples are made to: the wish's parameters, and the base model's tokens and template."""
+
+    parameters: DatasetParameters
+    count: TokenCount
+    template: PromptTemplate
+
+    def tokens(self, instruction: str, given: str, answer: str) -> int:
+        """Prompt, answer and EOS together."""
+        return self.count(self.template.prompt(instruction, given) + answer) + EOS_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +79,18 @@ class _Passage:
         return tuple(span for span in self.chunk.spans if span.start < right and span.end > left)
 
 
-def examples(
-    source: Source, chunks: Iterable[Chunk], parameters: DatasetParameters, count: TokenCount
-) -> Iterator[Example | Skipped]:
-    """A document's examples, chunk by chunk, by every recipe asked for."""
+def examples(source: Source, chunks: Iterable[Chunk], terms: Terms) -> Iterator[Example | Skipped]:
+    """A document's examples, chunk by chunk, by every recipe that needs no model."""
     sections: set[tuple[str, ...]] = set()
     for chunk in chunks:
-        if _CONTROL_TOKEN.search(chunk.text):
+        if CONTROL_TOKEN.search(chunk.text):
             yield Skipped("control-token")
             continue
         passage = _Passage(chunk, tuple(_sentences(chunk.text)))
-        if "continuation" in parameters.recipes:
-            yield from _continuations(source, passage, parameters, count)
-        if "question" in parameters.recipes and chunk.section and chunk.section not in sections:
-            yield from _question(source, passage, parameters, count)
+        if "continuation" in terms.parameters.recipes:
+            yield from _continuations(source, passage, terms)
+        if "question" in terms.parameters.recipes and chunk.section and chunk.section not in sections:
+            yield from _question(source, passage, terms)
         sections.add(chunk.section)
 
 
@@ -90,24 +101,23 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
             yield from ((line.start() + start, line.start() + end) for start, end in sentence_spans(line[0]))
 
 
-def _continuations(
-    source: Source, passage: _Passage, parameters: DatasetParameters, count: TokenCount
-) -> Iterator[Example | Skipped]:
+def _continuations(source: Source, passage: _Passage, terms: Terms) -> Iterator[Example | Skipped]:
     """Every sentence of a chunk but the first is an answer once, given the sentences before it."""
-    instruction = f'Continue this passage from "{_titled(source.title)}".'
+    instruction = f'Continue this passage from "{titled(source.title)}".'
     first = 1
     while first < len(passage.sentences):
-        end = _answer_end(passage, first, parameters.max_answer_tokens, count)
+        end = _answer_end(passage, first, terms)
         if isinstance(end, Skipped):
             yield end
             first += 1
             continue
-        yield _fitted(source, passage, instruction, first, end, parameters, count)
+        yield _fitted(source, passage, instruction, first, end, terms)
         first = end
 
 
-def _answer_end(passage: _Passage, first: int, budget: int, count: TokenCount) -> int | Skipped:
+def _answer_end(passage: _Passage, first: int, terms: Terms) -> int | Skipped:
     """Where the longest answer from a sentence on ends: within the budget, and with the end of a sentence."""
+    budget, count = terms.parameters.max_answer_tokens, terms.count
     if count(passage.text(first, first + 1)) > budget:
         return Skipped("answer-too-long")
     best: int | None = None
@@ -123,91 +133,66 @@ def _answer_end(passage: _Passage, first: int, budget: int, count: TokenCount) -
     return best
 
 
-def _fitted(
-    source: Source, passage: _Passage, instruction: str, first: int, end: int, parameters: DatasetParameters, count: TokenCount
-) -> Example | Skipped:
+def _fitted(source: Source, passage: _Passage, instruction: str, first: int, end: int, terms: Terms) -> Example | Skipped:
     """As many sentences before the answer as fit."""
     answer = passage.text(first, end)
     for start in range(first):
         given = passage.text(start, first)
-        if fits(instruction, given, answer, parameters, count):
-            return _example(source, passage, "continuation", (instruction, given, answer), passage.spans(start, end))
-    return Skipped("example-too-long")
+        said = (instruction, given, answer)
+        made = example(source, passage.chunk, "continuation", said, passage.spans(start, end), terms)
+        if isinstance(made, Example):
+            return made
+    return Skipped(TOO_LONG)
 
 
-def _question(
-    source: Source, passage: _Passage, parameters: DatasetParameters, count: TokenCount
-) -> Iterator[Example | Skipped]:
+def _question(source: Source, passage: _Passage, terms: Terms) -> Iterator[Example | Skipped]:
     """What a section says: the first sentences of its first chunk."""
     instruction = question(source.title, passage.chunk.section[-1])
     if not passage.sentences or not instruction:
         return
-    end = _answer_end(passage, 0, parameters.max_answer_tokens, count)
+    end = _answer_end(passage, 0, terms)
     if isinstance(end, Skipped):
         yield end
         return
-    answer = passage.text(0, end)
-    if not fits(instruction, "", answer, parameters, count):
-        yield Skipped("example-too-long")
-        return
-    yield _example(source, passage, "question", (instruction, "", answer), passage.spans(0, end))
+    said = (instruction, "", passage.text(0, end))
+    yield example(source, passage.chunk, "question", said, passage.spans(0, end), terms)
 
 
 def question(title: str, heading: str) -> str:
     """The question that a section answers; empty for a heading without words."""
     subject = _NUMBER.sub("", " ".join(heading.split())).rstrip(" .:")
-    if sum(c.isalpha() for c in subject) < 3 or _CONTROL_TOKEN.search(subject):
+    if sum(c.isalpha() for c in subject) < 3 or CONTROL_TOKEN.search(subject):
         return ""
     if subject.casefold() in _PLAIN_SECTIONS:
         verb = "do" if subject.casefold().endswith("s") else "does"
-        return f'What {verb} the {subject.casefold()} of "{_titled(title)}" say?'
+        return f'What {verb} the {subject.casefold()} of "{titled(title)}" say?'
     subject = subject.title() if subject.isupper() and len(subject) > 5 else subject
-    return f'What does "{_titled(title)}" say about {_cut(subject)}?'
+    return f'What does "{titled(title)}" say about {_cut(subject)}?'
 
 
-def _titled(title: str) -> str:
-    return _cut(_CONTROL_TOKEN.sub("", " ".join(title.split())).replace('"', "'").rstrip(" :"))
+def titled(title: str) -> str:
+    """A title as it may stand between quotation marks."""
+    return _cut(CONTROL_TOKEN.sub("", " ".join(title.split())).replace('"', "'").rstrip(" :"))
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_TITLE_CHARACTERS else text[:MAX_TITLE_CHARACTERS].rsplit(" ", 1)[0] + " …"
 
 
-def fits(instruction: str, given: str, answer: str, parameters: DatasetParameters, count: TokenCount) -> bool:
-    """Whether prompt, answer and EOS are within the budget of an example."""
-    prompt = render_prompt(parameters.template, instruction, given)
-    return count(prompt + answer) + EOS_TOKENS <= parameters.max_example_tokens
-
-
-def _example(source: Source, passage: _Passage, recipe: str, said: tuple[str, str, str], spans: tuple[Span, ...]) -> Example:
+def example(
+    source: Source, chunk: Chunk, recipe: str, said: tuple[str, str, str], spans: tuple[Span, ...], terms: Terms
+) -> Example | Skipped:
+    """An example of an instruction, an input and an answer, where prompt, answer and EOS are within the budget."""
     instruction, given, answer = said
+    tokens = terms.tokens(instruction, given, answer)
+    if tokens > terms.parameters.max_example_tokens:
+        return Skipped(TOO_LONG)
     return Example(
         id=digest([source.document, *said])[:16], instruction=instruction, input=given, output=answer, recipe=recipe,
-        chunk=passage.chunk.id, document=source.document, filename=source.filename, spans=spans,
+        chunk=chunk.id, document=source.document, filename=source.filename, spans=spans, tokens=tokens,
     )  # fmt: skip
 
 
 def fingerprint(example: Example) -> bytes:
     """Equal for examples that say the same, whichever document they come from."""
     return hashlib.sha256("\x00".join((example.instruction, example.input, example.output)).encode()).digest()[:16]
-
-
-def draw(seed: int, name: str) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the name."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "big") / 2**64
-
-
-def heldout_documents(documents: Sequence[str], parameters: DatasetParameters) -> frozenset[str]:
-    """The share with the lowest draws, at least one and not all: another document moves at most one to the other side."""
-    drawn = sorted(documents, key=lambda document: draw(parameters.seed, document))
-    wanted = max(1, min(len(drawn) - 1, round(parameters.heldout_share * len(drawn))))
-    return frozenset(drawn[:wanted])
-
-
-def heldout_chunks(document: str, chunks: Sequence[str], parameters: DatasetParameters) -> frozenset[str]:
-    """A run of neighbouring chunks: they share sentences, so that scattered ones would be half known from training."""
-    if len(chunks) < 2:
-        return frozenset()
-    wanted = min(len(chunks) - 1, ceil(parameters.heldout_share * len(chunks)))
-    start = int(draw(parameters.seed, document) * (len(chunks) - wanted + 1))
-    return frozenset(chunks[start : start + wanted])

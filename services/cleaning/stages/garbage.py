@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from itertools import islice
 
 from services.cleaning.stages import mojibake
 from services.cleaning.stages.hostile import gives_orders
@@ -32,7 +33,8 @@ _TERMINAL = re.compile(r"[.!?:;…。！？؟।][\"'”’)\]»]*\Z")
 _MATHS = re.compile(r"\$[^$\n]{1,300}\$|\\\([^\n]{1,300}?\\\)")
 _TAG = re.compile(r"</?(?:table|tr|td|th)[^<>]{0,60}>")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
-_WORD = re.compile(r"[^\W\d_]+(?:[’'-][^\W\d_]+)*")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_DIGITS = re.compile(r"\d+")
 _PROSE: frozenset[BlockKind] = frozenset({"paragraph", "list", "caption", "footnote", "citation", "boilerplate"})
 
 
@@ -79,13 +81,10 @@ class Text:
         return _MATHS.sub(" ", self.text) if "$" in self.text or "\\(" in self.text else self.text
 
     @cached_property
-    def words(self) -> list[str]:
-        return _WORD.findall(self.plain)
-
-    @cached_property
     def spoken(self) -> int:
-        """Tokens with a letter in them; where words stand without spaces, one for two letters."""
-        spoken = sum(any(map(str.isalpha, token)) for token in self.tokens)
+        """Tokens with a letter in them, as far as it matters; where words stand without spaces, one for two letters."""
+        enough = max(self.parameters.min_words, self.parameters.min_fragment_words)
+        spoken = sum(1 for _ in islice((token for token in self.tokens if _LETTERS.search(token)), enough))
         return spoken if self.text.isascii() else max(spoken, len(_UNSPACED.findall(self.text)) // 2)
 
     @cached_property
@@ -95,7 +94,7 @@ class Text:
 
     @cached_property
     def letters(self) -> int:
-        return sum(map(str.isalpha, self.text))
+        return sum(map(len, _LETTERS.findall(self.text)))
 
     @cached_property
     def balance(self) -> tuple[float, float]:
@@ -104,7 +103,7 @@ class Text:
         visible = sum(map(len, text.split())) - text.count("|")
         if not visible:
             return 0.0, 0.0
-        return sum(map(str.isalpha, text)) / visible, sum(map(str.isdigit, text)) / visible
+        return sum(map(len, _LETTERS.findall(text))) / visible, sum(map(len, _DIGITS.findall(text))) / visible
 
     @cached_property
     def language(self) -> Language:
@@ -165,7 +164,7 @@ def _figures(seen: Text) -> Verdict | None:
     """Tables and formulas may have few letters, but not next to none."""
     text = _TAG.sub("", seen.text)
     visible = sum(map(len, text.split())) - text.count("|")
-    letters = sum(map(str.isalpha, text)) / visible if visible else 0.0
+    letters = sum(map(len, _LETTERS.findall(text))) / visible if visible else 0.0
     return _below("symbol-noise", letters, seen.parameters.min_figure_alpha_ratio)
 
 
@@ -180,9 +179,10 @@ def _marks(seen: Text) -> Verdict | None:
 
 
 def _spaced(seen: Text) -> Verdict | None:
-    if len(seen.words) < 5:
+    words = seen.plain.split()
+    if len(words) < 5:
         return None
-    spaced = sum(len(word) == 1 and word not in "aAIàéyoeu" for word in seen.words) / len(seen.words)
+    spaced = sum(len(word) == 1 and word.isalpha() and word not in "aAIàéyoeu" for word in words) / len(words)
     return _above("spaced-letters", spaced, seen.parameters.max_spaced_ratio)
 
 

@@ -31,6 +31,10 @@ class MarginCount:
         least = max(3.0, self._parameters.repeat_share * self._pages)
         return frozenset(key for key, count in self._counts.items() if count >= least and len(key) <= 200)
 
+    def repeated(self) -> frozenset[str]:
+        """Lines of two pages or more: no proof, but a hint."""
+        return frozenset(key for key, count in self._counts.items() if count >= 2 and len(key) <= 200)
+
 
 def in_margin(block: Block, page: Page, share: float) -> bool:
     if block.box is None or not page.height:

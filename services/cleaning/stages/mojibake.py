@@ -1,10 +1,16 @@
 """Text that was decoded by the wrong table (`cafÃ©`): mended where ftfy knows how, told where it cannot."""
 
+import re
+
 from ftfy import fix_encoding
 from ftfy.badness import badness, is_bad
 
 LONGEST_MENDED = 200_000
 """ftfy tries several tables on a text: a longer one is only told."""
+
+
+_INSIDE = re.compile(r"(?<=[a-zà-ÿа-я])(?:[À-ÖØ-ÞŠŽŸРС]|[¡¢£¤¥¦§¨¬¯´¶¸¼½¾¿])|[ÃÂ][¡-¿]|\b[РС][°±²³´µ¶·]")
+"""Within a word of small letters: capitals with accents and signs, as bytes of UTF-8 look where some of them were lost."""
 
 
 def mended(text: str) -> str:
@@ -16,4 +22,6 @@ def mended(text: str) -> str:
 
 def damage(text: str) -> float:
     """Unlikely sequences of characters for each word of a text."""
-    return 0.0 if text.isascii() else badness(text) / max(1, len(text.split()))
+    if text.isascii():
+        return 0.0
+    return max(badness(text), sum(1 for _ in _INSIDE.finditer(text))) / max(1, len(text.split()))

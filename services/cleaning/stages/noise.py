@@ -7,8 +7,8 @@ from math import log
 
 from wordfreq import available_languages, get_frequency_dict
 
-MIN_WORDS = 12
-"""Fewer words of a text say too little."""
+MIN_WORDS, FEW_WORDS = 12, 30
+"""Fewer words of a text say too little; up to 30 words, a text is judged as if it had 30: two strange words are no noise."""
 
 NAME_WEIGHT = 0.5
 """An unknown word with a capital or a digit in it may be a name or a unit: it counts half."""
@@ -34,7 +34,7 @@ def judged() -> frozenset[str]:
 def noise_share(text: str, language: str) -> float:
     """Share of words that are none of the language. Names, formulas and identifiers count half or not at all."""
     weights = [weight for token in text.split() if (weight := _weight_of(token, language)) is not None]
-    return sum(weights) / len(weights) if len(weights) >= MIN_WORDS else 0.0
+    return sum(weights) / max(FEW_WORDS, len(weights)) if len(weights) >= MIN_WORDS else 0.0
 
 
 @lru_cache(maxsize=1 << 16)

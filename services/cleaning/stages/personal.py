@@ -19,6 +19,9 @@ PERSONAL = frozenset({EMAIL, PHONE, CARD, IBAN})
 BEFORE, LONGEST = 40, 400
 """The patterns of detect-secrets see so many characters before and behind what the first look found."""
 
+SHORTEST_KEY = 10
+
+_DIGITS = re.compile(r"\d[ ()./\u00a0–-]{0,3}\d[ ()./\u00a0–-]{0,3}\d[ ()./\u00a0–-]{0,3}\d")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _MAY_BE_PHONE = re.compile(r"(?<![\w.])\(?\+?\d(?:[ ()./\u00a0–-]{0,3}\d){6,16}(?!\w)")
 _MAY_BE_CARD = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){12,18}(?![\w-])")
@@ -53,15 +56,20 @@ class Found:
 def find(text: str, regions: Sequence[str] = ()) -> list[Found]:
     """What there is in a text, in order, no two overlapping. National telephone numbers are found for the regions given."""
     found: list[Found] = []
-    if _MAY_BE_SECRET.search(text) is not None:
+    if (_is_long(text) or "://" in text or "PRIVATE KEY" in text) and _MAY_BE_SECRET.search(text) is not None:
         found += _secrets(text)
     if "@" in text:
         found += (Found(EMAIL, *one.span()) for one in _EMAIL.finditer(text))
-    numbers = list(_MAY_BE_PHONE.finditer(text))
+    numbers = list(_MAY_BE_PHONE.finditer(text)) if _DIGITS.search(text) is not None else []
     if numbers or _MAY_BE_IBAN.search(text) is not None:
         found += _accounts(text)
         found += (Found(PHONE, *span) for one in numbers for span in _phones(one[0], one.start(), regions))
     return _apart(found)
+
+
+def _is_long(text: str) -> bool:
+    """Whether anything in it is as long as a key."""
+    return max(map(len, text.split()), default=0) >= SHORTEST_KEY
 
 
 def masked(text: str, parameters: CleaningParameters) -> tuple[str, Counter[str], int]:

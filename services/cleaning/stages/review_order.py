@@ -1,6 +1,6 @@
 """Which text a reviewer should see next: where a label teaches most, and a share by lot, for blind spots."""
 
-from services.cleaning.stages.dataset import draw
+from services.cleaning.stages.split import draw
 from shared.contracts.documents import Chunk, GarbageItem
 from shared.contracts.review import Lane
 

@@ -79,7 +79,7 @@ def set_aside(chunk: Chunk, reason: str, score: float, threshold: float) -> Garb
     return GarbageItem(
         id=chunk.id, document=chunk.document, text=chunk.text, reason=reason, score=score, threshold=threshold,
         page=first.page if first else 1, box=first.box if first else None, section=chunk.section, spans=chunk.spans,
-        decided_by=chunk.decided_by, probability=chunk.probability, classifier=chunk.classifier,
+        flags=chunk.flags, decided_by=chunk.decided_by, probability=chunk.probability, classifier=chunk.classifier,
     )  # fmt: skip
 
 
@@ -100,13 +100,13 @@ class Returning:
         if item.spans:
             yield Chunk(
                 id=item.id, document=item.document, index=0, text=item.text, tokens=self._count(item.text),
-                section=item.section, spans=item.spans,
+                section=item.section, spans=item.spans, flags=item.flags,
             ).model_copy(update=said)  # fmt: skip
             return
         # A heading would be no chunk but a section's name, and its text would be lost.
         piece = Piece(
             text=item.text, kind="paragraph" if item.kind == "heading" else item.kind, page=item.page, box=item.box,
-            start=0, end=len(item.text), section=self.section,
+            start=0, end=len(item.text), section=self.section, flags=item.flags,
         )  # fmt: skip
         for number, chunk in enumerate(chunks(item.document, [piece], self._parameters, self._count)):
             name = digest([item.document, item.id, number])[:16]

@@ -34,8 +34,9 @@ def repair(text: str, *, keep_lines: bool = False) -> Repaired:
     removed: Counter[str] = Counter()
     text = _cut(_SOFT_TORN, "", text, "hyphen", removed)
     text = _cut(_CONTROL, "", text, "control", removed)
-    text = _cut(_BIDI, "", text, "bidi", removed)
-    text = _cut(_INVISIBLE, "", text, "invisible", removed)
+    if not text.isascii():
+        text = _cut(_BIDI, "", text, "bidi", removed)
+        text = _cut(_INVISIBLE, "", text, "invisible", removed)
     text = text.translate(SPACES)
     if not keep_lines:
         text = _cut(_TORN, "", text, "hyphen", removed)

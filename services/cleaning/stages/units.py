@@ -104,7 +104,8 @@ def _continuation(piece: Piece, following: list[Piece]) -> int | None:
 def _goes_on(piece: Piece, other: Piece) -> bool:
     """Whether a paragraph is the other half of one that was cut off."""
     near = other.kind == "paragraph" and other.section == piece.section and other.page - piece.page in (0, 1)
-    return near and _takes_up(piece.text, other.text) and _moves_on(piece, other)
+    small = other.text[:1].islower() and _is_open(piece.text)
+    return near and _takes_up(piece.text, other.text) and (small or _moves_on(piece, other))
 
 
 def _after_formula(formula: Piece, other: Piece) -> bool:
@@ -118,8 +119,11 @@ def _takes_up(text: str, following: str) -> bool:
     """A small letter goes on; after many words without an end, so does a name, a number or a bracket."""
     if following[:1].islower():
         return True
-    open_end = len(text.split()) >= MIN_OPEN_WORDS and (text[-1:].islower() or text[-1:] in ",-")
-    return open_end and not following.startswith(("|", "#", "•"))
+    return _is_open(text) and not following.startswith(("|", "#", "•"))
+
+
+def _is_open(text: str) -> bool:
+    return len(text.split()) >= MIN_OPEN_WORDS and (text[-1:].islower() or text[-1:] in ",-")
 
 
 def _moves_on(piece: Piece, other: Piece) -> bool:

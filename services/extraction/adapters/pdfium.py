@@ -11,9 +11,11 @@ import pypdfium2.raw as pdfium
 
 from services.extraction.adapters.frame import Frame
 from services.extraction.adapters.pdfium_fonts import FontTraits
+from services.extraction.adapters.pdfium_links import metadata, outline, page_links
 from services.extraction.adapters.pdfium_rules import page_drawings
 from services.extraction.adapters.pdfium_text import TextReader, mended, page_characters
 from services.extraction.stages.glyphs import RawPage, Word
+from shared.contracts.documents import OutlineEntry
 from shared.contracts.work import Rejected
 
 FARTHEST_POINTS = 1e6
@@ -100,7 +102,14 @@ class PdfFile:
                 words=_visible(words, width, height),
                 rules=rules,
                 curves=curves,
+                links=tuple(page_links(self._document, page, frame)),
             )
+
+    def outline(self) -> tuple[OutlineEntry, ...]:
+        return outline(self._document)
+
+    def metadata(self) -> dict[str, str]:
+        return metadata(self._document)
 
     def plain_text(self, number: int) -> str:
         """The characters of page `number`, from 1, in the order of its content, torn words mended. Raises PageUnreadable."""

@@ -24,7 +24,7 @@ from services.extraction.stages.scanned import in_few_sizes, sizes_of
 from services.extraction.stages.style import DocumentStyle, survey
 from services.extraction.stages.text_layer import read_page
 from shared.contracts.base import Contract
-from shared.contracts.documents import ExtractionParameters, ExtractionResult, Page
+from shared.contracts.documents import ExtractionParameters, ExtractionResult, OutlineEntry, Page
 from shared.contracts.work import Rejected
 from shared.errors import NoEngine, Unsupported
 
@@ -68,6 +68,8 @@ class Survey(Contract):
     style: dict[str, object]
     sizes: tuple[float, ...] = ()
     repaired: bool = False
+    outline: tuple[OutlineEntry, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ def _surveyed(pdf: PdfFile, sheets: Sheets, work: PageRange, at: At) -> tuple[Kn
         style=_STYLE.dump_python(known.style, mode="json"),
         sizes=sizes,
         repaired=(path.parent / REPAIRED).exists(),
+        outline=pdf.outline(),
+        metadata=pdf.metadata(),
     )
     path.with_suffix(".new").write_text(made.model_dump_json())
     path.with_suffix(".new").replace(path)
@@ -249,7 +253,14 @@ def _write(pages: Iterable[Page], known: Survey, mmd: TextIO, page_map: TextIO) 
     mmd.write("\n" if characters else "")
     title = title_of(first)
     result = ExtractionResult(
-        pages=known.pages, pages_failed=failed, blocks=blocks, characters=characters, title=title, repaired=known.repaired
+        pages=known.pages,
+        pages_failed=failed,
+        blocks=blocks,
+        characters=characters,
+        title=title,
+        repaired=known.repaired,
+        outline=known.outline,
+        metadata=known.metadata,
     )
     return result, failures
 

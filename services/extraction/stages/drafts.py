@@ -18,6 +18,8 @@ _SURE_BULLETS = re.compile(f"[{BULLETS}]")
 _BULLET = re.compile(rf"(?:[{BULLETS}–−·*-]|\(?\d{{1,2}}[.)]|\(?[a-z][.)])\s+\S")
 _CAPTION = re.compile(r"(?:Figure|Fig\.?|Table|Listing|Algorithm)\s*[A-Z]?\d+", re.IGNORECASE)
 _TERMINAL = re.compile(r"[.!?:][\"'”’)\]]*\Z")
+_ENTRY = re.compile(r"(?:\.\s?){5,}\s*[\divxlc]+\Z", re.IGNORECASE)
+"""The end of a line of a table of contents: dots that lead the eye to a page."""
 
 MIN_TABLE_ROWS = 3
 MAX_BRIDGED_ROWS = 2
@@ -81,6 +83,7 @@ def _kinds(column: Sequence[Row]) -> Iterator[tuple[DraftKind, list[Row]]]:
     """Runs of rows that are a table's, code, or text."""
     tabular = _tabular(column)
     kinds = _code_bridged([_kind(row, flag) for row, flag in zip(column, tabular, strict=True)], column)
+    kinds = [_in_sentence(index, kinds, column) or kind for index, kind in enumerate(kinds)]
     start = 0
     while start < len(column):
         kind = kinds[start]
@@ -97,7 +100,26 @@ def _kind(row: Row, tabular: bool) -> DraftKind:
         return "formula"
     if row.cells[0].table is not None:
         return "table"
-    return "code" if row.mono else "table" if tabular else "text"
+    if row.mono and not _SURE_BULLETS.match(row.text):
+        return "code"
+    return "table" if tabular else "text"
+
+
+def _in_sentence(index: int, kinds: Sequence[DraftKind], column: Sequence[Row]) -> DraftKind | None:
+    """A lone line of typewriter print right under an unfinished line is the end of its sentence: an address, a name."""
+    if kinds[index] != "code" or index == 0 or kinds[index - 1] != "text":
+        return None
+    row, above = column[index], column[index - 1]
+    if index + 1 < len(column) and kinds[index + 1] == "code" and _close(row, column[index + 1]):
+        return None
+    goes_on = abs(row.left - above.left) <= 0.3 * row.size and not _TERMINAL.search(above.text)
+    return "text" if goes_on and _close(above, row) else None
+
+
+def _close(above: Row, row: Row) -> bool:
+    """Whether two rows are lines of one size, no farther apart than lines are."""
+    size = max(row.size, above.size)
+    return row.baseline - above.baseline <= 1.45 * size and abs(row.size - above.size) <= 0.1 * size
 
 
 def _code_bridged(kinds: list[DraftKind], column: Sequence[Row]) -> list[DraftKind]:
@@ -168,6 +190,8 @@ def _paragraphs(run: Sequence[Row], usual: _Column) -> list[Draft]:
 def _parts(group: Sequence[Row], row: Row, usual: _Column) -> bool:
     """Whether a row begins something new."""
     last = group[-1]
+    if _ENTRY.search(last.text):
+        return True
     if abs(row.size - last.size) > 0.08 * max(row.size, last.size) or row.bold != last.bold:
         return True
     if row.baseline - last.baseline > 1.35 * usual.pitch * max(1.0, row.size / usual.size):

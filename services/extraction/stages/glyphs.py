@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.extraction.stages.words import Rule, Word
+from shared.contracts.documents import Link
 
 __all__ = ["Box", "RawPage", "Rule", "Word"]
 
@@ -25,4 +26,5 @@ class RawPage:
     words: tuple[Word, ...]
     rules: tuple[Rule, ...] = ()
     curves: tuple[Box, ...] = ()
+    links: tuple[Link, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)

@@ -72,7 +72,8 @@ def _pitch(run: Sequence[Word]) -> float | None:
     """The width of a character, where characters stand on a grid: code. Steps that are left free are spaces."""
     steps = [other.left - one.left for one, other in pairwise(run)]
     near = sorted(step for step in steps if step > 0.2 * run[0].size)
-    if len(run) < MIN_GRID or len(near) < len(steps):
+    leaders = sum(word.text in ".·…" for word in run)
+    if len(run) < MIN_GRID or len(near) < len(steps) or 2 * leaders > len(run):
         return None
     pitch = median(near[: max(1, len(near) // 2)])
     close = sum(step < 1.5 * pitch for step in steps)

@@ -29,7 +29,7 @@ def read_page(raw: RawPage, style: DocumentStyle) -> Page:
     """A page's blocks in reading order; spans are zero until the page is rendered as MMD. Text turned sideways follows."""
     blocks = [turned_back(block, raw, turn) for turn, level in level_parts(raw) for block in _blocks(level, style)]
     width, height = round(raw.width, 1), round(raw.height, 1)
-    return Page(number=raw.number, width=width, height=height, engine=ENGINE, blocks=tuple(blocks))
+    return Page(number=raw.number, width=width, height=height, engine=ENGINE, blocks=tuple(blocks), links=raw.links)
 
 
 def _blocks(raw: RawPage, style: DocumentStyle) -> Iterator[Block]:

@@ -21,14 +21,15 @@ from shared.clock import now
 from shared.contracts.forgetting import Forgetting, Receipt
 from shared.contracts.learning import DatasetWish
 from shared.contracts.views import FINISHED
-from shared.contracts.work import ChoreWork, DocumentWork
+from shared.contracts.work import ChoreWork, DocumentWork, PreviewWork
 from shared.errors import Conflict, LeaseHeld, NotFound
 from shared.ids import dataset_job, document_job, run_job, short
+from shared.indexing import index_forgotten
 from shared.keys import new_trace
 from shared.objects import ObjectStore, Series, read_contract
-from shared.pipeline import STAGES, chain
+from shared.pipeline import PREVIEW, STAGES, chain
 from shared.queue import Leases
-from shared.records import Records, index_forgotten
+from shared.records import Records
 from shared.results import committed
 from shared.tombstones import latest_receipt, tombstone
 
@@ -151,6 +152,7 @@ def paths_of(store: ObjectStore, catalog: Catalog, document: str) -> Iterator[tu
     yield from (("labels", path) for path in store.list(layout.labels(document)))
     for stage in DOCUMENT_STAGES:
         yield from ((stage, path) for path in _results(store, catalog, stage, document))
+    yield from (("previews", path) for path in _previews(store, document))
     yield from (("uploads", path) for path in store.list("uploads") if _is(store, path, document))
     for path in store.list("jobs"):
         if path.split("/")[1].startswith("document.") and path.split("/")[1].endswith(f".{short(document)}"):
@@ -169,6 +171,15 @@ def _results(store: ObjectStore, catalog: Catalog, stage: str, document: str) ->
         files = list(paths)
         if _owned(store, stage, key, files, document, known):
             yield from sorted(files, key=lambda path: path == layout.manifest(stage, key))
+
+
+def _previews(store: ObjectStore, document: str) -> Iterator[str]:
+    """Of datasets that the document would or may have been in, replayed or not: a preview is quickly made again."""
+    for key, paths in groupby(sorted(store.list(f"stages/{PREVIEW.name}")), key=lambda path: path.split("/")[2]):
+        manifest = committed(store, PREVIEW.name, key)
+        work = PreviewWork.model_validate(manifest.work) if manifest else None
+        if work is None or work.parameters.replay.datasets or any(one.document == document for one in work.inputs):
+            yield from sorted(paths, key=lambda path: path == layout.manifest(PREVIEW.name, key))
 
 
 def _owned(store: ObjectStore, stage: str, key: str, files: list[str], document: str, known: set[str]) -> bool:

@@ -1,5 +1,6 @@
 """Which chores there are: each kind of job that the gateway does itself, and what does it."""
 
+import time
 from typing import Any
 
 from services.gateway.chores.forgetting import Removal
@@ -8,6 +9,7 @@ from services.gateway.chores.tidying import Tidying
 from services.gateway.parts import Parts
 from shared.contracts.work import ChoreWork
 from shared.halves import open_halves
+from shared.keys import new_trace
 from shared.reindex import reindex
 
 
@@ -30,5 +32,13 @@ def chores(parts: Parts) -> Chores:
         parts.evidence.refresh()
         return dict(removed)
 
+    def regular() -> None:
+        parts.evidence.refresh()
+        period = int(time.time() // (parts.settings.tidy_hours * 3600))
+        work = ChoreWork(
+            job=f"tidy.regular.{period}", trace=new_trace(), chore="tidy", older_seconds=parts.settings.tidy_age_hours * 3600
+        )
+        parts.records.ask_chore(work)
+
     kinds: dict[str, Chore] = {"settings": recompute, "reindex": rebuild, "tidy": tidy, "forget": forget}
-    return Chores(parts.catalog, parts.leases, kinds)
+    return Chores(parts.catalog, parts.leases, kinds, regular)

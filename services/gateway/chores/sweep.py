@@ -32,6 +32,8 @@ class Chores:
     catalog: Catalog
     leases: Leases
     kinds: Mapping[str, Chore]
+    regular: Callable[[], object] = lambda: None
+    """Asks for what is to be done every so often; asking twice in one period changes nothing."""
 
     def sweep(self) -> int:
         """Carry out what is due; returns how many were taken up. Raises Unavailable."""
@@ -94,6 +96,7 @@ def do_chores(chores: Chores, every_seconds: float, woken: Event, stopped: Event
         if stopped.is_set():
             return
         try:
+            chores.regular()
             chores.sweep()
         except Unavailable:
             log().warning("chores.unavailable")

@@ -7,6 +7,7 @@ from shared import layout
 from shared.contracts.documents import Membership
 from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ModelTrace, RunTrace, Uses
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.review import ClassifierWish
 from shared.ids import short
 from shared.objects import ObjectStore, Series, read_contract
 from shared.pipeline import DATASET, TRAINING
@@ -16,13 +17,16 @@ from shared.results import committed
 def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datasets: Iterable[str]) -> Uses:
     """What there is to say of a document that stands (or stood) on these shelves, looking into these datasets."""
     places = sorted(shelves, key=lambda one: one.collection)
-    held = tuple(trace for dataset in datasets if (trace := _dataset(store, dataset, document)) is not None)
+    looked_in = sorted(datasets)
+    found = {one: trace for one in looked_in if (trace := _dataset(store, one, document)) is not None}
+    held = (*found.values(), *_unfinished_replays(store, looked_in, frozenset(found)))
     runs = tuple(_runs(store, {one.dataset: one for one in held}))
     models = tuple(_models(store, {one.run: one for one in runs}))
     return Uses(
         document=document, collections=tuple(one.collection for one in places),
         filenames=tuple(sorted({one.filename for one in places})), datasets=held, runs=runs, models=models,
         deployments=tuple(_deployments(store, {one.model for one in models})),
+        classifiers=tuple(_classifiers(store, document)),
     )  # fmt: skip
 
 
@@ -55,6 +59,16 @@ def _dataset(store: ObjectStore, dataset: str, document: str) -> DatasetTrace | 
     return DatasetTrace(dataset=dataset, name=wish.name, inputs=asked, **lines)
 
 
+def _unfinished_replays(store: ObjectStore, datasets: Iterable[str], held: frozenset[str]) -> Iterator[DatasetTrace]:
+    """Datasets that were to replay from those, and that nobody can look into yet."""
+    for dataset in datasets:
+        wish = read_contract(store, layout.dataset(dataset), DatasetWish)
+        if wish is None or dataset in held or not held.intersection(wish.parameters.replay.datasets):
+            continue
+        if committed(store, DATASET.name, wish.key) is None:
+            yield DatasetTrace(dataset=dataset, name=wish.name, inputs=False)
+
+
 def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace]) -> Iterator[RunTrace]:
     for path in sorted(store.list("runs")):
         wish = read_contract(store, path, RunWish)
@@ -70,6 +84,14 @@ def _models(store: ObjectStore, runs: dict[str, RunTrace]) -> Iterator[ModelTrac
         model = read_contract(store, path, Model)
         if model is not None and model.run in runs:
             yield ModelTrace(model=model.id, run=model.run, trained=runs[model.run].trained)
+
+
+def _classifiers(store: ObjectStore, document: str) -> Iterator[str]:
+    """Versions that learned from labels of the document."""
+    for path in sorted(store.list("classifiers")):
+        wish = read_contract(store, path, ClassifierWish)
+        if wish is not None and any(source.document == document for source in wish.labels):
+            yield short(wish.key)
 
 
 def _deployments(store: ObjectStore, models: set[str]) -> Iterator[DeploymentTrace]:

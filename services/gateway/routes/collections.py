@@ -8,17 +8,23 @@ from sse_starlette import EventSourceResponse
 
 from services.gateway.asking import monitored
 from services.gateway.auth import Reader, Writer
+from services.gateway.change_costs import estimate
 from services.gateway.events import After, collection_look, watch
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.shelves import collection_of
+from shared.contracts.costs import ChangeCost
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.views import CollectionView, ListPage
 from shared.errors import InvalidInput
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
+Changes = Annotated[
+    dict[str, Any],
+    Body(description="JSON merge patch (RFC 7396) of the settings.", examples=[{"chunking": {"max_tokens": 512}}]),
+]
 Collection = Annotated[str, Path(description="Name of the collection.", examples=["papers"])]
 
 
@@ -44,29 +50,50 @@ def put_collection(
     return _set(parts, collection, parameters, response)
 
 
-@router.patch("/{collection}", summary="Change some of a collection's settings", responses={201: {"model": CollectionView}})
+@router.patch(
+    "/{collection}",
+    summary="Change some of a collection's settings",
+    response_model=CollectionView | ChangeCost,
+    responses={201: {"model": CollectionView}, 202: {"model": CollectionView}},
+)
 def patch_collection(
     parts: PartsOf,
     _: Writer,
     collection: Collection,
     response: Response,
-    changes: Annotated[
-        dict[str, Any],
-        Body(description="JSON merge patch (RFC 7396) of the settings.", examples=[{"chunking": {"max_tokens": 512}}]),
-    ],
-) -> CollectionView:
+    changes: Changes,
+    dry_run: Annotated[bool, Query(description="Change nothing; answer an `ChangeCost` of what it would do again.")] = False,
+) -> CollectionView | ChangeCost:
     """What is left out stays as it is, and `null` brings a default back. Documents that stand on the shelf are taken
     through the stages that depend on what changed, and through no others: 202, with the job that sets them going in `Link`.
     The collection is made where there is none. `POST …/estimate` says beforehand what would be done again."""
+    if dry_run:
+        return _estimate(parts, collection, changes)
     standing = parts.catalog.collection(collection)
     response.status_code = 200 if standing else 201
+    return _set(parts, collection, _patched(standing, changes), response)
+
+
+@router.post("/{collection}/estimate", summary="See what a change of settings would cost")
+def estimate_change(parts: PartsOf, _: Reader, collection: Collection, changes: Changes) -> ChangeCost:
+    """Which stages would be done again, for how many documents and pages, and for how many seconds, by what the collection's
+    own workers took so far. Nothing is changed. Settings that were in force before cost nothing to go back to."""
+    return _estimate(parts, collection, changes)
+
+
+def _estimate(parts: Parts, collection: str, changes: dict[str, Any]) -> ChangeCost:
+    standing = collection_of(parts.catalog, collection)
+    return estimate(parts.store, parts.catalog, collection, standing.parameters, _patched(standing, changes))
+
+
+def _patched(standing: CollectionView | None, changes: dict[str, Any]) -> ProcessingParameters:
+    """Raises InvalidInput."""
     before = (standing.parameters if standing else ProcessingParameters()).model_dump(mode="json")
     try:
-        parameters = ProcessingParameters.model_validate(merge_patch(before, changes))
+        return ProcessingParameters.model_validate(merge_patch(before, changes))
     except ValidationError as error:
         wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors(), "body"))
         raise InvalidInput(f"These settings cannot be: {wrong}.") from None
-    return _set(parts, collection, parameters, response)
 
 
 @router.get("/{collection}/events", summary="Watch a collection", response_class=EventSourceResponse)

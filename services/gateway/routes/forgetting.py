@@ -17,8 +17,8 @@ from shared.contracts.base import Contract
 from shared.contracts.forgetting import Forgetting, ForgottenView, Receipt
 from shared.contracts.views import ListPage
 from shared.errors import Conflict, InvalidInput, NotFound
+from shared.indexing import index_forgotten
 from shared.objects import Series
-from shared.records import index_forgotten
 from shared.tombstones import tombstone
 
 router = APIRouter(prefix="/v1", tags=["forgetting"])

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from services.gateway.auth import Admin
 from services.gateway.idempotency import OnceOf, Reply
+from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from shared.contracts.base import Contract
-from shared.contracts.keys import ApiKey, Scope
+from shared.contracts.keys import ApiKey, Deed, Scope
 from shared.contracts.views import KeyView, ListPage
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
@@ -53,6 +54,12 @@ def list_keys(parts: PartsOf, _: Admin) -> ListPage[KeyView]:
 def revoke_key(parts: PartsOf, _: Admin, key: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]) -> KeyView:
     """From now on it is worth nothing."""
     return _view(parts.records.revoke_key(key))
+
+
+@router.get("/audit", summary="See who changed what")
+def list_deeds(parts: PartsOf, _: Admin, paging: PagingOf) -> ListPage[Deed]:
+    """The audit log, newest first: each request that changed something, with the key that asked."""
+    return paging.page(parts.catalog.deeds(paging.slice), lambda one: (one.at, one.id))
 
 
 def _view(key: ApiKey) -> KeyView:

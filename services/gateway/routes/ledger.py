@@ -12,13 +12,12 @@ from services.gateway.pagination import Cursor, Limit, decode_cursor, encode_cur
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.routes.collections import Collection
 from services.gateway.routes.documents import DocumentId
-from services.gateway.shelves import collection_of, document_of, places_of
-from shared.contracts.documents import LineFate, ProcessingParameters
+from services.gateway.shelves import collection_of, document_of, keys_of, places_of
+from shared.contracts.documents import LineFate
 from shared.contracts.ledger import CollectionLedger, DocumentLedger, LedgerView, PageAccount, PageLedger
 from shared.contracts.views import DocumentView
 from shared.contracts.work import DocumentWork, File, Manifest
 from shared.errors import Conflict, NotFound
-from shared.pipeline import chain
 from shared.results import standing
 
 router = APIRouter(prefix="/v1", tags=["ledger"])
@@ -112,9 +111,3 @@ def _pages_from(
         if len(items) == limit:
             return tuple(items), encode_cursor(end) if end < file.size_bytes else None
     return tuple(items), None
-
-
-def keys_of(document: str, collection: str, parameters: ProcessingParameters) -> dict[str, str]:
-    """The names of a document's results under these settings, by stage."""
-    work = DocumentWork(job="", trace="", collection=collection, document=document, parameters=parameters)
-    return {stage.name: stage.key(work) for stage in chain(work)}

@@ -7,6 +7,7 @@ WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 36
 TICKS = 5
 MOST_POINTS = 600
+BAR = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,15 @@ class Line:
 
     name: str
     points: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a histogram, its height in pixels."""
+
+    label: str
+    count: int
+    height: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,13 @@ class Chart:
     right: int = WIDTH - RIGHT
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
+
+
+def lengths(bins: list[dict[str, int]]) -> list[Bar]:
+    """Examples, trained on and held out, by the tokens that they have at most."""
+    counts = [(one["up_to"], one.get("train", 0) + one.get("heldout", 0)) for one in bins]
+    most = max((count for _, count in counts), default=0) or 1
+    return [Bar(f"≤ {up_to}", count, round(BAR * count / most, 1)) for up_to, count in counts]
 
 
 def losses(curves: dict[str, list[tuple[float, float]]]) -> Chart:

@@ -10,12 +10,13 @@ from services.gateway.bases import require_base
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
-from services.gateway.routes.datasets import DatasetId, dataset_of
-from services.gateway.web import forms
+from services.gateway.routes.datasets import DatasetId, PreviewId, dataset_of, preview_of
+from services.gateway.web import charts, forms
+from services.gateway.web.cards import Cards
 from services.gateway.web.entry import ByReviewer, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
-from shared.bases import read_base
+from shared.bases import base_object, read_base
 from shared.catalog.protocol import Slice
 from shared.contracts.base import Contract
 from shared.contracts.learning import DatasetParameters, Example
@@ -24,11 +25,12 @@ from shared.contracts.views import FINISHED, DatasetView, StageView
 from shared.errors import InvalidInput
 from shared.pipeline import DATASET
 from shared.results import committed
-from shared.template import render_prompt
+from shared.template import CONFIG, OWN, PromptTemplate, template_of
 
 routes = router()
 
 SHOWN = 12
+PREVIEW_DOCUMENTS = 5
 SHOWN_BYTES = 256 << 10
 
 
@@ -37,8 +39,12 @@ def datasets(
     request: Request, parts: PartsOf, session: Viewer, paging: PagingOf, collection: Annotated[str, Query(max_length=63)] = ""
 ) -> Response:
     """Newest first, and a form for another."""
-    found = paging.page(parts.catalog.datasets(paging.slice), lambda one: (one.wish.created_at, one.id))
-    rows = [{"view": one, "told": on_the_way(one.state, DATASET.name), "result": result_of(one.stages)} for one in found.items]
+    found = paging.page(parts.catalog.dataset_heads(paging.slice), lambda one: (one.created_at, one.id))
+    cards: Cards = request.app.state.cards
+    rows = [
+        {"head": one, "card": cards.of(one.id), "told": on_the_way(one.state, DATASET.name), "result": result_of(one.stages)}
+        for one in found.items
+    ]
     return page(
         request, session, "datasets.html", here="datasets", rows=rows, following=found.next_cursor, collection=collection,
         collections=parts.catalog.collections(Slice(100)),
@@ -56,6 +62,30 @@ def build(parts: PartsOf, posted: ByReviewer) -> Response:
     return back(f"/datasets/{view.id}")
 
 
+@routes.post("/datasets/preview")
+def look(parts: PartsOf, posted: ByReviewer) -> Response:
+    """What a dataset would hold, before it is asked for."""
+    base = parts.settings.default_base
+    require_base(parts.store, base)
+    parameters = checked(DatasetParameters, DatasetParameters(), posted.several)
+    preview = parts.records.preview_dataset(posted.get("collection"), base, parameters, PREVIEW_DOCUMENTS, SHOWN)
+    return back(f"/datasets/previews/{preview}?collection={posted.get('collection')}")
+
+
+@routes.get("/datasets/previews/{preview}")
+def preview(
+    request: Request, parts: PartsOf, session: Viewer, preview: PreviewId,
+    collection: Annotated[str, Query(max_length=63)] = "",
+) -> Response:  # fmt: skip
+    view = preview_of(parts, preview)
+    made = view.preview
+    return page(
+        request, session, "preview.html", here="datasets", view=view, preview=made, collection=collection,
+        told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
+        bars=charts.lengths([one.model_dump() for one in made.lengths]) if made else [],
+    )  # fmt: skip
+
+
 @routes.get("/datasets/{dataset}")
 def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetId) -> Response:
     """Its examples, with the template and the end of the answer in plain sight."""
@@ -65,8 +95,8 @@ def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetI
     return page(
         request, session, "dataset.html", here="datasets", dataset=view, result=result_of(view.stages),
         told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
-        examples=_examples(parts, view), eos=base.eos_token if base else "",
-        fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
+        bars=charts.lengths(result_of(view.stages).get("lengths", [])), examples=_examples(parts, view),
+        eos=base.eos_token if base else "", fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
     )  # fmt: skip
 
 
@@ -101,5 +131,16 @@ def _examples(parts: Parts, view: DatasetView) -> list[dict[str, Any]]:
     block = parts.store.read_range(file.path, 0, min(file.size_bytes, SHOWN_BYTES))
     lines = block.split(b"\n")[: SHOWN + 1][:-1] if file.size_bytes else []
     found = [Example.model_validate({**json.loads(line)}) for line in lines if line]
-    template = view.wish.parameters.template
-    return [{"of": one, "prompt": render_prompt(template, one.instruction, one.input)} for one in found]
+    template = _template(parts, view)
+    return [
+        {"of": one, "prompt": template.prompt(one.instruction, one.input) if template else one.instruction} for one in found
+    ]
+
+
+def _template(parts: Parts, view: DatasetView) -> PromptTemplate | None:
+    """The template that the examples are rendered with; None where the base that brings it is gone."""
+    base = read_base(parts.store, view.wish.base)
+    files = {
+        name: parts.store.read(base_object(base, name)) for name in (CONFIG, OWN) if base is not None and name in base.files
+    }
+    return template_of(view.wish.parameters.template, files.get(CONFIG), files.get(OWN))

@@ -10,6 +10,8 @@ from services.gateway.leaves import Leaves, of_number, of_page, of_spans
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.routes.documents import DocumentId
+from services.gateway.routes.ledger import get_ledger
+from services.gateway.sessions import Session
 from services.gateway.shelves import collection_of, document_of, places_of, stage_key
 from services.gateway.web import forms
 from services.gateway.web.entry import ByReviewer, Reviewer, Viewer
@@ -20,6 +22,7 @@ from services.gateway.web.shelf import Collection
 from services.gateway.web.words import on_the_way
 from shared import layout
 from shared.contracts.documents import Chunk, GarbageItem, LineFate, Page, ProcessingParameters
+from shared.contracts.ledger import DocumentLedger
 from shared.contracts.views import FINISHED, DocumentView
 from shared.contracts.work import File
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -30,6 +33,7 @@ routes = router()
 
 PageNumber = Annotated[int, Path(ge=1, le=1_000_000)]
 
+LEDGER_PAGES = 200
 DIFFERENCE_BYTES = 400_000
 DIFFERENCE_LINES = 600
 
@@ -53,7 +57,7 @@ def document(
         request, session, "document.html", here="shelf", document=view, leaf=leaf, number=page_number, total=total,
         parts=parts_of(leaf, lines, chunks, garbage) if leaf else [], chunks=chunks,
         results=results, told=on_the_way(view.state, view.stage), open=view.state not in FINISHED,
-        after=parts.catalog.latest_event(), others=_others(parts, view),
+        after=parts.catalog.latest_event(), others=_others(parts, view), ledger=_ledger(parts, session, view),
     )  # fmt: skip
 
 
@@ -92,6 +96,7 @@ def rerun(request: Request, parts: PartsOf, posted: ByReviewer, collection: Coll
     standing = parts.catalog.collection(name)
     if standing is None or standing.parameters != parameters:
         parts.records.set_parameters(name, parameters)
+        parts.woken.set()
     parts.records.add_document(name, layout.source(view.id), view.filename, view.id, view.size_bytes)
     return back(f"/shelf/{collection}/documents/{view.id}/difference?other={name}")
 
@@ -153,6 +158,12 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return found
+
+
+def _ledger(parts: Parts, session: Session, view: DocumentView) -> DocumentLedger | None:
+    """What became of its pages: all sums, and the first pages one by one."""
+    found = get_ledger(parts, session.key, view.id, view.collection, LEDGER_PAGES, None)
+    return found if found.pages.read else None
 
 
 def _others(parts: Parts, view: DocumentView) -> list[str]:

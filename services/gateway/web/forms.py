@@ -49,19 +49,19 @@ def values(contract: type[BaseModel], standing: BaseModel, sent: dict[str, list[
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             merged[name] = values(annotation, getattr(standing, name), sent, f"{path}.")
         elif path in sent:
-            merged[name] = _value(_kind(info), sent[path])
+            merged[name] = _value(info, sent[path])
     return merged
 
 
-def _value(kind: str | None, sent: list[str]) -> Any:
-    last = sent[-1].strip()
+def _value(info: FieldInfo, sent: list[str]) -> Any:
+    kind, last = _kind(info), sent[-1].strip()
     if kind == "switch":
         return last == "on"
     if kind == "list":
         return [part.strip() for part in last.split(",") if part.strip()]
     if kind == "several":
         return [one for one in sent if one]
-    return None if last == "" and kind in ("number", "whole", "text") else last
+    return None if last == "" and type(None) in get_args(info.annotation) else last
 
 
 def _field(path: str, name: str, info: FieldInfo, value: Any) -> Field:

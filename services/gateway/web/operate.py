@@ -36,6 +36,7 @@ def _operate(request: Request, parts: Parts, session: Any, secret: str = "", sta
         running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
         waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
         deployments=catalog.deployments(), keys=catalog.keys() if allows(session.key, "admin") else None, secret=secret,
+        deeds=catalog.deeds(Slice(SHOWN)) if allows(session.key, "admin") else (),
     )  # fmt: skip
 
 

@@ -67,6 +67,8 @@ class PageRoute(APIRoute):
                 return _sign_in(request)
             except (LecternError, RequestValidationError, HTTPException) as error:
                 return _told(request, error)
+            except Exception as error:
+                return _broken(request, error)
 
         return answer
 
@@ -87,13 +89,21 @@ def _told(request: Request, error: LecternError | RequestValidationError | HTTPE
     if isinstance(error, LecternError):
         status, detail = STATUS.get(error.code), error.message
         if status is None:
-            return unforeseen(request, error)
+            return _broken(request, error)
     elif isinstance(error, HTTPException):
         status, detail = error.status_code, str(error.detail)
     else:
         status, detail = 422, "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors()))
     session = session_of(request.app.state.parts.catalog, request)
     return page(request, session, "problem.html", status=status, code=status, detail=detail)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    """Told to the log in full, and to people by its trace alone. No catalog is asked: it may be what broke."""
+    status = unforeseen(request, error).status_code
+    trace = request.scope.get("lectern.trace", "")
+    detail = f"Something broke in Lectern. The log tells more under the trace {trace}."
+    return page(request, None, "problem.html", status=status, code=status, detail=detail)
 
 
 assets = APIRouter(include_in_schema=False)

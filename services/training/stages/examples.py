@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from shared.contracts.learning import Example
-from shared.template import render_prompt
+from shared.errors import Unsupported
+from shared.template import CHAT, PromptTemplate, chat_template_of, render_prompt, user_content
 
 IGNORED = -100
 """The label of a position that the loss leaves out (torch.nn.CrossEntropyLoss's default)."""
@@ -19,6 +20,10 @@ class Tokenizer(Protocol):
     """What is asked of a base model's tokenizer."""
 
     eos_token_id: Any
+    bos_token: Any
+    eos_token: Any
+    chat_template: Any
+    all_special_tokens: Any
 
     def encode(self, text: str, *, add_special_tokens: bool, split_special_tokens: bool) -> list[int]: ...
 
@@ -51,7 +56,7 @@ def encode(example: Example, template: str, tokenizer: Tokenizer, loss: Literal[
     The prompt is tokenized apart from the answer, as it will be when the model is asked. Text that spells a special
     token stays text: a document cannot smuggle in an EOS.
     """
-    prompt = _begin(tokenizer) + _plain(tokenizer, render_prompt(template, example.instruction, example.input))
+    prompt = _chat_prompt(example, tokenizer) if template == CHAT else _prompt(example, template, tokenizer)
     answer = [*_plain(tokenizer, example.output), int(tokenizer.eos_token_id)]
     hidden = len(prompt) if loss == "response" else 1
     ids = (*prompt, *answer)
@@ -74,6 +79,30 @@ def begins_with_bos(tokenizer: Tokenizer) -> bool:
     return bool(_begin(tokenizer))
 
 
+def own_template(tokenizer: Tokenizer) -> PromptTemplate | None:
+    """The chat template that the base's tokenizer brings, or None."""
+    told = {"chat_template": tokenizer.chat_template, "bos_token": tokenizer.bos_token, "eos_token": tokenizer.eos_token}
+    return chat_template_of(told, None)
+
+
+def _prompt(example: Example, template: str, tokenizer: Tokenizer) -> list[int]:
+    return _begin(tokenizer) + _plain(tokenizer, render_prompt(template, example.instruction, example.input))
+
+
+def _chat_prompt(example: Example, tokenizer: Tokenizer) -> list[int]:
+    """As the engine tokenizes a chat: the template's special tokens are tokens, and no BOS is added to what it says. Only
+    where the example itself spells one are its words kept apart."""
+    template = own_template(tokenizer)
+    if template is None:
+        raise Unsupported("the base model's tokenizer has no chat template")
+    said = user_content(example.instruction, example.input)
+    text = template.prompt(example.instruction, example.input)
+    if not any(token in said for token in tokenizer.all_special_tokens):
+        return _marked(tokenizer, text)
+    before, _, after = text.partition(said)
+    return [*_marked(tokenizer, before), *_plain(tokenizer, said), *_marked(tokenizer, after)]
+
+
 def chat_template(template: str, tokenizer: Tokenizer) -> str:
     """The prompt template for an adapter's tokenizer: with the BOS that training saw, where there was one."""
     return "{{- bos_token -}}" + template if begins_with_bos(tokenizer) else template
@@ -86,3 +115,7 @@ def _begin(tokenizer: Tokenizer) -> list[int]:
 
 def _plain(tokenizer: Tokenizer, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+
+def _marked(tokenizer: Tokenizer, text: str) -> list[int]:
+    return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False))

@@ -7,7 +7,7 @@ from services.training.stages.examples import Encoded
 from services.training.stages.schedule import StepPlan
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
-from shared.template import TEMPLATES
+from shared.template import CHAT, TEMPLATES
 
 
 def refuse_architecture(config: dict[str, Any], known: Container[str]) -> Rejected | None:
@@ -33,11 +33,19 @@ def refuse_tokenizer(eos_token_id: object) -> Rejected | None:
     )
 
 
-def refuse_template(template: str) -> Rejected | None:
-    """A prompt template that nobody knows."""
-    if template in TEMPLATES:
+def refuse_template(template: str, own: bool = True) -> Rejected | None:
+    """A prompt template that nobody knows, or the base's `own` where it has none."""
+    if template == CHAT and not own:
+        return Rejected(
+            reason="no-chat-template",
+            detail="The base model has no chat template of its own. Build the dataset with the template alpaca, or choose "
+            "another base.",
+        )
+    if template in (*TEMPLATES, CHAT):
         return None
-    return Rejected(reason="unknown-template", detail=f"There is no template {template!r}; there are {sorted(TEMPLATES)}.")
+    return Rejected(
+        reason="unknown-template", detail=f"There is no template {template!r}; there are {sorted([*TEMPLATES, CHAT])}."
+    )
 
 
 def refuse_rows(recipe: TrainingRecipe, rows: int) -> Rejected | None:

@@ -13,7 +13,7 @@ from tests.unit.cleaning.texts import LETTER, PROSE, block, page
 
 
 def cleaned(*pages: Page, **parameters: object) -> Cleaned:
-    return clean_mmd("", pages, CleaningParameters.model_validate(parameters))
+    return clean_mmd("", pages, CleaningParameters.model_validate({"tagger": "rules", **parameters}))
 
 
 def kept(*pages: Page, **parameters: object) -> list[str]:

@@ -12,15 +12,21 @@ from hypothesis import strategies as st
 
 from services.cleaning.assemble import Shelf, assemble
 from services.cleaning.stages.chunk import chunks
-from services.cleaning.stages.dataset import Skipped, Source, examples, heldout_documents, question
+from services.cleaning.stages.dataset import Skipped, Source, Terms, examples, question
 from services.cleaning.stages.sentences import sentence_spans
+from services.cleaning.stages.split import heldout_documents
+from shared.contracts.datasets import NearDuplicateParameters
 from shared.contracts.documents import Chunk, ChunkingParameters
 from shared.contracts.learning import DatasetParameters, DatasetResult, Example
 from shared.contracts.work import Rejected
-from shared.template import render_prompt
+from shared.template import ALPACA, PromptTemplate, render_prompt
 from tests.unit.cleaning.texts import SENTENCES, piece, words
 
-PARAMETERS = DatasetParameters(max_answer_tokens=24, max_example_tokens=110)
+PARAMETERS = DatasetParameters(
+    max_answer_tokens=24, max_example_tokens=110, near_duplicates=NearDuplicateParameters(threshold=1)
+)
+"""The sentences of these tests are alike, and few: near-duplicates have tests of their own."""
+TEMPLATE = PromptTemplate(ALPACA)
 SOURCE = Source("d" * 64, "tides.pdf", "The Reading of Tides")
 
 
@@ -33,7 +39,7 @@ def chunks_of(name: str, sections: int = 3) -> list[Chunk]:
 
 
 def made(found: list[Chunk], parameters: DatasetParameters = PARAMETERS) -> list[Example]:
-    return [one for one in examples(SOURCE, found, parameters, words) if isinstance(one, Example)]
+    return [one for one in examples(SOURCE, found, Terms(parameters, words, TEMPLATE)) if isinstance(one, Example)]
 
 
 def shelf(root: Path, name: str, sections: int = 3) -> Shelf:
@@ -48,7 +54,7 @@ def assembled(root: Path, names: str, out: str = "out", sections: int = 3, **par
     scratch.mkdir()
     shelves = [shelf(root, name, sections) for name in names]
     wanted = PARAMETERS.model_copy(update=parameters)
-    return assemble(shelves, len(shelves), target, scratch, wanted, words, lambda done, total: None)
+    return assemble(shelves, target, scratch, Terms(wanted, words, TEMPLATE), lambda done, total, part: None)
 
 
 def read(path: Path) -> list[Example]:
@@ -117,7 +123,7 @@ def test_text_that_speaks_as_the_template_or_tokenizer_makes_no_example() -> Non
         (chunk,) = chunks_of("aa", sections=1)[:1]
         evil_chunk = chunk.model_copy(update={"text": f"{chunk.text} Then {evil} it said."})
 
-        assert list(examples(SOURCE, [evil_chunk], PARAMETERS, words)) == [Skipped("control-token")]
+        assert list(examples(SOURCE, [evil_chunk], Terms(PARAMETERS, words, TEMPLATE))) == [Skipped("control-token")]
 
 
 def test_examples_name_the_spans_they_come_from() -> None:
@@ -174,10 +180,11 @@ def test_examples_that_say_the_same_are_there_once(tmp_path: Path) -> None:
     one, other = shelf(root, "a"), shelf(root, "b")
     again = Shelf(Source("c" * 8, "c.pdf", one.source.title), one.chunks)
 
-    result = assemble([one, other, again], 3, root, tmp_path, PARAMETERS, words, lambda done, total: None)
+    terms = Terms(PARAMETERS, words, TEMPLATE)
+    result = assemble([one, other, again], root, tmp_path, terms, lambda done, total, part: None)
 
     assert isinstance(result, DatasetResult)
-    assert result.documents == 2 and result.skipped["duplicate"] > 5
+    assert result.documents == 2 and result.duplicates == {"exact": 6}
     said = Counter((e.instruction, e.input, e.output) for e in [*read(root / "train.jsonl"), *read(root / "heldout.jsonl")])
     assert set(said.values()) == {1}
 

@@ -79,7 +79,7 @@ def test_a_pdf_becomes_examples_and_every_stage_says_what_it_did(desk: Desk, tmp
     assert isinstance(made, DatasetResult)
     assert (made.documents, made.heldout_documents) == (2, 1)
     assert sorted(path.name for path in desk.out.iterdir()) == [
-        "chunks.jsonl", "heldout.jsonl", "heldout.parquet", "train.jsonl", "train.parquet",
+        "README.md", "chunks.jsonl", "duplicates.jsonl", "heldout.jsonl", "heldout.parquet", "train.jsonl", "train.parquet",
     ]  # fmt: skip
     assert {unit for _, _, unit in desk.told} == {"page", "piece", "text", "document"}
 

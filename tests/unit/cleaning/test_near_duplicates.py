@@ -14,7 +14,7 @@ from services.cleaning.adapters.minhash import Sketched, Sketcher
 from services.cleaning.duplicates import ChunkFile, Found, find_duplicates
 from services.cleaning.stages.near_duplicates import bands, first_copies, near_links
 from services.cleaning.stages.shingles import Shingler, jaccard, words_of
-from shared.contracts.learning import DuplicateLink, NearDuplicateParameters
+from shared.contracts.datasets import DuplicateLink, NearDuplicateParameters
 
 WORDS = [f"word{number}" for number in range(400)]
 

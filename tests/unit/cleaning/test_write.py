@@ -12,7 +12,7 @@ def test_lines_jsonl_holds_every_line_of_a_document_in_order(tmp_path: Path) -> 
     pages = [page(block("The Journal", "header"), block(PROSE), block("Level in metres"), number=n) for n in (1, 2)]
     (tmp_path / "pages.jsonl").write_text("".join(one.model_dump_json() + "\n" for one in pages))
 
-    result = clean_to(tmp_path / "pages.jsonl", tmp_path, "d", CleaningParameters(), lambda done: None)
+    result = clean_to(tmp_path / "pages.jsonl", tmp_path, "d", CleaningParameters(tagger="rules"), None, lambda done: None)
 
     lines = [LineFate.model_validate_json(line) for line in (tmp_path / LINES).read_text().splitlines()]
     assert [(one.page, one.block, one.line) for one in lines] == [(page, block, 0) for page in (1, 2) for block in (0, 1, 2)]

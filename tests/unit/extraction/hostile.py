@@ -107,6 +107,19 @@ def vast_cmap() -> bytes:
     return written({1: CATALOG, 2: TREE, 3: page(), 4: stream(TEXT), 5: font, 6: stream(cmap)})
 
 
+def outlined(entries: Objects) -> bytes:
+    """A sound page under an outline of these objects, the first of which is number 6."""
+    catalog = b"<</Type/Catalog/Pages 2 0 R/Outlines 6 0 R>>"
+    return written({1: catalog, 2: TREE, 3: page(), 4: stream(TEXT), 5: FONT, **entries})
+
+
+def linked(links: int = 5_000) -> bytes:
+    """A page of links, each to an address of kilobytes."""
+    link = b"<</Type/Annot/Subtype/Link/Rect[1e38 -1e38 nan 72]/A<</S/URI/URI(https://%b)>>>>" % (b"a" * 9_000)
+    annotations = b"/MediaBox[0 0 612 792]/Annots[" + b"6 0 R " * links + b"]"
+    return written({1: CATALOG, 2: TREE, 3: page(annotations), 4: stream(TEXT), 5: FONT, 6: link})
+
+
 MAKERS: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
     "header-alone": lambda: b"%PDF-1.7\n",
@@ -143,6 +156,19 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     ),
     "font-without-end": lambda: one_page(font=b"<</Type/Font/Subtype/TrueType/FontDescriptor 5 0 R/FontFile2 4 0 R>>"),
     "vast-cmap": vast_cmap,
+    "outline-of-itself": lambda: outlined({
+        6: b"<</Type/Outlines/First 7 0 R/Last 7 0 R/Count 1>>",
+        7: b"<</Title(again)/Parent 6 0 R/First 7 0 R/Next 7 0 R/Last 7 0 R/Dest[7 0 R /XYZ 0 0 0]>>",
+    }),
+    "outline-deep": lambda: outlined({
+        6: b"<</Type/Outlines/First 7 0 R/Last 7 0 R/Count 1>>",
+        **{n: b"<</Title<FEFFD800>/Parent %d 0 R/First %d 0 R/Last %d 0 R>>" % (n - 1, n + 1, n + 1) for n in range(7, 4_000)},
+    }),
+    "outline-long": lambda: outlined({
+        6: b"<</Type/Outlines/First 7 0 R/Last 7 0 R/Count 1>>",
+        **{n: b"<</Title(%b)/Parent 6 0 R/Next %d 0 R>>" % (b"t" * 2_000, n + 1) for n in range(7, 9_000)},
+    }),
+    "links-many-and-long": linked,
     "javascript": lambda: one_page(catalog=b"<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.alert(1))>>>>"),
     "launches-a-program": lambda: one_page(catalog=b"<</Type/Catalog/Pages 2 0 R/OpenAction<</S/Launch/F(/bin/sh)>>>>"),
 }  # fmt: skip

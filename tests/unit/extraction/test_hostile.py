@@ -53,7 +53,20 @@ def test_a_hostile_pdf_is_read_or_refused_with_a_reason(
     assert outcome_of(extractor, folder / f"{name}.pdf", tmp_path) in {*REASONS, "read"}
 
 
-@pytest.mark.parametrize("name", ["javascript", "launches-a-program", "size-turned-over", "contents-of-itself", "cut-at-99"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "javascript",
+        "launches-a-program",
+        "outline-of-itself",
+        "outline-deep",
+        "outline-long",
+        "links-many-and-long",
+        "size-turned-over",
+        "contents-of-itself",
+        "cut-at-99",
+    ],
+)
 def test_what_can_be_read_is_read(name: str, folder: Path, extractor: IsolatedExtractor, tmp_path: Path) -> None:
     expected = "read" if name != "contents-of-itself" else "no-text-layer"
 

@@ -62,7 +62,7 @@ def cleaned(root: Path, pages: list[Page]) -> tuple[dict[str, Said], list[PageAc
     """The real cleaning over these pages: what the stages say, and the ledger's rows."""
     source = root / "pages.jsonl"
     source.write_text("".join(page.model_dump_json() + "\n" for page in pages), encoding="utf-8")
-    result = clean_to(source, root, "d" * 64, CleaningParameters(), lambda done: None)
+    result = clean_to(source, root, "d" * 64, CleaningParameters(tagger="rules"), None, lambda done: None)
     extracted = ExtractionResult(
         pages=len(pages), pages_failed=sum(page.failure is not None for page in pages),
         blocks=sum(len(page.blocks) for page in pages), characters=0,

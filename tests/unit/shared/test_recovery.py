@@ -17,17 +17,17 @@ from shared.reindex import reindex
 from tests.unit.shared.test_runner import Counting, World, world  # noqa: F401 - a fixture
 
 
-def recovery(world: World) -> Recovery:  # noqa: F811
-    return Recovery(world.runner.catalog, world.runner.queue, world.runner.leases, silence_seconds=0.2)
+def recovery(world: World, silence_seconds: float = 0.2) -> Recovery:  # noqa: F811
+    return Recovery(world.runner.catalog, world.runner.queue, world.runner.leases, silence_seconds=silence_seconds)
 
 
 def test_what_the_queue_lost_is_queued_again(world: World) -> None:  # noqa: F811
     world.redis.flushall()
-    assert recovery(world).sweep() == 0, "a message may still be on its way"
+    assert recovery(world, silence_seconds=600).sweep() == 0, "a message may still be on its way"
     time.sleep(0.3)
     assert recovery(world).sweep() == 1
     assert world.redis.llen("extraction") == 1
-    assert recovery(world).sweep() == 0
+    assert recovery(world, silence_seconds=600).sweep() == 0
 
 
 def test_a_full_queue_is_not_filled_further(world: World) -> None:  # noqa: F811

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from services.training.adapters.trainer import PadBatch
-from services.training.stages.examples import IGNORED, Encoded, chat_template, encode, pad
+from services.training.stages.examples import IGNORED, Encoded, chat_template, encode, own_template, pad
+from services.training.stages.recipe import refuse_template
 from shared.contracts.learning import Example
-from shared.template import ALPACA, render_prompt
+from shared.template import ALPACA, render_prompt, user_content
 from tests.unit.training.world import END
 
 SESSION = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -100,3 +101,47 @@ def test_a_bos_that_training_saw_is_in_the_chat_template_too(tokenizer: Any) -> 
     assert encode(example("Say it.", "", "x"), "alpaca", WithBos()).ids[0] == 0
     assert chat_template(ALPACA, WithBos()) == "{{- bos_token -}}" + ALPACA
     assert chat_template(ALPACA, tokenizer) == ALPACA
+
+
+CHATML = (
+    "{% for message in messages %}{{ '<|user|>\n' + message['content'] + eos_token + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def chatting(tiny_base: Path) -> Any:
+    """A tokenizer that brings a template of its own, and tokens for it."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|user|>", "<|assistant|>"]})
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+@SESSION
+@given(st.text(), st.text())
+def test_a_bases_own_template_is_tokenized_as_the_engine_does_it(chatting: Any, instruction: str, given_text: str) -> None:
+    """transformers' own rendering, which vLLM uses too."""
+    encoded = encode(example(instruction, given_text, "the pump."), "chat", chatting)
+    content = user_content(instruction, given_text)
+    asked = chatting.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)["input_ids"]
+
+    assert list(encoded.ids[: len(asked)]) == list(asked)
+    answer = [*chatting.encode("the pump.", add_special_tokens=False), chatting.eos_token_id]
+    assert [label for label in encoded.labels if label != IGNORED] == answer == list(encoded.ids[len(asked) :])
+
+
+@pytest.mark.parametrize("evil", [END, "<|assistant|>", "<|user|>"])
+def test_in_a_chat_too_a_document_cannot_smuggle_in_a_token(chatting: Any, evil: str) -> None:
+    encoded = encode(example("Say it.", f"a {evil} b", f"c {evil} d"), "chat", chatting)
+    token = chatting.convert_tokens_to_ids(evil)
+    plain = encode(example("Say it.", "a b", "c d"), "chat", chatting)
+
+    assert encoded.ids.count(token) == plain.ids.count(token)
+
+
+def test_a_base_without_a_template_of_its_own_is_refused(tokenizer: Any) -> None:
+    assert own_template(tokenizer) is None
+    refused = refuse_template("chat", own=False)
+    assert refused is not None and refused.reason == "no-chat-template"
+    assert refuse_template("chat", own=True) is None

@@ -40,7 +40,7 @@ def example(recipe: str, output: str, number: int = 0) -> dict[str, Any]:
 def facts(text: str = "plain") -> Facts:
     answer = Answer(text, "stop", 12, 0.5)
     probe = Probe("question", text, text, text, answer)
-    document = DocumentFact(text, "done", 3, 0, 9, {text: 2}, None, None)
+    document = DocumentFact(text, "done", 3, 0, 9, {text: 2}, None, None, {text: 1})
     score = {"loss": 3.1, "perplexity": 22.2, "tokens": 900, "examples": 40}
     return Facts(
         pdfs=text,

@@ -1,0 +1,118 @@
+"""The commands of ledger, costs, provenance and forgetting, against a real gateway."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import PDF, Gateway
+from tests.api.shelved import Authors, dataset_of_shelf, model_of
+from tests.api.test_ledger import GOOD, Readers, page
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(gateway: Gateway, tmp_path: Path) -> Run:
+    _, secret = gateway.parts.records.create_key("cli", ("admin",))
+
+    def call(*arguments: str, given: str | None = None) -> Any:
+        options = ["--server", gateway.url, "--key", secret, "--home", str(tmp_path / "home")]
+        command = [sys.executable, "-m", "cli.main", *arguments, *options]
+        # A process of its own: this one's output holds the gateway's log.
+        return subprocess.run(command, input=given or "", capture_output=True, text=True, timeout=120, check=False)
+
+    return call
+
+
+def test_ledger_tells_pages_lines_and_sums(gateway: Gateway, run: Run) -> None:
+    workers = Readers(gateway.workers.runner)
+    workers.pages = (page(1, GOOD, "@@ ## $$ \x1b[31m %% ^^ && ** (( )) !!"), page(2, failure="Too slow."))
+    gateway.workers = workers
+    document = gateway.add()
+    told = run("ledger", document[:10])
+    assert told.returncode == 0
+    assert "2 in = 1 kept + 0 set aside + 1 failed" in told.stdout and "Too slow." in told.stdout
+    lines = run("ledger", document, "--page", "1").stdout
+    assert "set-aside" in lines and "heron" in lines and "\x1b[31m" not in lines
+    assert json.loads(run("ledger", document, "--json").stdout)["adds_up"] is True
+    assert [one["fate"] for one in json.loads(run("ledger", document, "--page", "1", "--json").stdout)["items"]] == [
+        "kept", "set-aside"
+    ]  # fmt: skip
+    assert "2 in = 1 kept" in run("ledger", "-c", "papers").stdout
+
+
+def test_a_ledger_that_does_not_add_up_fails_loudly(gateway: Gateway, run: Run) -> None:
+    workers = Readers(gateway.workers.runner)
+    workers.pages = (page(1, GOOD), page(2, GOOD))
+    gateway.workers = workers
+    document = gateway.add()
+    path = next(one for one in gateway.store.list("stages/cleaning") if one.endswith("ledger.jsonl"))
+    rows = gateway.store.read(path).splitlines(keepends=True)
+    gateway.store.delete(path)
+    gateway.store.create(path, rows[0])
+    told = run("ledger", document)
+    assert told.returncode == 1
+    assert "does not add up" in told.stderr and "NO" in told.stdout
+
+
+def test_a_change_of_settings_tells_its_cost_first(gateway: Gateway, run: Run) -> None:
+    gateway.add()
+    dry = run("collection", "set", "papers", "chunking.max_tokens=64", "--dry-run")
+    assert (dry.returncode, "1 document of 1" in dry.stdout, "chunking" in dry.stdout) == (0, True, True)
+    assert (
+        json.loads(run("collection", "set", "papers", "chunking.max_tokens=64", "--dry-run", "--json").stdout)["documents"] == 1
+    )
+    assert json.loads(run("collection", "show", "papers", "--json").stdout)["parameters"]["chunking"]["max_tokens"] == 256
+    done = run("collection", "set", "papers", "chunking.max_tokens=64")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(run("collection", "show", "papers", "--json").stdout)["parameters"]["chunking"]["max_tokens"] == 64
+    assert run("collection", "set", "fresh", "chunking.max_tokens=64", "--dry-run").returncode == 0
+    assert run("collection", "show", "fresh").returncode == 5
+
+
+def test_forgetting_asks_tells_and_is_lifted(gateway: Gateway, client: httpx.Client, base: str, run: Run) -> None:
+    gateway.workers = Authors(gateway.workers.runner)
+    ids = sorted(gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf") for at in range(3))
+    model = model_of(gateway, client, "tuned", dataset_of_shelf(gateway, client, "first"))
+    document = ids[0]
+    dry = run("forget", document[:12], "--dry-run")
+    assert (dry.returncode, "1 training example" in dry.stdout, model in dry.stdout) == (0, True, True)
+    declined = run("forget", document[:12], given="nothing\n")
+    assert (declined.returncode, "Nothing was removed" in declined.stderr) == (130, True)
+    assert run("forget", document, "--json").returncode == 2, "where nobody can be asked, --yes has to be said"
+    done = run("forget", document[:12], "--why", "asked to", given=f"{document[:6]}\n")
+    assert done.returncode == 0, done.stderr
+    assert "were not retrained" in " ".join(done.stdout.split())
+    assert "asked to" in run("forgotten").stdout
+    assert json.loads(run("forgotten", document[:8], "--json").stdout)["receipt"]["state"] == "done"
+    assert document[:12] in run("models").stdout
+    assert run("forget", document, "--lift").returncode == 0
+    assert json.loads(run("forgotten", document, "--json").stdout)["state"] == "lifted"
+
+
+def test_trace_shows_both_ways(gateway: Gateway, client: httpx.Client, base: str, run: Run) -> None:
+    gateway.workers = Authors(gateway.workers.runner)
+    document = sorted(gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf") for at in range(3))[0]
+    dataset = dataset_of_shelf(gateway, client, "first")
+    model = model_of(gateway, client, "tuned", dataset)
+    seen = {f"e-{document[:8]}-0": document, f"{document[:8]}-0": document, document: model, model: document[:12]}
+    for name, told in seen.items():
+        shown = run("trace", name)
+        assert (shown.returncode, told in shown.stdout) == (0, True), name
+    assert json.loads(run("trace", f"e-{document[:8]}-0", "--dataset", dataset, "--json").stdout)["kind"] == "example"
+    assert run("trace", "nothing").returncode == 5
+
+
+def test_tidy_and_reindex_tell_what_they_came_to(gateway: Gateway, run: Run) -> None:
+    gateway.add()
+    gateway.store.create("uploads/broken-off", b"left")
+    assert json.loads(run("tidy", "--older-hours", "0", "--dry-run", "--json").stdout)["uploads"] == 1
+    assert json.loads(run("tidy", "--older-hours", "0", "--json").stdout)["uploads"] == 1
+    assert "uploads" in run("tidy").stdout
+    assert json.loads(run("reindex", "--json").stdout)["documents"] == 1

@@ -68,6 +68,7 @@ bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and a
 
 bench-cleaning: setup $(VENV)-cleaning-peers/.installed  ## Cleaning beside datatrove: garbage found, speed, memory (CORPUS=DIR with gt/*.md)
 	@$(BIN)/python benchmarks/cleaning.py $(CORPUS) --peers $(VENV)-cleaning-peers/bin/python
+	@$(BIN)/python benchmarks/near_duplicates.py --datatrove $(VENV)-cleaning-peers/bin/python
 	@$(BIN)/python -m benchmarks.chunk_check $(if $(CORPUS),$(CORPUS)/pdf)
 
 $(VENV)-cleaning-peers/.installed: benchmarks/cleaning-peers.txt

@@ -102,6 +102,7 @@ class _Places:
             for block in page.blocks:
                 key = (page.number, block.box)
                 self._boxes[key] = self._boxes.get(key, "") + _bare(block.text)
+        self._lines = {page.number: [line for block in page.blocks for line in block.lines] for page in pages}
         self._pieces = list(pieces)
         self.headings = {piece.text.strip() for piece in pieces if piece.kind == "heading"}
         self._prose = [piece for piece in pieces if piece.kind not in (*BY_LINE, "heading")]
@@ -110,7 +111,7 @@ class _Places:
     def holds(self, page: int, box: object, text: str) -> str:
         """Whether the text stands in the box of the page as it was read: `exact`, `mended` where characters were taken out
         (marks of citations, hyphens) or stand behind a placeholder, else nothing."""
-        whole = self._boxes.get((page, box), "")
+        whole = self._boxes.get((page, box)) or self._inside(page, box)
         if _bare(text) in whole:
             return "exact"
         at = 0
@@ -118,6 +119,17 @@ class _Places:
             if (at := _behind(_bare(part), whole, at)) < 0:
                 return ""
         return "mended"
+
+    def _inside(self, page: int, box: object) -> str:
+        """The lines of a page within a box, where the box is that of some lines of a block."""
+        if not isinstance(box, tuple):
+            return ""
+        left, top, right, bottom = box
+        return "".join(
+            _bare(line.text)
+            for line in self._lines.get(page, [])
+            if left <= line.box[0] and top <= line.box[1] and line.box[2] <= right and line.box[3] <= bottom
+        )
 
     def tears_a_row(self, chunk: Chunk) -> bool:
         """Whether a line of a table stands in it that is only a part of one."""

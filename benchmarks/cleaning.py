@@ -5,7 +5,7 @@ text as Markdown in `gt/*.md`; our examples are always read. Seconds are those o
 can be compared on a busy machine.
 
 The labelled set is damage done to good text by a seeded hand (`benchmarks/garbage/`). Sources are halved: thresholds were
-chosen on one half, and the table is of the other.
+chosen on one half, and the table is of the other (docs/cleaning.md says how far that was kept to).
 """
 
 import argparse

@@ -39,7 +39,6 @@ from services.gateway.routes import (
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
-from services.gateway.web.cards import Cards
 from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
 from shared.retraining import Retraining
@@ -74,7 +73,6 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
-    app.state.cards = Cards(parts.catalog)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:

@@ -1,6 +1,6 @@
 """What Lectern asks of its catalog, and the values it gives and takes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -171,6 +171,10 @@ class Catalog(Protocol):
     def datasets(self, part: Slice) -> list[DatasetView]: ...
     def dataset_heads(self, part: Slice) -> list[DatasetHead]:
         """As `datasets`, without reading what each was made of."""
+
+    def dataset_head(self, dataset: str) -> DatasetHead | None: ...
+    def dataset_inputs(self, dataset: str, documents: Collection[str] | None = None, limit: int = 200) -> dict[str, str]:
+        """Documents of a dataset and their file names, in the order of their ids; of these alone where they are named."""
 
     def datasets_of(self, document: str) -> list[str]:
         """Datasets that a document was an input of."""

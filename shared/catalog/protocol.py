@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.feedback import Feedback
 from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.line_labels import LineWord
 from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
     ClassifierView,
@@ -223,6 +225,22 @@ class Catalog(Protocol):
 
     def agreement(self) -> list[Agreement]:
         """Of texts that two reviewers said something of."""
+
+    def put_line_words(self, words: Iterable[tuple[int, LineWord]]) -> None:
+        """Entries of series, in their order."""
+
+    def line_words(self, part: Slice, document: str | None = None) -> list[tuple[int, LineWord]]:
+        """Reviewers' latest words on lines and their sequences, newest first. Positions are `(at, "<document>/<sequence>")`."""
+
+    def line_words_of(self, document: str, extraction: str) -> list[tuple[int, LineWord]]:
+        """All of a page map, page by page."""
+
+    def line_worded(self) -> list[tuple[str, str]]:
+        """Document and extraction of the page maps that anything was said of."""
+
+    def put_feedback(self, feedback: Feedback) -> None: ...
+    def all_feedback(self, part: Slice, model: str | None = None) -> list[Feedback]:
+        """Latest words on answers, newest first. Positions are `(at, id)`."""
 
     def put_classifier(self, wish: ClassifierWish) -> None: ...
     def judge_classifier(self, classifier: str, adopted: bool) -> None: ...

@@ -183,6 +183,32 @@ class LabelRow(Base):
     at: Mapped[str] = mapped_column(index=True)
 
 
+class LineWordRow(Base):
+    """A reviewer's latest word on a line of a page map."""
+
+    __tablename__ = "line_words"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    extraction: Mapped[str] = mapped_column(primary_key=True)
+    page: Mapped[int] = mapped_column(Integer, primary_key=True)
+    block: Mapped[int] = mapped_column(Integer, primary_key=True)
+    line: Mapped[int] = mapped_column(Integer, primary_key=True)
+    reviewer: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(Integer)
+    entry: Mapped[str]
+    word: Mapped[dict[str, Any]]
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class FeedbackRow(Base):
+    """Somebody's latest word on an answer."""
+
+    __tablename__ = "feedback"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    feedback: Mapped[dict[str, Any]]
+    at: Mapped[str] = mapped_column(index=True)
+
+
 class ClassifierRow(Base):
     """A version of the garbage classifier. `adopted` is null until it is known."""
 

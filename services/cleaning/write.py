@@ -20,7 +20,6 @@ from shared.contracts.documents import (
     PageFate,
     Piece,
 )
-from shared.objects import read_lines
 
 MMD, PIECES, GARBAGE, LINES, CHUNKS = "clean.mmd", "pieces.jsonl", "garbage.jsonl", "lines.jsonl", "chunks.jsonl"
 LEDGER = "ledger.jsonl"
@@ -75,7 +74,9 @@ def clean_to(
 
 
 def read_pages(path: Path) -> Iterator[Page]:
-    return (Page.model_validate(line) for line in read_lines(path))
+    with path.open("rb") as lines:
+        for line in lines:
+            yield Page.model_validate_json(line)
 
 
 def chunk_to(

@@ -18,7 +18,6 @@ from shared.contracts.documents import CleaningResult, Piece
 from shared.contracts.review import ClassifierResult, ClassifierWish
 from shared.contracts.work import ClassifierWork, DocumentWork, Rejected
 from shared.ids import short
-from shared.objects import read_lines
 from shared.pipeline import chunking_key, cleaning_key, extraction_key
 from shared.stage import Handler, StageContext
 from shared.verdicts import Settled, settle
@@ -59,9 +58,10 @@ def chunking(context: StageContext[DocumentWork]) -> Contract | Rejected:
 
 
 def _told(pieces: Path, total: int, context: StageContext[DocumentWork]) -> Iterator[Piece]:
-    for number, line in enumerate(read_lines(pieces), 1):
-        context.progress(number, total, "piece")
-        yield Piece.model_validate(line)
+    with pieces.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            context.progress(number, total, "piece")
+            yield Piece.model_validate_json(line)
 
 
 def screening(context: StageContext[DocumentWork]) -> Contract | Rejected:

@@ -20,7 +20,6 @@ from shared.contracts.documents import (
     PageFate,
     Piece,
 )
-from shared.objects import read_lines
 
 MMD, PIECES, GARBAGE, LINES, CHUNKS = "clean.mmd", "pieces.jsonl", "garbage.jsonl", "lines.jsonl", "chunks.jsonl"
 LEDGER = "ledger.jsonl"
@@ -70,12 +69,14 @@ def clean_to(
         characters_garbage=ledger.garbage_characters, lines_in=ledger.lines_read,
         lines=dict(sorted(ledger.lines.items())), pages=dict(sorted(fates.items())),
         personal=dict(sorted(ledger.personal.items())),
-        flags=dict(sorted(ledger.flags.items())), title=known.title,
+        flags=dict(sorted(ledger.flags.items())), title=cleaner.title,
     )  # fmt: skip
 
 
 def read_pages(path: Path) -> Iterator[Page]:
-    return (Page.model_validate(line) for line in read_lines(path))
+    with path.open("rb") as lines:
+        for line in lines:
+            yield Page.model_validate_json(line)
 
 
 def chunk_to(

@@ -46,8 +46,10 @@ class CitationCount:
         self._numeric = self._authors = 0
 
     def add(self, text: str) -> None:
-        self._numeric += sum(1 for _ in _NUMERIC.finditer(text))
-        self._authors += sum(1 for _ in _AUTHORS.finditer(text))
+        if "[" in text:
+            self._numeric += sum(1 for _ in _NUMERIC.finditer(text))
+        if "(" in text:
+            self._authors += sum(1 for _ in _AUTHORS.finditer(text))
 
     def habit(self, has_references: bool) -> CitationHabit:
         return CitationHabit(
@@ -59,9 +61,9 @@ class CitationCount:
 def drop_citations(text: str, habit: CitationHabit) -> tuple[str, int]:
     """The text without its markers, and how many characters that took."""
     shorter = text
-    if habit.numeric:
+    if habit.numeric and "[" in text:
         shorter = _NUMERIC.sub(_numeric, shorter)
-    if habit.authors:
+    if habit.authors and "(" in text:
         shorter = _AUTHORS.sub("", shorter)
     return shorter, len(text) - len(shorter)
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from services.cleaning.stages import mojibake
 from services.cleaning.stages.hostile import gives_orders
-from services.cleaning.stages.languages import Language, language_of
+from services.cleaning.stages.languages import Language, code_of, language_of
 from services.cleaning.stages.listings import leader_share, paged_share, reference_marks, stock_share
 from services.cleaning.stages.noise import judged, noise_share
 from services.cleaning.stages.repetition import DUPLICATE_SIZES, TOP_SIZES, duplicate_share, top_share
@@ -108,6 +108,11 @@ class Text:
     @cached_property
     def language(self) -> Language:
         return language_of(self.text)
+
+    @cached_property
+    def code(self) -> str:
+        """The language's code, for those who need not know how sure it is."""
+        return code_of(self.text)
 
 
 def judge(kind: BlockKind, text: str, parameters: CleaningParameters, memory: Memory | None = None) -> Verdict | None:
@@ -241,14 +246,13 @@ def _language(seen: Text) -> Verdict | None:
 
 
 def _noise(seen: Text) -> Verdict | None:
-    code = seen.language.code
-    if code not in judged():
+    if seen.code not in judged():
         return None
-    return _above("ocr-noise", noise_share(seen.text, code), seen.parameters.max_noise_ratio)
+    return _above("ocr-noise", noise_share(seen.text, seen.code), seen.parameters.max_noise_ratio)
 
 
 def _order(seen: Text) -> Verdict | None:
-    if seen.language.code not in ORDERED or (joints := broken_joints(seen.text)) < MIN_JOINTS:
+    if seen.code not in ORDERED or (joints := broken_joints(seen.text)) < MIN_JOINTS:
         return None
     return _above("shuffled-columns", joints / len(seen.tokens), seen.parameters.max_broken_joint_ratio)
 

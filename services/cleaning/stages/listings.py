@@ -1,7 +1,7 @@
 """Shapes of text that list instead of tell: references, tables of contents, and what publishers print on every paper."""
 
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 _MARKS = re.compile(
     r"\b(?:1[89]|20)\d\d[a-z]?\b|\bdoi\b|\bet al\b|\bvol\.|\bpp\.|\bIn Proceedings\b|\barXiv\b|\bEds?\.|\b\d{1,4}\s?\(\d{1,3}\)"
@@ -51,6 +51,8 @@ def leader_share(text: str) -> float:
 
 def paged_share(text: str) -> float:
     """Share of a text in titles that each end in a page number, where the numbers rise as in a table of contents."""
+    if sum(1 for _ in islice(_NUMBER.finditer(text), MIN_PAGED)) < MIN_PAGED:
+        return 0.0
     found = list(_PAGED.finditer(text))
     if len(found) < MIN_PAGED:
         return 0.0

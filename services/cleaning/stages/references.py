@@ -10,6 +10,7 @@ _TITLE = re.compile(
     r"|références|bibliographie|referencias|bibliografía)[.:]?",
     re.IGNORECASE,
 )
+_TITLE_WORDS = 4
 _ENTRY = re.compile(
     r"(?:\[\d{1,3}\]\s*)?[^\W\d_][\w’'-]+,\s(?:[^\W\d_a-z]\.[ -]?){1,4}(?:,|&|and\b|\().*"
     r"(?:\((?:1[89]|20)\d\d[a-z]?\)|n\.d\.|doi)",
@@ -20,7 +21,8 @@ KEPT_WITHIN: frozenset[BlockKind] = frozenset({"caption", "table"})
 
 
 def is_reference_title(text: str) -> bool:
-    return _TITLE.fullmatch(" ".join(text.split())) is not None
+    words = text.split(None, _TITLE_WORDS)
+    return len(words) <= _TITLE_WORDS and _TITLE.fullmatch(" ".join(words)) is not None
 
 
 class ReferenceList:

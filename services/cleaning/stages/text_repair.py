@@ -31,6 +31,8 @@ class Repaired:
 
 def repair(text: str, *, keep_lines: bool = False) -> Repaired:
     """Compatibility characters other than ligatures stay: NFKC would turn x² into x2."""
+    if text.isprintable() and "\u034f" not in text:
+        return _spaced(text, keep_lines)
     removed: Counter[str] = Counter()
     text = _cut(_SOFT_TORN, "", text, "hyphen", removed)
     text = _cut(_CONTROL, "", text, "control", removed)
@@ -44,6 +46,17 @@ def repair(text: str, *, keep_lines: bool = False) -> Repaired:
     stripped = text.strip() if not keep_lines else text.strip("\n")
     removed["whitespace"] += len(text) - len(stripped)
     return Repaired(unicodedata.normalize("NFC", stripped.translate(LIGATURES)), +removed)
+
+
+def _spaced(text: str, keep_spaces: bool) -> Repaired:
+    """As `repair`, of one line of characters that are seen, and spaces: most of the text there is, and quickly told."""
+    shorter = text
+    if not keep_spaces:
+        shorter = (_BLANKS.sub(" ", text) if "  " in text else text).strip(" ")
+    removed = Counter({"whitespace": len(text) - len(shorter)}) if len(shorter) < len(text) else Counter[str]()
+    if not shorter.isascii():
+        shorter = unicodedata.normalize("NFC", shorter.translate(LIGATURES))
+    return Repaired(shorter, removed)
 
 
 def _cut(pattern: re.Pattern[str], by: str, text: str, kind: str, removed: Counter[str]) -> str:

@@ -290,7 +290,8 @@ def _views(names: list[str], dataset: str, cursor: str) -> dict[str, str]:
         "dataset": f"/datasets/{dataset}", "run": f"/runs/{short(digest(['run']))}",
         "review": "/review",
         "review, by lot": "/review?lane=random",
-        "lines": f"/review/lines/{COLLECTION}/{names[len(names) // 2]}", "runs": "/runs", "try it": "/try", "operate": "/operate",
+        "lines": f"/review/lines/{COLLECTION}/{names[len(names) // 2]}",
+        "runs": "/runs", "try it": "/try", "operate": "/operate",
     }  # fmt: skip
 
 

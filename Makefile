@@ -53,12 +53,22 @@ $(VENV)-peers/.installed: benchmarks/extraction-peers.txt
 	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+bench-training: setup  ## What each technique of training does to memory and speed, and whether the estimate said so
+	@$(BIN)/python -m benchmarks.training
+
+bench-stopping: setup  ## Whether a tuned model learns to stop, and does not where EOS is taken from its data
+	@$(BIN)/python -m benchmarks.stopping
+
+bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
+	@$(BIN)/python -m benchmarks.attention
+
 bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
 	@$(BIN)/python benchmarks/review_queue.py
 
 bench-cleaning: setup $(VENV)-cleaning-peers/.installed  ## Cleaning beside datatrove: garbage found, speed, memory (CORPUS=DIR with gt/*.md)
 	@$(BIN)/python benchmarks/cleaning.py $(CORPUS) --peers $(VENV)-cleaning-peers/bin/python
+	@$(BIN)/python benchmarks/near_duplicates.py --datatrove $(VENV)-cleaning-peers/bin/python
 	@$(BIN)/python -m benchmarks.chunk_check $(if $(CORPUS),$(CORPUS)/pdf)
 
 $(VENV)-cleaning-peers/.installed: benchmarks/cleaning-peers.txt
@@ -84,4 +94,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-attention clean

@@ -55,17 +55,13 @@ def estimated(base: Path, recipe: dict[str, Any], found: dict[str, Any], precisi
     return parts.total
 
 
-def show_runs(base: Path, runs: dict[str, dict[str, Any]], precision: str) -> None:
-    print(f"\n{'variant':48} {'tokens/CPU s':>12} {'peak MB':>8} {'estimate':>8} {'error':>7} {'loss, step 1':>12}")
-    for name, found in runs.items():
-        guess = estimated(base, VARIANTS[name], found, precision) if name in VARIANTS else 0
-        found["estimate_bytes"] = guess
-        error = f"{guess / found['peak_bytes'] - 1:+7.1%}" if guess else " " * 7
-        loss = f"{found['first_loss']:12.4f}" if "first_loss" in found else ""
-        print(
-            f"{name:48} {found['tokens_per_cpu_second']:12.1f} {found['peak_bytes'] / 1e6:8.0f} "
-            f"{guess / 1e6 if guess else 0:8.0f} {error} {loss}"
-        )
+def show_run(base: Path, name: str, found: dict[str, Any], precision: str) -> None:
+    """A line as soon as it is measured: all of them take a quarter of an hour."""
+    guess = estimated(base, VARIANTS[name], found, precision) if name in VARIANTS else None
+    found["estimate_bytes"] = guess
+    error = f"{guess / 1e6:8.0f} {guess / found['peak_bytes'] - 1:+7.1%}" if guess else " " * 16
+    loss = f"{found['first_loss']:12.4f}" if "first_loss" in found else ""
+    print(f"{name:48} {found['tokens_per_cpu_second']:12.1f} {found['peak_bytes'] / 1e6:8.0f} {error} {loss}", flush=True)
 
 
 def show_bytes(weighed: dict[str, dict[str, Any]]) -> None:
@@ -104,11 +100,14 @@ def measured(base: Path, pdfs: Path, only: str) -> dict[str, Any]:
     precision = "bf16" if capabilities().bf16 else "fp32"
     common = {"base": str(base), "pdfs": str(pdfs), "examples": STEPS * BATCH, "precision": precision}
     load = os.getloadavg()[0]
-    runs = {name: measure("run", common, recipe) for name, recipe in VARIANTS.items() if only in name}
-    runs |= {name: measure("notebook", common, {}, padding=padding) for name, padding in NOTEBOOKS.items() if only in name}
+    print(f"{'variant':48} {'tokens/CPU s':>12} {'peak MB':>8} {'estimate':>8} {'error':>7} {'loss, step 1':>12}")
+    runs = {}
+    for name in (one for one in (*VARIANTS, *NOTEBOOKS) if only in one):
+        more = {"padding": NOTEBOOKS[name]} if name in NOTEBOOKS else {}
+        runs[name] = measure("notebook" if more else "run", common, VARIANTS.get(name, {}), **more)
+        show_run(base, name, runs[name], precision)
     weighed = {name: measure("bytes", common, recipe) for name, recipe in WEIGHED.items() if only in name}
     print(f"{precision} on one thread of {os.cpu_count()} cores; load {load:.1f} at first, {os.getloadavg()[0]:.1f} at last")
-    show_runs(base, runs, precision)
     show_bytes(weighed)
     return {"precision": precision, "load": load, "runs": runs, "weighed": weighed}
 

@@ -40,10 +40,11 @@ from shared.contracts.documents import (
     ScreeningResult,
     Span,
 )
-from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish
+from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, RunWish
 from shared.contracts.ledger import PageAccount
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import File, Manifest
-from shared.ids import document_job
+from shared.ids import document_job, short
 from shared.keys import digest
 from shared.pipeline import chunking_key, cleaning_key, extraction_key, screening_key
 from shared.queue import open_redis
@@ -235,7 +236,7 @@ def _item(document: str, at: int) -> str:
 
 
 def with_more_datasets(parts: Parts, names: list[str]) -> None:
-    """Twenty more wishes for the whole shelf, as a long year leaves them."""
+    """Twenty more wishes for the whole shelf, as a long year leaves them, and a run on one."""
     inputs = tuple(
         DatasetInput(document=one, filename=f"report-{one[:6]}.pdf", screening_key=digest(["s", one])) for one in names
     )
@@ -252,6 +253,10 @@ def with_more_datasets(parts: Parts, names: list[str]) -> None:
                 created_at=f"2025-{number % 12 + 1:02d}-01T00:00:00Z",
             )
         )
+
+    recipe = TrainingRecipe(base=parts.settings.default_base)
+    run = RunWish(key=digest(["run"]), name="all", dataset=short(key), recipe=recipe, base_digest="b", created_at=AT)
+    parts.catalog.put_run(run)
 
 
 def measure(parts: Parts, secret: str, names: list[str], dataset: str, repeats: int, garbage: int) -> None:
@@ -282,7 +287,7 @@ def _views(names: list[str], dataset: str, cursor: str) -> dict[str, str]:
         "shelf, refused": f"/shelf/{COLLECTION}?state=failed",
         "shelf, settings": f"/shelf/{COLLECTION}/settings", "search": f"/search?collection={COLLECTION}&q=abc",
         "document": document, "document, page 7": f"{document}?page=7", "datasets": "/datasets",
-        "dataset": f"/datasets/{dataset}",
+        "dataset": f"/datasets/{dataset}", "run": f"/runs/{short(digest(['run']))}",
         "review": "/review",
         "review, by lot": "/review?lane=random", "runs": "/runs", "try it": "/try", "operate": "/operate",
     }  # fmt: skip

@@ -65,6 +65,15 @@ def labels(document: str) -> str:
     return f"labels/{document}"
 
 
+def line_labels(document: str) -> str:
+    return f"line-labels/{document}"
+
+
+def feedback(feedback: str) -> str:
+    """What one person said of one answer."""
+    return f"feedback/{feedback}"
+
+
 def entry(series: str, sequence: int) -> str:
     """An entry of a series."""
     return f"{series}/{sequence:08d}.json"

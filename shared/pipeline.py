@@ -100,7 +100,7 @@ EXTRACTION = Stage(
     key=lambda work: extraction_key(work.document, work.parameters),
 )  # fmt: skip
 CLEANING = Stage(
-    "cleaning", queue="cleaning", version=3, work=DocumentWork, result=CleaningResult, then="chunking",
+    "cleaning", queue="cleaning", version=4, work=DocumentWork, result=CleaningResult, then="chunking",
     key=lambda work: cleaning_key(work.document, work.parameters),
 )  # fmt: skip
 CHUNKING = Stage(

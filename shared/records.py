@@ -9,6 +9,7 @@ from typing import Literal
 from shared import layout
 from shared.bases import read_base
 from shared.catalog.protocol import Catalog, NewJob
+from shared.choices import require_published
 from shared.clock import now
 from shared.contracts.collections import CollectionSettings
 from shared.contracts.documents import Document, Membership, ProcessingParameters
@@ -72,9 +73,11 @@ class Records:
 
     def set_parameters(self, name: str, parameters: ProcessingParameters) -> str | None:
         """Change a collection's settings. Returns the job that takes its documents through what depends on them, or None
-        where there are none. A collection that follows the classifier gets the version that stands. Raises NotFound for an
-        unknown version."""
+        where there are none. A collection that follows the classifier gets the version that stands. Raises NotFound for a
+        version, a tagger or a tokenizer that is not there."""
         _require_name(name)
+        standing = self.catalog.collection(name)
+        require_published(self.store, parameters, standing.parameters if standing else ProcessingParameters())
         screening = screening_of(self.catalog, parameters.screening)
         settings = CollectionSettings(**{**dict(parameters), "screening": screening}, set_at=now())
         sequence = Series(self.store, layout.collection_settings(name)).append(settings)

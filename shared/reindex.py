@@ -18,7 +18,7 @@ from shared.indexing import (
     index_run,
 )
 from shared.objects import ObjectStore, Series, read_contract
-from shared.review_index import index_labels
+from shared.review_index import index_feedback, index_labels, index_line_labels
 from shared.tombstones import forgotten_once
 
 
@@ -36,6 +36,8 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
                 counts["documents"] += 1
                 tell(counts["documents"])
     counts["labels"] = index_labels(store, catalog)
+    counts["line labels"] = index_line_labels(store, catalog)
+    counts["feedback"] = index_feedback(store, catalog)
     for classifier in _names(store, "classifiers", r"([^/]+)\.json"):
         index_classifier(store, catalog, classifier)
         counts["classifiers"] += 1

@@ -49,11 +49,7 @@ def fetch_tagger(name: str, fetch: Callable[[str], Path], into: Path) -> Path:
     try:
         manifest = TaggerManifest.model_validate_json(fetch(layout.tagger_manifest(name)).read_bytes())
     except NotFound as error:
-        raise NotFound(
-            f"No tagger {name} is published, and the settings of the collection name it. Publish one with "
-            "`lectern cleaner publish`, or set cleaning.tagger to `crf` or `rules`.",
-            tagger=name,
-        ) from error
+        raise unpublished(name) from error
     target = into / f"tagger-{short(manifest.digest)}"
     target.mkdir(parents=True, exist_ok=True)
     for file, sha256 in manifest.files.items():
@@ -62,6 +58,14 @@ def fetch_tagger(name: str, fetch: Callable[[str], Path], into: Path) -> Path:
             raise Unavailable(f"{file} of the tagger {name} came damaged", tagger=name, file=file)
         (target / inside(file)).write_bytes(path.read_bytes())
     return target
+
+
+def unpublished(name: str) -> NotFound:
+    return NotFound(
+        f"No tagger {name} is published, and the settings of the collection name it. Publish one with "
+        "`lectern cleaner publish`, or set cleaning.tagger to `crf` or `rules`.",
+        tagger=name,
+    )
 
 
 def tagger_object(manifest: TaggerManifest, file: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
@@ -19,6 +20,10 @@ from tests.servers import Valkey, postgres_server, s3_server
 # A slow machine is no fault of the code: how long an example takes is measured in benchmarks, not here.
 hypothesis.settings.register_profile("lectern", deadline=None)
 hypothesis.settings.load_profile("lectern")
+
+# In these processes logs are as plain as the services' own; the default draws tracebacks with every value in sight.
+plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from cli.text import one_line, segment
 
 app = typer.Typer(help="Classifiers: what is learned from reviewers' labels.", no_args_is_help=True)
 
-COLUMNS = ["version", "made", "labels#", "rules F1#", "before F1#", "precision#", "recall#", "F1#", "ECE#", "decides", "why*"]
+COLUMNS = ["version", "made", "labels#", "rules F1#", "before F1#", "precision#", "recall#", "F1#", "ECE#", "decides"]
 
 
 def register(main: typer.Typer) -> None:
@@ -21,12 +21,18 @@ def register(main: typer.Typer) -> None:
 @command(app, "list")
 def list_(session: Session) -> None:
     """List the latest versions, newest first, with how they compare on held-out labels."""
-    from cli.render import table
-
     if session.as_json:
         session.emit(list(session.api.items("/v1/classifiers")))
         return
-    session.console.print(table(COLUMNS, [version_row(one) for one in session.api.get("/v1/review")["versions"]]))
+    show(session, session.api.get("/v1/review")["versions"])
+
+
+def show(session: Session, versions: list[dict[str, Any]]) -> None:
+    """The figures in a table, and under it why each version decides or does not: sentences that no column has room for."""
+    from cli.render import pairs, table
+
+    session.console.print(table(COLUMNS, [version_row(one) for one in versions]))
+    session.console.print(pairs([(one["id"], one_line(one["why"], 300)) for one in versions if one["why"]]))
 
 
 def version_row(version: dict[str, Any]) -> tuple[Any, ...]:
@@ -35,7 +41,7 @@ def version_row(version: dict[str, Any]) -> tuple[Any, ...]:
     return (
         version["id"], version["created_at"][:19], version["labels"], _figure((version["rules"] or {}).get("f1")),
         _figure((version["before"] or {}).get("f1")), _figure(after.get("precision")), _figure(after.get("recall")),
-        _figure(after.get("f1")), _figure(version["ece"]), decides, one_line(version["why"] or "", 300),
+        _figure(after.get("f1")), _figure(version["ece"]), decides,
     )  # fmt: skip
 
 

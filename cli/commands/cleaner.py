@@ -76,6 +76,17 @@ def tag(
     session.emit(made) if session.as_json else session.say(f"{made['pages']} pages in {out}")
 
 
+@command(app, "labels")
+def labels(
+    session: Session,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None,
+) -> None:
+    """Export the pages whose lines people labelled in the web app or by the API, as `train --from` takes them."""
+    from cli.downloading import to_file_or_stdout
+
+    to_file_or_stdout(session, "/v1/line-labels", out)
+
+
 @command(app, "publish", options=LOCAL)
 def publish(
     session: Session,

@@ -112,7 +112,7 @@ def summary(session: Session) -> None:
     if session.as_json:
         session.emit(found)
         return
-    from cli.render import pairs, table
+    from cli.render import pairs
 
     session.console.print(pairs([
         ("labels", found["labels"]), ("to the next version", found["to_next_version"]),
@@ -120,9 +120,9 @@ def summary(session: Session) -> None:
         *((f"{one['reviewers'][0]} and {one['reviewers'][1]}", _agreed(one)) for one in found["agreement"]),
     ]))  # fmt: skip
     if found["versions"]:
-        from cli.commands.classifiers import COLUMNS, version_row
+        from cli.commands.classifiers import show
 
-        session.console.print(table(COLUMNS, [version_row(one) for one in found["versions"]]))
+        show(session, found["versions"])
 
 
 def _agreed(pair: dict[str, Any]) -> str:

@@ -201,7 +201,7 @@ class _Assembly:
     def _replay(self, split: _Split, found: Found, own: int) -> Drawn:
         first = len(self._shelves)
         dropped = [found.of(first + number) for number in range(len(self._parts.earlier))]
-        return draw_replay(self._parts.earlier, dropped, self._parameters, own, self._seen, split.heldout)
+        return draw_replay(self._parts.earlier, dropped, self._terms, own, self._seen, split.heldout)
 
     def _copy_chunks(self, made: list[_Made], drawn: Drawn) -> None:
         """The chunks that examples come from, whole, so that an answer's evidence can be looked up."""

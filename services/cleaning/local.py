@@ -45,7 +45,7 @@ def clean_mmd(
     garbage = tuple(item for item in found if isinstance(item, GarbageItem))
     lines = tuple(item for item in found if isinstance(item, LineFate))
     text = "".join(item.mmd for item in kept) + ("\n" if kept else "")
-    return Cleaned(text, tuple(item.piece for item in kept), garbage, lines, cleaner.ledger, known.title)
+    return Cleaned(text, tuple(item.piece for item in kept), garbage, lines, cleaner.ledger, cleaner.title)
 
 
 def clean_file(path: Path, parameters: CleaningParameters | None = None) -> Cleaned:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from services.cleaning.stages.dataset import fingerprint
+from services.cleaning.stages.dataset import Terms, fingerprint
 from services.cleaning.stages.split import draw
-from shared.contracts.learning import DatasetParameters, Example
+from shared.contracts.learning import Example
 from shared.objects import read_lines
 
 Flags = npt.NDArray[np.bool_]
@@ -32,6 +32,7 @@ class Drawn:
 
     earlier: Sequence[Earlier]
     places: Sequence[list[int]]
+    terms: Terms
 
     def examples(self) -> Iterator[Example]:
         """In the order of their datasets. One that was replayed before keeps the name of the dataset it is from."""
@@ -40,7 +41,8 @@ class Drawn:
                 for place in places:
                     lines.seek(place)
                     example = Example.model_validate_json(lines.readline())
-                    yield example.model_copy(update={"replayed_from": example.replayed_from or one.dataset})
+                    told = {"replayed_from": example.replayed_from or one.dataset, "tokens": _tokens(example, self.terms)}
+                    yield example.model_copy(update=told)
 
     def chunks(self) -> list[tuple[Path, set[str]]]:
         used: dict[str, set[str]] = {one.dataset: set() for one in self.earlier}
@@ -55,24 +57,25 @@ class Drawn:
 def draw_replay(
     earlier: Sequence[Earlier],
     dropped: Sequence[Flags],
-    parameters: DatasetParameters,
+    terms: Terms,
     own: int,
     seen: set[bytes],
     heldout: frozenset[str],
 ) -> Drawn:
     """As many as make up the share, those with the lowest draws. Left out are examples whose chunk says what a chunk of this
-    dataset says (so also what is held out), whose document or chunk is held out, and those that are in it already."""
-    share = parameters.replay.share
+    dataset says (so also what is held out), whose document or chunk is held out, those that are in it already, and those that
+    are too long for this dataset's base and template."""
+    share = terms.parameters.replay.share
     wanted = round(own * share / (1 - share)) if earlier else 0
-    fitting = _fitting(earlier, dropped, parameters.seed, set(seen), heldout) if wanted else iter(())
+    fitting = _fitting(earlier, dropped, terms, set(seen), heldout) if wanted else iter(())
     places: list[list[int]] = [[] for _ in earlier]
     for _, number, place in heapq.nsmallest(wanted, fitting):
         places[number].append(place)
-    return Drawn(earlier, [sorted(each) for each in places])
+    return Drawn(earlier, [sorted(each) for each in places], terms)
 
 
 def _fitting(
-    earlier: Sequence[Earlier], dropped: Sequence[Flags], seed: int, seen: set[bytes], heldout: frozenset[str]
+    earlier: Sequence[Earlier], dropped: Sequence[Flags], terms: Terms, seen: set[bytes], heldout: frozenset[str]
 ) -> Iterator[tuple[float, int, int]]:
     for number, (one, flags) in enumerate(zip(earlier, dropped, strict=True)):
         said = {str(chunk["id"]) for chunk, out in zip(read_lines(one.chunks), flags, strict=True) if out}
@@ -80,8 +83,14 @@ def _fitting(
             name = fingerprint(example)
             if name in seen or example.chunk in said or example.document in heldout or example.chunk in heldout:
                 continue
+            if _tokens(example, terms) > terms.parameters.max_example_tokens:
+                continue
             seen.add(name)
-            yield draw(seed, example.id), number, place
+            yield draw(terms.parameters.seed, example.id), number, place
+
+
+def _tokens(example: Example, terms: Terms) -> int:
+    return terms.tokens(example.instruction, example.input, example.output)
 
 
 def _examples(path: Path) -> Iterator[tuple[int, Example]]:

@@ -69,7 +69,7 @@ def clean_to(
         characters_garbage=ledger.garbage_characters, lines_in=ledger.lines_read,
         lines=dict(sorted(ledger.lines.items())), pages=dict(sorted(fates.items())),
         personal=dict(sorted(ledger.personal.items())),
-        flags=dict(sorted(ledger.flags.items())), title=known.title,
+        flags=dict(sorted(ledger.flags.items())), title=cleaner.title,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from services.gateway.chores.kinds import chores
 from services.gateway.chores.sweep import do_chores
 from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
+from services.gateway.line_labels import LineOrders
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
 from services.gateway.routes import (
@@ -24,11 +25,13 @@ from services.gateway.routes import (
     datasets,
     deployments,
     documents,
+    feedback,
     forgetting,
     garbage,
     jobs,
     keys,
     ledger,
+    line_labels,
     models,
     openai,
     operations,
@@ -39,7 +42,6 @@ from services.gateway.routes import (
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
-from services.gateway.web.cards import Cards
 from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
 from shared.retraining import Retraining
@@ -51,6 +53,8 @@ ROUTES = (
     ledger,
     garbage,
     review,
+    line_labels,
+    feedback,
     classifiers,
     datasets,
     recipes,
@@ -74,8 +78,8 @@ def create_app(parts: Parts) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
-    app.state.cards = Cards(parts.catalog)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
+    app.state.line_orders = LineOrders(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:
         app.include_router(module.router)

@@ -6,6 +6,7 @@ The index holds terms and places; the chunks' text stays in the store and is rea
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import bm25s
@@ -14,7 +15,6 @@ from pydantic import Field
 from services.gateway.jsonl import placed_lines
 from shared.contracts.base import Contract
 from shared.contracts.documents import Chunk, Span
-from shared.contracts.learning import DatasetWish
 from shared.contracts.work import Manifest
 from shared.errors import NotReady, Unsupported
 from shared.objects import ObjectStore
@@ -52,6 +52,10 @@ class Index:
         return [(*self.places[at], float(score)) for at, score in near if score > 0]
 
 
+Names = Callable[[set[str]], Mapping[str, str]]
+"""The file names of some of a dataset's documents."""
+
+
 class EvidenceShelf:
     """The indexes of the datasets asked for last."""
 
@@ -62,20 +66,15 @@ class EvidenceShelf:
         self._indexes: OrderedDict[str, Index] = OrderedDict()
         self._lock = threading.Lock()
 
-    def nearest(self, wish: DatasetWish, text: str, limit: int) -> list[Evidence]:
+    def nearest(self, key: str, names: Names, text: str, limit: int) -> list[Evidence]:
         """Blocking. Raises NotReady where the dataset is not done, Unsupported where it is too large."""
-        index = self._index(wish.key)
-        names = {one.document: one.filename for one in wish.inputs}
-        return [
-            self._evidence(Chunk.model_validate_json(self._store.read_range(index.path, start, end)), score, names)
+        index = self._index(key)
+        found = [
+            (Chunk.model_validate_json(self._store.read_range(index.path, start, end)), score)
             for start, end, score in index.nearest(text, limit)
         ]
-
-    def _evidence(self, chunk: Chunk, score: float, names: dict[str, str]) -> Evidence:
-        return Evidence(
-            chunk=chunk.id, document=chunk.document, filename=names.get(chunk.document, ""), pages=chunk.pages,
-            text=chunk.text, spans=chunk.spans, score=round(score, 4),
-        )  # fmt: skip
+        named = names({chunk.document for chunk, _ in found})
+        return [_evidence(chunk, score, named.get(chunk.document, "")) for chunk, score in found]
 
     def refresh(self) -> None:
         """Let go of indexes whose dataset was made anew, or is gone: a document was forgotten."""
@@ -105,6 +104,13 @@ class EvidenceShelf:
         if manifest is None or "chunks.jsonl" not in manifest.files:
             raise NotReady("The dataset is not done, so there are no training chunks to look in.")
         return build_index(self._store, manifest, self._max_bytes)
+
+
+def _evidence(chunk: Chunk, score: float, filename: str) -> Evidence:
+    return Evidence(
+        chunk=chunk.id, document=chunk.document, filename=filename, pages=chunk.pages, text=chunk.text, spans=chunk.spans,
+        score=round(score, 4),
+    )  # fmt: skip
 
 
 def build_index(store: ObjectStore, manifest: Manifest, max_bytes: int) -> Index:

@@ -25,6 +25,7 @@ TAGS = [
     {"name": "documents", "description": "PDFs, and what they became."},
     {"name": "ledger", "description": "What became of every page, line and character, and why."},
     {"name": "garbage", "description": "Text that was set aside, and why."},
+    {"name": "feedback", "description": "What people say of models' answers, and the preferences that follow from it."},
     {"name": "review", "description": "What people say of it, and the classifier that learns from them."},
     {"name": "datasets", "description": "Instruction examples made of chunks."},
     {"name": "runs", "description": "Fine-tuning and evaluation."},

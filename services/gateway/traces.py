@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from services.gateway.jsonl import lines_of
 from services.gateway.leaves import Leaves, of_number
+from shared import layout
 from shared.catalog.protocol import Catalog, Slice
 from shared.containment import stands_on, texts_within
 from shared.contracts.documents import Chunk, Page, ProcessingParameters, Span
-from shared.contracts.learning import DatasetWish, Example, Model
+from shared.contracts.learning import DatasetInput, DatasetWish, Example, Model
 from shared.contracts.traces import ChunkTrace, ExampleTrace, Place
 from shared.contracts.views import DatasetView
 from shared.contracts.work import File, Manifest
 from shared.errors import NotFound, NotReady
-from shared.objects import ObjectStore
+from shared.objects import ObjectStore, read_contract
 from shared.pipeline import DATASET, extraction_key
 from shared.results import committed
 
@@ -52,9 +53,10 @@ class Traces:
         examples = [
             str(line["id"]) for split in SPLITS for line in self._lines(manifest, f"{split}.jsonl") if line["chunk"] == name
         ]
-        filename = next((one.filename for one in dataset.wish.inputs if one.document == chunk.document), "")
+        asked = _input(self.store, dataset.wish, chunk.document)
         return ChunkTrace(
-            chunk=chunk, dataset=dataset.id, filename=filename, collections=self._shelves(chunk.document),
+            chunk=chunk, dataset=dataset.id, filename=asked.filename if asked else "",
+            collections=self._shelves(chunk.document),
             places=self._places(dataset.wish, chunk.document, _parts(chunk, chunk.spans)), examples=tuple(examples),
             models=self._models(dataset.id),
         )  # fmt: skip
@@ -135,13 +137,21 @@ def all_models(catalog: Catalog) -> Iterator[Model]:
 
 def page_map(store: ObjectStore, wish: DatasetWish, document: str) -> File | None:
     """The page map that a document's chunks in a dataset were cut from: under the settings of then, not of now."""
-    asked = next((one for one in wish.inputs if one.document == document), None)
+    asked = _input(store, wish, document)
     screened = committed(store, "screening", asked.screening_key) if asked else None
     if screened is None:
         return None
     parameters = ProcessingParameters.model_validate(screened.work["parameters"])
     extracted = committed(store, "extraction", extraction_key(document, parameters))
     return extracted.files.get("pages.jsonl") if extracted else None
+
+
+def _input(store: ObjectStore, wish: DatasetWish, document: str) -> DatasetInput | None:
+    """A document as a dataset was wished of it, or as one was that it replays."""
+    own = next((one for one in wish.inputs if one.document == document), None)
+    earlier = (read_contract(store, layout.dataset(one), DatasetWish) for one in wish.parameters.replay.datasets)
+    replayed = (_input(store, one, document) for one in earlier if one is not None)
+    return own or next((one for one in replayed if one is not None), None)
 
 
 def _parts(chunk: Chunk, spans: Iterable[Span]) -> Iterator[tuple[Span, str]]:

@@ -8,10 +8,12 @@ from shared.catalog.protocol import Slice
 from shared.catalog.tables import (
     DocumentRow,
     EventRow,
+    FeedbackRow,
     ForgottenRow,
     IdempotencyRow,
     JobRow,
     LabelRow,
+    LineWordRow,
     ReviewableRow,
     SightingRow,
     StageRow,
@@ -69,6 +71,8 @@ class Forgetting(Transactions):
                 delete(DocumentRow).where(DocumentRow.id == document),
                 delete(ReviewableRow).where(ReviewableRow.document == document),
                 delete(LabelRow).where(LabelRow.document == document),
+                delete(LineWordRow).where(LineWordRow.document == document),
+                delete(FeedbackRow).where(cast(FeedbackRow.feedback, String).contains(document)),
                 delete(JobRow).where(*of_document),
                 delete(IdempotencyRow).where(cast(IdempotencyRow.response, String).contains(document)),
             ):

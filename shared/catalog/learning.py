@@ -1,14 +1,15 @@
 """Datasets, runs and models in SQL."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import DatasetDocumentRow, DatasetRow, JobRow, ModelRow, RunRow
+from shared.catalog.tables import DatasetDocumentRow, DatasetHeadRow, DatasetRow, JobRow, ModelRow, RunRow
 from shared.catalog.transactions import Transactions, page
-from shared.contracts.learning import DatasetWish, Model, RunWish
+from shared.contracts.learning import DatasetWish, Model, RunWish, WishHead
 from shared.contracts.views import DatasetHead, DatasetView, RunView
 from shared.ids import dataset_job, run_job, short
 
@@ -21,9 +22,12 @@ class Learning(Transactions):
 
     def put_dataset(self, wish: DatasetWish) -> None:
         with self._write() as session:
+            head = wish.model_dump(mode="json", exclude={"inputs"}) | {"documents": len(wish.inputs)}
             values = {"wish": wish.model_dump(mode="json"), "created_at": wish.created_at}
             self._upsert(session, DatasetRow, id=short(wish.key), **values)
-            links = [{"dataset": short(wish.key), "document": one} for one in sorted({each.document for each in wish.inputs})]
+            self._upsert(session, DatasetHeadRow, id=short(wish.key), head=head, created_at=wish.created_at)
+            names = {one.document: one.filename for one in wish.inputs}
+            links = [{"dataset": short(wish.key), "document": one, "filename": names[one]} for one in sorted(names)]
             statement = self._dialect.insert(DatasetDocumentRow.__table__).on_conflict_do_nothing()
             for start in range(0, len(links), ROWS_A_STATEMENT):
                 session.execute(statement.values(links[start : start + ROWS_A_STATEMENT]))
@@ -44,13 +48,25 @@ class Learning(Transactions):
             return [self._dataset_view(session, row) for row in rows]
 
     def dataset_heads(self, part: Slice) -> list[DatasetHead]:
-        heads = select(DatasetRow.id, DatasetRow.created_at)
-        wanted = page(heads, DatasetRow.created_at, DatasetRow.id, part)
+        wanted = page(select(DatasetHeadRow), DatasetHeadRow.created_at, DatasetHeadRow.id, part)
         with self._read() as session:
-            return [
-                DatasetHead(id=dataset, created_at=at, **self._job_fields(session, dataset_job(dataset)))
-                for dataset, at in session.execute(wanted)
-            ]
+            return [self._dataset_head(session, row) for row in session.scalars(wanted)]
+
+    def dataset_head(self, dataset: str) -> DatasetHead | None:
+        with self._read() as session:
+            row = session.get(DatasetHeadRow, dataset)
+            return self._dataset_head(session, row) if row else None
+
+    def dataset_inputs(self, dataset: str, documents: Collection[str] | None = None, limit: int = 200) -> dict[str, str]:
+        row = DatasetDocumentRow
+        wanted = select(row.document, row.filename).where(row.dataset == dataset)
+        if documents is not None:
+            wanted = wanted.where(row.document.in_(documents))
+        with self._read() as session:
+            return dict(session.execute(wanted.order_by(row.document).limit(limit)).all())
+
+    def _dataset_head(self, session: Session, row: DatasetHeadRow) -> DatasetHead:
+        return DatasetHead(id=row.id, head=WishHead(**row.head), **self._job_fields(session, dataset_job(row.id)))
 
     def _dataset_view(self, session: Session, row: DatasetRow) -> DatasetView:
         return DatasetView(

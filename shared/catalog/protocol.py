@@ -1,13 +1,15 @@
 """What Lectern asks of its catalog, and the values it gives and takes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.feedback import Feedback
 from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.line_labels import LineWord
 from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
     ClassifierView,
@@ -172,6 +174,10 @@ class Catalog(Protocol):
     def dataset_heads(self, part: Slice) -> list[DatasetHead]:
         """As `datasets`, without reading what each was made of."""
 
+    def dataset_head(self, dataset: str) -> DatasetHead | None: ...
+    def dataset_inputs(self, dataset: str, documents: Collection[str] | None = None, limit: int = 200) -> dict[str, str]:
+        """Documents of a dataset and their file names, in the order of their ids; of these alone where they are named."""
+
     def datasets_of(self, document: str) -> list[str]:
         """Datasets that a document was an input of."""
 
@@ -219,6 +225,22 @@ class Catalog(Protocol):
 
     def agreement(self) -> list[Agreement]:
         """Of texts that two reviewers said something of."""
+
+    def put_line_words(self, words: Iterable[tuple[int, LineWord]]) -> None:
+        """Entries of series, in their order."""
+
+    def line_words(self, part: Slice, document: str | None = None) -> list[tuple[int, LineWord]]:
+        """Reviewers' latest words on lines and their sequences, newest first. Positions are `(at, "<document>/<sequence>")`."""
+
+    def line_words_of(self, document: str, extraction: str) -> list[tuple[int, LineWord]]:
+        """All of a page map, page by page."""
+
+    def line_worded(self) -> list[tuple[str, str]]:
+        """Document and extraction of the page maps that anything was said of."""
+
+    def put_feedback(self, feedback: Feedback) -> None: ...
+    def all_feedback(self, part: Slice, model: str | None = None) -> list[Feedback]:
+        """Latest words on answers, newest first. Positions are `(at, id)`."""
 
     def put_classifier(self, wish: ClassifierWish) -> None: ...
     def judge_classifier(self, classifier: str, adopted: bool) -> None: ...

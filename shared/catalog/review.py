@@ -56,10 +56,10 @@ class Review(Transactions):
             return _placed(rows[0]) if rows and len({row.document for row in rows}) == 1 else None
 
     def count_reviewables(self) -> tuple[int, int]:
-        kept = ReviewableRow.rule == ""
+        counting = select(func.count()).select_from(ReviewableRow)
         with self._read() as session:
-            counts = dict(session.execute(select(kept, func.count()).group_by(kept)).all())
-            return counts.get(True, 0), counts.get(False, 0)
+            kept = session.scalar(counting.where(ReviewableRow.rule == "")) or 0
+            return kept, (session.scalar(counting.where(ReviewableRow.rule >= "")) or 0) - kept
 
     def put_labels(self, labels: Iterable[tuple[int, Label]]) -> None:
         with self._write() as session:

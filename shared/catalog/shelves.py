@@ -96,9 +96,10 @@ class Shelves(Transactions):
         return [(document, tuple(stages)) for document, stages in found.items()]
 
     def count_documents(self, collection: str) -> dict[str, int]:
-        counting = select(JobRow.state, func.count()).join(DocumentRow, DocumentRow.job == JobRow.id)
+        """By their jobs, one each, which an index alone answers."""
+        of_collection = (JobRow.collection == collection, JobRow.kind == "document")
         with self._read() as session:
-            rows = session.execute(counting.where(DocumentRow.collection == collection).group_by(JobRow.state))
+            rows = session.execute(select(JobRow.state, func.count()).where(*of_collection).group_by(JobRow.state))
             return dict(rows.all())
 
 

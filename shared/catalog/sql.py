@@ -1,12 +1,14 @@
 """The catalog in SQL: one class over SQLite and Postgres, a module a noun."""
 
 from shared.catalog.access import Access
+from shared.catalog.feedback import FeedbackRows
 from shared.catalog.forgetting import Forgetting
 from shared.catalog.jobs import Jobs
 from shared.catalog.learning import Learning
+from shared.catalog.line_words import LineWords
 from shared.catalog.review import Review
 from shared.catalog.shelves import Shelves
 
 
-class SqlCatalog(Shelves, Jobs, Learning, Review, Access, Forgetting):
+class SqlCatalog(Shelves, Jobs, Learning, Review, LineWords, FeedbackRows, Access, Forgetting):
     """The `Catalog` Protocol over an SQLAlchemy engine."""

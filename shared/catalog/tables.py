@@ -28,6 +28,7 @@ class DocumentRow(Base):
     size_bytes: Mapped[int] = mapped_column(Integer)
     added_at: Mapped[str] = mapped_column(index=True)
     job: Mapped[str]
+    __table_args__ = (Index("documents_by_age", "collection", "added_at", "id"),)
 
 
 class JobRow(Base):
@@ -52,7 +53,10 @@ class JobRow(Base):
     created_at: Mapped[str]
     finished_at: Mapped[str | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    __table_args__ = (Index("jobs_by_age", "created_at", "id"),)
+    __table_args__ = (
+        Index("jobs_by_age", "created_at", "id"),
+        Index("jobs_of_collection", "collection", "kind", "state"),
+    )
 
 
 class StageRow(Base):
@@ -79,6 +83,16 @@ class DatasetRow(Base):
     __tablename__ = "datasets"
     id: Mapped[str] = mapped_column(primary_key=True)
     wish: Mapped[dict[str, Any]]
+    created_at: Mapped[str] = mapped_column(index=True)
+
+
+class DatasetHeadRow(Base):
+    """A dataset's wish without its inputs, which may be megabytes: a row of its own, so that pages read no more than they
+    show."""
+
+    __tablename__ = "dataset_heads"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    head: Mapped[dict[str, Any]]
     created_at: Mapped[str] = mapped_column(index=True)
 
 
@@ -152,6 +166,7 @@ class ReviewableRow(Base):
     __table_args__ = (
         Index("reviewables_by_rank", "lane", "rank", "id"),
         Index("reviewables_of_collection", "collection", "lane", "rank", "id"),
+        Index("reviewables_by_rule", "rule"),
     )
 
 
@@ -165,6 +180,32 @@ class LabelRow(Base):
     verdict: Mapped[str]
     sequence: Mapped[int] = mapped_column(Integer)
     entry: Mapped[str]
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class LineWordRow(Base):
+    """A reviewer's latest word on a line of a page map."""
+
+    __tablename__ = "line_words"
+    document: Mapped[str] = mapped_column(primary_key=True)
+    extraction: Mapped[str] = mapped_column(primary_key=True)
+    page: Mapped[int] = mapped_column(Integer, primary_key=True)
+    block: Mapped[int] = mapped_column(Integer, primary_key=True)
+    line: Mapped[int] = mapped_column(Integer, primary_key=True)
+    reviewer: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(Integer)
+    entry: Mapped[str]
+    word: Mapped[dict[str, Any]]
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class FeedbackRow(Base):
+    """Somebody's latest word on an answer."""
+
+    __tablename__ = "feedback"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    feedback: Mapped[dict[str, Any]]
     at: Mapped[str] = mapped_column(index=True)
 
 
@@ -195,6 +236,7 @@ class DatasetDocumentRow(Base):
     __tablename__ = "dataset_documents"
     dataset: Mapped[str] = mapped_column(primary_key=True)
     document: Mapped[str] = mapped_column(primary_key=True, index=True)
+    filename: Mapped[str] = mapped_column(Text)
 
 
 class ForgottenRow(Base):

@@ -49,6 +49,19 @@ class DatasetWish(Contract):
         return self.parameters.licence or "not stated"
 
 
+class WishHead(Contract):
+    """A dataset's wish without its inputs, of which it tells the number."""
+
+    key: str
+    name: str
+    collection: str
+    base: str
+    parameters: DatasetParameters
+    version: int = 1
+    documents: int
+    created_at: str
+
+
 class Example(Contract):
     """One instruction example and the chunk it came from."""
 

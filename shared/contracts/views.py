@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.contracts.base import Contract
 from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import ProcessingParameters
-from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
+from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish, WishHead
 from shared.contracts.review import ClassifierWish
 from shared.contracts.work import Progress
 
@@ -102,10 +102,10 @@ class DatasetView(Contract):
 
 
 class DatasetHead(Contract):
-    """A dataset in a list: without its wish, which names every document of it."""
+    """A dataset on a page: without the names of all its documents."""
 
     id: str
-    created_at: str
+    head: WishHead
     state: JobState
     code: str | None = None
     detail: str | None = None

@@ -62,3 +62,16 @@ def test_a_change_of_nothing_and_a_wrong_change_are_told(shelf: Gateway, client:
     assert (told["changed"], told["documents"], told["stages"]) == ([], 0, [])
     assert client.post(f"{SHELF}/estimate", json={"chunking": {"max_tokens": 1}}).status_code == 422
     assert client.post("/v1/collections/none/estimate", json={}).status_code == 404
+
+
+def test_a_tagger_or_tokenizer_that_is_not_there_is_refused_before_a_document_meets_it(
+    shelf: Gateway, client: httpx.Client
+) -> None:
+    before = client.get(SHELF).json()["parameters"]
+    for change, named in (
+        ({"cleaning": {"tagger": "nosuch"}}, "lectern cleaner publish"), ({"chunking": {"tokenizer": "nosuch"}}, "publish_base")
+    ):  # fmt: skip
+        refused = client.patch(SHELF, json=change)
+        assert (refused.status_code, named in refused.json()["detail"]) == (404, True)
+    assert client.get(SHELF).json()["parameters"] == before
+    assert client.patch(SHELF, json={"cleaning": {"tagger": "rules"}}).status_code == 202

@@ -1,5 +1,7 @@
 """From an example to its page and back, over the API."""
 
+import json
+
 import httpx
 import pytest
 
@@ -74,3 +76,17 @@ def test_pages_that_are_gone_are_not_said_to_hold_anything(shelf: Gateway, clien
         shelf.store.delete(path)
     (place,) = client.get(f"/v1/datasets/{dataset}/examples/e-{document[:8]}-0").json()["places"]
     assert (place["stands"], place["on_page"]) == (None, None)
+
+
+def test_a_replayed_example_is_traced_to_its_page_though_its_document_is_not_in_the_dataset(
+    shelf: Gateway, client: httpx.Client
+) -> None:
+    first = dataset_of_shelf(shelf, client, "first")
+    for at in range(2):
+        shelf.add("others", content=PDF + f"other {at}".encode())
+    later = dataset_of_shelf(shelf, client, "later", "others", replay={"datasets": [first]})
+    own = {one["document"] for one in client.get(f"/v1/datasets/{later}").json()["wish"]["inputs"]}
+    lines = [json.loads(line) for line in client.get(f"/v1/datasets/{later}/download").text.splitlines()]
+    replayed = next(one for one in lines if one["document"] not in own)
+    (place,) = client.get(f"/v1/datasets/{later}/examples/{replayed['id']}").json()["places"]
+    assert (place["on_page"], place["box"]) == (replayed["output"], [1.0, 2.0, 3.0, 4.0])

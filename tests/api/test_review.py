@@ -304,6 +304,8 @@ def test_a_version_can_be_pinned_and_an_unknown_one_is_refused(
     say(client, queue(client)[:150])
     asked = client.post("/v1/classifiers").json()
     gateway.workers.run(asked["job"])
+    unheard = client.patch("/v1/collections/papers", json={"screening": {"classifier": asked["id"]}})
+    assert (unheard.status_code, "screening.follow" in unheard.json()["detail"]) == (422, True), "it would be overruled"
     client.patch("/v1/collections/papers", json={"screening": {"follow": False}})
     assert retraining(gateway).sweep() == 0
     assert client.get("/v1/collections/papers").json()["parameters"]["screening"]["classifier"] is None

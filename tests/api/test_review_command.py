@@ -43,6 +43,8 @@ def test_texts_are_listed_labelled_and_summed_up_by_script(gateway: Gateway, she
     assert gateway.workers.run(asked["job"]) == "done"
     told = lectern("classifier", "list")
     assert told.returncode == 0 and asked["id"] in told.stdout
+    why = json.loads(lectern("review", "summary", "--json").stdout)["versions"][0]["why"]
+    assert " ".join(told.stdout.split()).endswith(" ".join(why.split())), "why it decides or not is shown whole"
     assert json.loads(lectern("classifier", "list", "--json").stdout)[0]["adopted"] is True
 
 

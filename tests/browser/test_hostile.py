@@ -1,5 +1,6 @@
 """A document full of markup and scripts, under a name that is markup too, looked at in every view that shows it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,34 @@ def attacked(lectern: Library, tmp_path_factory: pytest.TempPathFactory) -> dict
     assert run is not None
     base = f"/shelf/attacked/documents/{document}"
     return {
+        "preview": _preview(lectern), "forget": f"{base}/forget", "receipt": _receipt(lectern, tmp_path_factory),
         "shelf": "/shelf/attacked", "search by name": "/search?collection=attacked&q=%3Cimg", "blocks": base,
         "second page": f"{base}?page=2", "search in chunks": "/search?collection=attacked&q=attack+%3Cscript%3Etide",
         "difference": f"{base}/difference?other=attacked-trial",
         "other settings": f"{base}/rerun", "dataset": f"/datasets/{dataset}", "run": f"/runs/{run.run}", "operate": "/operate",
     }  # fmt: skip
+
+
+def _preview(lectern: Library) -> str:
+    with lectern.gateway.client() as client:
+        asked = client.post("/v1/datasets/preview", json={"collection": "attacked"}).json()
+    assert lectern.gateway.workers.run(asked["job"]) == "done"
+    return f"/datasets/previews/{asked['id']}?collection=attacked"
+
+
+def _receipt(lectern: Library, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of another document of that kind, which was forgotten for a reason that is an attack too."""
+    content = hostile_pdf(tmp_path_factory.mktemp("gone") / "gone.pdf").read_bytes() + b"%gone"
+    document = lectern.gateway.add("attacked", content, NAME)
+    lectern.dataset("attacked", "attacked-before")
+    with lectern.gateway.client() as client:
+        asked = client.post(f"/v1/documents/{document}/forget", json={"confirm": document, "why": INJECTIONS[0]})
+        assert asked.status_code == 202, asked.text
+        for _ in range(600):
+            if client.get(f"/v1/forgotten/{document}").json()["state"] == "forgotten":
+                return f"/forgotten/{document}"
+            time.sleep(0.1)
+    raise AssertionError("it was not forgotten within a minute")
 
 
 def harmless(page: Page) -> None:
@@ -55,10 +79,20 @@ def test_markup_in_a_document_is_text_in_every_view(enter: Enter, attacked: dict
         page.wait_for_load_state("networkidle")
         harmless(page)
         assert "&lt;" in page.content(), f"nothing of the attack is shown in {view}"
+        assert violations(page) == [], view
     page.goto(attacked["blocks"])
     expect(page.locator("main")).to_contain_text("<script>document.title='owned'</script>")
     expect(page.locator("main")).to_contain_text("{{ 7 * 7 }} {% include 'base.html' %}")
     page.get_by_role("tab", name="Chunks").click()
+    harmless(page)
+    assert violations(page) == []
+
+
+def test_a_problem_told_in_words_of_an_attack_is_text(enter: Enter, lectern: Library) -> None:
+    page = enter("read", refusals=True)
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    page.goto("/shelf/%3Cimg%20src=x%20onerror=alert(1)%3E")
+    expect(page.locator("main")).to_contain_text("<img src=x onerror=alert(1)>")
     harmless(page)
     assert violations(page) == []
 

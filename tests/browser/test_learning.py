@@ -1,5 +1,6 @@
 """From documents to a dataset, to a run that is watched, to a model that is tried beside its base."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -101,3 +102,35 @@ def test_base_and_tuned_answer_side_by_side_with_the_pages_nearest_to_it(
     page.get_by_role("button", name="Ask both").click()
     expect(tuned.locator("[data-answer]")).to_contain_text("47.2 minutes")
     assert lectern.engine.asked[-1]["path"] == "/v1/completions"
+
+
+def test_thumbs_and_corrections_become_preferences(enter: Enter, lectern: Library, picture: Picture) -> None:
+    document = lectern.add(EXAMPLES / "seiche-paper.pdf", "judged")
+    model = lectern.model(lectern.dataset("judged"), "judged")
+    lectern.deploy(model, "judged")
+    page = enter("write")
+    page.goto("/try?deployment=judged")
+    page.get_by_label("Your question").fill("How long is the seiche?")
+    page.get_by_role("button", name="Ask both").click()
+    base, tuned = (page.locator(f"[data-side={side}]") for side in ("base", "tuned"))
+    tuned.get_by_role("button", name="Good").click()
+    expect(tuned.get_by_role("status")).to_have_text("Noted.")
+    expect(tuned.get_by_role("button", name="Good")).to_have_attribute("aria-pressed", "true")
+    base.get_by_role("button", name="Bad").click()
+    expect(base.get_by_role("status")).to_have_text("Noted.")
+    base.get_by_text("Correct it").click()
+    base.get_by_label("What it should have said").fill("47.2 minutes.")
+    base.get_by_role("button", name="Keep this correction").click()
+    expect(base.get_by_role("status")).to_have_text("Correction kept.")
+    assert violations(page) == []
+    picture(page, "judged")
+    with lectern.gateway.client() as client:
+        pairs = [json.loads(line) for line in client.get("/v1/feedback/pairs").content.splitlines()]
+        said = client.get("/v1/feedback", params={"model": model}).json()["items"]
+    assert {(one["source"], one["chosen"][:12]) for one in pairs if "seiche?" in one["prompt"]} == {
+        ("ratings", lectern.engine.tuned[:12]), ("correction", "47.2 minutes"),
+    }  # fmt: skip
+    assert said[0]["evidence"] == [document]
+    reader = enter("read")
+    reader.goto("/try?deployment=judged")
+    expect(reader.get_by_role("button", name="Good")).to_have_count(0)

@@ -1,6 +1,7 @@
 """What every catalog must do, run against SQLite and a real PostgreSQL."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,7 +129,7 @@ def test_pending_jobs_are_those_that_are_not_finished(shelf: Catalog) -> None:
 
 def test_a_list_is_read_page_by_page_without_gap_or_double(shelf: Catalog) -> None:
     for number in range(7):
-        put(shelf, work(document=f"{number:064d}"), at=f"2026-01-01T00:00:0{number // 2}Z")
+        put(shelf, work(document=f"{number:016d}".ljust(64, "0")), at=f"2026-01-01T00:00:0{number // 2}Z")
     seen: list[str] = []
     part = Slice(limit=3)
     while documents := shelf.documents(part, collection="c"):
@@ -157,6 +158,11 @@ def test_a_dataset_shows_the_state_of_its_job(shelf: Catalog) -> None:
     head = shelf.dataset_heads(Slice(5))[0]
     view = shelf.datasets(Slice(5))[0]
     assert (head.id, head.state, head.job, head.stages) == (view.id, view.state, view.job, view.stages)
+    assert (head.head.name, head.head.documents, head.head.created_at) == ("set", 1, wish.created_at)
+    assert shelf.dataset_head("e" * 16) == head
+    assert shelf.dataset_head("0" * 16) is None
+    assert shelf.dataset_inputs("e" * 16) == shelf.dataset_inputs("e" * 16, {"d", "x"}) == {"d": "f"}
+    assert shelf.dataset_inputs("e" * 16, {"x"}) == {}
 
 
 def test_a_new_wish_makes_a_deployment_pending_again(shelf: Catalog) -> None:
@@ -221,7 +227,7 @@ def test_concurrent_writers_wait_for_each_other(shelf: Catalog) -> None:
         try:
             for step in range(20):
                 shelf.touch(work().job, Progress(done=step, total=20, unit="page"))
-                put(shelf, work(document=f"{number}{step:063d}"))
+                put(shelf, work(document=f"{number}{step:015d}".ljust(64, "0")))
         except BaseException as error:
             failures.append(error)
 
@@ -292,3 +298,26 @@ def test_erasing_a_document_leaves_the_rows_of_others(any_catalog: Catalog) -> N
     assert any_catalog.remembered("ddddd") is None and any_catalog.remembered("eeeee") is not None
     assert any_catalog.forget_answers("9999") == 1
     assert [document for document, _ in any_catalog.stages_on("shelf")] == ["e" * 64]
+
+
+def test_datasets_of_before_are_told_without_their_inputs_after_migrating(shelf: Any) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    from shared.catalog import database
+
+    inputs = tuple(DatasetInput(document=name, filename=f"{name}.pdf", screening_key="k") for name in "ab")
+    shelf.put_dataset(
+        DatasetWish(
+            key="f" * 64, name="set", collection="c", base="b", parameters=DatasetParameters(), inputs=inputs, created_at="2026"
+        )
+    )
+    head = shelf.dataset_head("f" * 16)
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with shelf._engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        command.upgrade(config, "head")
+    assert shelf.dataset_head("f" * 16) == head
+    assert shelf.dataset_inputs("f" * 16) == {"a": "a.pdf", "b": "b.pdf"}

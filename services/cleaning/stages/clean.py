@@ -55,10 +55,11 @@ class Kept:
 
 class Cleaner:
     """Cleans a document's pages in order: a line's label, or the verdict on the text it is in, decides its fate. `ledger`
-    accounts for all that was read so far."""
+    accounts for all that was read so far; `title` is the document's, masked like any text."""
 
     def __init__(self, document: str, parameters: CleaningParameters, known: Habits) -> None:
         self.ledger = Ledger()
+        self.title = masked(known.title, parameters)[0] if known.title else None
         self._document = document
         self._parameters = parameters
         self._habits = known
@@ -144,7 +145,7 @@ class Cleaner:
 
     def _enter(self, level: int, text: str) -> None:
         """A heading opens a section. The document's title opens none."""
-        if text == self._habits.title and not self._sections:
+        if text == self.title and not self._sections:
             return
         while self._sections and self._sections[-1][0] >= level:
             self._sections.pop()

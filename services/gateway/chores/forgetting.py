@@ -18,6 +18,7 @@ from services.gateway.chores.uses import all_datasets, all_memberships, uses
 from shared import layout
 from shared.catalog.protocol import Catalog
 from shared.clock import now
+from shared.contracts.feedback import Feedback
 from shared.contracts.forgetting import Forgetting, Receipt
 from shared.contracts.learning import DatasetWish
 from shared.contracts.views import FINISHED
@@ -150,6 +151,8 @@ def survey(records: Records, document: str, sequence: int = 0, wish: Forgetting 
 def paths_of(store: ObjectStore, catalog: Catalog, document: str) -> Iterator[tuple[str, str]]:
     """Everything in the store that is of this document alone, by what it is; a result's files before its manifest."""
     yield from (("labels", path) for path in store.list(layout.labels(document)))
+    yield from (("line-labels", path) for path in store.list(layout.line_labels(document)))
+    yield from (("feedback", path) for path in _feedback(store, document))
     for stage in DOCUMENT_STAGES:
         yield from ((stage, path) for path in _results(store, catalog, stage, document))
     yield from (("previews", path) for path in _previews(store, document))
@@ -159,6 +162,14 @@ def paths_of(store: ObjectStore, catalog: Catalog, document: str) -> Iterator[tu
             yield "job-events", path
     yield from (("shelves", one) for one in _memberships(store, document))
     yield from (("source", path) for path in store.list(f"documents/{document}"))
+
+
+def _feedback(store: ObjectStore, document: str) -> Iterator[str]:
+    """What was said of answers beside which the document was shown: both may hold its text."""
+    for path in store.list("feedback"):
+        said = read_contract(store, path, Feedback)
+        if said is not None and document in said.evidence:
+            yield path
 
 
 def _memberships(store: ObjectStore, document: str) -> Iterator[str]:

@@ -90,10 +90,16 @@ def _patched(standing: CollectionView | None, changes: dict[str, Any]) -> Proces
     """Raises InvalidInput."""
     before = (standing.parameters if standing else ProcessingParameters()).model_dump(mode="json")
     try:
-        return ProcessingParameters.model_validate(merge_patch(before, changes))
+        after = ProcessingParameters.model_validate(merge_patch(before, changes))
     except ValidationError as error:
         wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors(), "body"))
         raise InvalidInput(f"These settings cannot be: {wrong}.") from None
+    if after.screening.follow and after.screening.classifier not in (None, before["screening"]["classifier"]):
+        raise InvalidInput(
+            "A collection that follows the classifier is given the version that stands. To choose one, set screening.follow "
+            "to false with it."
+        )
+    return after
 
 
 @router.get("/{collection}/events", summary="Watch a collection", response_class=EventSourceResponse)

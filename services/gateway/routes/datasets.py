@@ -15,7 +15,7 @@ from services.gateway.parts import Parts, PartsOf
 from shared.contracts.base import Contract
 from shared.contracts.datasets import DatasetPreview
 from shared.contracts.learning import DatasetParameters
-from shared.contracts.views import DatasetView, ListPage, PreviewView
+from shared.contracts.views import DatasetHead, DatasetView, ListPage, PreviewView
 from shared.contracts.work import PreviewWork
 from shared.errors import NotFound, NotReady
 from shared.ids import preview_job
@@ -163,6 +163,14 @@ def preview_of(parts: Parts, preview: str) -> PreviewView:
     if found.state == "done" and manifest is not None and "preview.json" in manifest.files:
         shown = read_contract(parts.store, manifest.files["preview.json"].path, DatasetPreview)
     return PreviewView(id=preview, state=found.state, code=found.code, detail=found.detail, job=found.id, preview=shown)
+
+
+def head_of(parts: Parts, dataset: str) -> DatasetHead:
+    """A dataset without the names of its documents. Raises NotFound."""
+    found = parts.catalog.dataset_head(dataset)
+    if found is None:
+        raise NotFound(f"There is no dataset {dataset!r}.")
+    return found
 
 
 def dataset_of(parts: Parts, dataset: str) -> DatasetView:

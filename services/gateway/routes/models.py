@@ -1,6 +1,7 @@
 """Tuned models: what runs left behind, how they scored, and what they learned from."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -9,7 +10,7 @@ from services.gateway.auth import Reader
 from services.gateway.evidence import Evidence
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
-from services.gateway.routes.datasets import dataset_of
+from services.gateway.routes.datasets import head_of
 from shared.contracts.learning import Model
 from shared.contracts.views import ListPage, ModelView
 from shared.errors import NotFound
@@ -42,8 +43,9 @@ def find_evidence(
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> ListPage[Evidence]:
     """The training chunks nearest to a text, by BM25 over the dataset that the model was tuned on, best first."""
-    dataset = dataset_of(parts, _model(parts, model).dataset)
-    return ListPage(items=tuple(parts.evidence.nearest(dataset.wish, text, limit)))
+    dataset = head_of(parts, _model(parts, model).dataset)
+    names = partial(parts.catalog.dataset_inputs, dataset.id)
+    return ListPage(items=tuple(parts.evidence.nearest(dataset.head.key, names, text, limit)))
 
 
 def _model(parts: Parts, name: str) -> Model:

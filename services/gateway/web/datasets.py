@@ -10,10 +10,9 @@ from services.gateway.bases import require_base
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
-from services.gateway.routes.datasets import DatasetId, PreviewId, dataset_of, preview_of
+from services.gateway.routes.datasets import DatasetId, PreviewId, head_of, preview_of
 from services.gateway.web import charts, forms
-from services.gateway.web.cards import Cards
-from services.gateway.web.entry import ByReviewer, Viewer
+from services.gateway.web.entry import ByReviewer, Posted, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
 from shared.bases import base_object, read_base
@@ -21,7 +20,7 @@ from shared.catalog.protocol import Slice
 from shared.contracts.base import Contract
 from shared.contracts.learning import DatasetParameters, Example
 from shared.contracts.recipes import TrainingRecipe
-from shared.contracts.views import FINISHED, DatasetView, StageView
+from shared.contracts.views import FINISHED, DatasetHead, StageView
 from shared.errors import InvalidInput
 from shared.pipeline import DATASET
 from shared.results import committed
@@ -39,12 +38,8 @@ def datasets(
     request: Request, parts: PartsOf, session: Viewer, paging: PagingOf, collection: Annotated[str, Query(max_length=63)] = ""
 ) -> Response:
     """Newest first, and a form for another."""
-    found = paging.page(parts.catalog.dataset_heads(paging.slice), lambda one: (one.created_at, one.id))
-    cards: Cards = request.app.state.cards
-    rows = [
-        {"head": one, "card": cards.of(one.id), "told": on_the_way(one.state, DATASET.name), "result": result_of(one.stages)}
-        for one in found.items
-    ]
+    found = paging.page(parts.catalog.dataset_heads(paging.slice), lambda one: (one.head.created_at, one.id))
+    rows = [{"view": one, "told": on_the_way(one.state, DATASET.name), "result": result_of(one.stages)} for one in found.items]
     return page(
         request, session, "datasets.html", here="datasets", rows=rows, following=found.next_cursor, collection=collection,
         collections=parts.catalog.collections(Slice(100)),
@@ -89,9 +84,9 @@ def preview(
 @routes.get("/datasets/{dataset}")
 def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetId) -> Response:
     """Its examples, with the template and the end of the answer in plain sight."""
-    view = dataset_of(parts, dataset)
-    recipe = TrainingRecipe(base=view.wish.base)
-    base = read_base(parts.store, view.wish.base)
+    view = head_of(parts, dataset)
+    recipe = TrainingRecipe(base=view.head.base)
+    base = read_base(parts.store, view.head.base)
     return page(
         request, session, "dataset.html", here="datasets", dataset=view, result=result_of(view.stages),
         told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
@@ -102,9 +97,14 @@ def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetI
 
 @routes.post("/datasets/{dataset}/train")
 def train(parts: PartsOf, posted: ByReviewer, dataset: DatasetId) -> Response:
-    view = dataset_of(parts, dataset)
-    recipe = checked(TrainingRecipe, TrainingRecipe(base=view.wish.base), posted.several)
+    recipe = _recipe(head_of(parts, dataset), posted)
     return back(f"/runs/{parts.records.wish_run(posted.get('run'), dataset, recipe)}")
+
+
+def _recipe(view: DatasetHead, posted: Posted) -> TrainingRecipe:
+    """What the form for a run asks for."""
+    recipe: TrainingRecipe = checked(TrainingRecipe, TrainingRecipe(base=view.head.base), posted.several)
+    return recipe
 
 
 def checked(contract: type[Contract], standing: Contract, sent: dict[str, list[str]]) -> Any:
@@ -122,9 +122,9 @@ def result_of(stages: tuple[StageView, ...]) -> dict[str, Any]:
     return done[-1].result if done else {}
 
 
-def _examples(parts: Parts, view: DatasetView) -> list[dict[str, Any]]:
+def _examples(parts: Parts, view: DatasetHead) -> list[dict[str, Any]]:
     """The first examples: the prompt as it is rendered, and the answer that is learnt."""
-    manifest = committed(parts.store, DATASET.name, view.wish.key)
+    manifest = committed(parts.store, DATASET.name, view.head.key)
     if manifest is None or "train.jsonl" not in manifest.files:
         return []
     file = manifest.files["train.jsonl"]
@@ -137,10 +137,10 @@ def _examples(parts: Parts, view: DatasetView) -> list[dict[str, Any]]:
     ]
 
 
-def _template(parts: Parts, view: DatasetView) -> PromptTemplate | None:
+def _template(parts: Parts, view: DatasetHead) -> PromptTemplate | None:
     """The template that the examples are rendered with; None where the base that brings it is gone."""
-    base = read_base(parts.store, view.wish.base)
+    base = read_base(parts.store, view.head.base)
     files = {
         name: parts.store.read(base_object(base, name)) for name in (CONFIG, OWN) if base is not None and name in base.files
     }
-    return template_of(view.wish.parameters.template, files.get(CONFIG), files.get(OWN))
+    return template_of(view.head.parameters.template, files.get(CONFIG), files.get(OWN))

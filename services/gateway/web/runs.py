@@ -53,12 +53,13 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
     # Asked before the curve is read: a point in between is told twice rather than never.
     after = parts.catalog.latest_event()
     view = run_of(parts, run)
-    dataset = parts.catalog.dataset(view.wish.dataset)
+    dataset = parts.catalog.dataset_head(view.wish.dataset)
     curve = curve_of(parts, view)
     return page(
         request, session, "run.html", here="runs", row=_told(view), run=view, dataset=dataset,
         model=_model(parts, run), curve=curve, chart=charts.losses(_curves(curve, view)), after=after,
-        open=view.state not in FINISHED, job=parts.catalog.job(view.job), documents=DOCUMENTS,
+        open=view.state not in FINISHED, job=parts.catalog.job(view.job),
+        documents=parts.catalog.dataset_inputs(view.wish.dataset, limit=DOCUMENTS),
         deployments=[one for one in parts.catalog.deployments() if one.wish.state == "running"],
     )  # fmt: skip
 

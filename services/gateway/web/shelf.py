@@ -1,5 +1,6 @@
 """The shelf: collections, their documents and how far each has come, uploads, search and settings."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
@@ -11,7 +12,6 @@ from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import field_errors
 from services.gateway.shelves import collection_of
 from services.gateway.web import forms
-from services.gateway.web.cards import Cards
 from services.gateway.web.entry import ByReviewer, Reviewer, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
@@ -108,21 +108,21 @@ def search(request: Request, parts: PartsOf, session: Viewer, collection: Text =
     """Documents by name, and chunks by what they say."""
     chosen = collection or next((one.name for one in parts.catalog.collections(Slice(1))), "")
     documents = parts.catalog.documents(Slice(FOUND), chosen or None, None, q) if q else []
-    found = _chunks(parts, request.app.state.cards, chosen, q) if q else Found()
+    found = _chunks(parts, chosen, q) if q else Found()
     return page(
         request, session, "search.html", here="shelf", q=q, collection=chosen, documents=documents, found=found,
         collections=_collections(parts),
     )  # fmt: skip
 
 
-def _chunks(parts: Parts, cards: Cards, collection: str, q: str) -> Found:
+def _chunks(parts: Parts, collection: str, q: str) -> Found:
     """In the newest dataset of the collection that is done: what a model was or would be taught."""
     for head in parts.catalog.dataset_heads(Slice(LOOKED_AT)):
-        card = cards.of(head.id) if head.state == "done" else None
-        if card is None or card.collection != collection or (view := parts.catalog.dataset(head.id)) is None:
+        if head.state != "done" or head.head.collection != collection:
             continue
         try:
-            return Found(chunks=parts.evidence.nearest(view.wish, q, FOUND), dataset=view.id)
+            names = partial(parts.catalog.dataset_inputs, head.id)
+            return Found(chunks=parts.evidence.nearest(head.head.key, names, q, FOUND), dataset=head.id)
         except (NotReady, Unsupported) as error:
             return Found(why=error.message)
     return Found(why="Chunks can be searched once a dataset of this collection is built.")

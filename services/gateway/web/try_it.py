@@ -17,8 +17,8 @@ def try_it(request: Request, parts: PartsOf, session: Viewer, deployment: str = 
         (view for view in standing if view.wish.model and view.state == "ready"), standing[0] if standing else None
     )
     model = parts.catalog.model(chosen.wish.model) if chosen and chosen.wish.model else None
-    dataset = parts.catalog.dataset(model.dataset) if model else None
+    dataset = parts.catalog.dataset_head(model.dataset) if model else None
     return page(
         request, session, "try.html", here="try", standing=standing, chosen=chosen, model=model,
-        collection=dataset.wish.collection if dataset else "",
+        collection=dataset.head.collection if dataset else "",
     )  # fmt: skip

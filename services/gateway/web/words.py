@@ -6,7 +6,8 @@ from typing import Any
 
 STAGES = {
     "extraction": "Extracting", "cleaning": "Cleaning", "chunking": "Chunking", "screening": "Screening",
-    "dataset": "Assembling", "training": "Training", "evaluation": "Evaluating", "deployment": "Deploying",
+    "classifier": "Learning from labels", "dataset": "Assembling", "training": "Training", "evaluation": "Evaluating",
+    "deployment": "Deploying",
 }  # fmt: skip
 
 STATES = {

@@ -140,6 +140,19 @@ def test_earlier_examples_are_replayed_to_their_share_and_say_where_they_are_fro
     assert not any(one.replayed_from for one in read(tmp_path / "second", "heldout"))
 
 
+def test_what_is_too_long_for_this_dataset_is_not_replayed(tmp_path: Path) -> None:
+    made(tmp_path, [document(tmp_path, name, number) for number, name in enumerate("abcd")], out="first")
+    earlier = Earlier("1" * 16, tmp_path / "first/train.jsonl", tmp_path / "first/chunks.jsonl")
+    told = {"replay": ReplayParameters(datasets=("1" * 16,), share=0.5), "max_example_tokens": 80}
+    own = [document(tmp_path, name, 10 + number) for number, name in enumerate("efgh")]
+
+    result = made(tmp_path, own, PARAMETERS.model_copy(update=told), Parts(earlier=(earlier,)), out="second")
+
+    assert isinstance(result, DatasetResult) and result.replayed > 0
+    assert any(one.tokens > 80 for one in read(tmp_path / "first", "train"))
+    assert all(one.tokens <= 80 for one in read(tmp_path / "second", "train"))
+
+
 def test_nothing_that_is_held_out_comes_back_by_replay(tmp_path: Path) -> None:
     made(tmp_path, [document(tmp_path, name, number) for number, name in enumerate("abcd")], out="first")
     earlier = Earlier("1" * 16, tmp_path / "first/train.jsonl", tmp_path / "first/chunks.jsonl")

@@ -82,3 +82,12 @@ def test_whatever_comes_is_judged_masked_and_cut_without_loss(text: str) -> None
     assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
     verdict = judge("paragraph", text, DEFAULT) if text.strip() else None
     assert verdict is None or verdict.score != verdict.threshold
+
+
+def test_personal_data_in_a_title_is_masked_where_prompts_name_the_document() -> None:
+    title = block("Letters to maren.voss@halden.org", "heading", 1)
+
+    result = clean_mmd("", (page(title, block("Gauges", "heading", 2), block(PROSE)),))
+
+    assert result.title == "Letters to ⟨e-mail⟩"
+    assert result.pieces[-1].section == ("Gauges",)

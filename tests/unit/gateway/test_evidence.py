@@ -7,13 +7,12 @@ import pytest
 from services.gateway.evidence import EvidenceShelf
 from shared import layout
 from shared.contracts.documents import Chunk, Span
-from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish
 from shared.contracts.work import Manifest
 from shared.errors import NotReady, Unsupported
 from shared.objects import ObjectStore, create_contract
 
 
-def put_dataset(store: ObjectStore, tmp_path: Path, key: str, texts: list[str], end: str = "\n") -> DatasetWish:
+def put_dataset(store: ObjectStore, tmp_path: Path, key: str, texts: list[str], end: str = "\n") -> str:
     """A committed dataset of one document, all of its chunks trained on."""
     files = {}
     chunks = [
@@ -31,48 +30,49 @@ def put_dataset(store: ObjectStore, tmp_path: Path, key: str, texts: list[str], 
         stage="dataset", stage_version=1, key=key, work={}, files=files, started_at="", finished_at="", seconds=0
     )
     create_contract(store, layout.manifest("dataset", key), manifest)
-    inputs = (DatasetInput(document="d", filename="gauge.pdf", screening_key="c"),)
-    return DatasetWish(
-        key=key, name="n", collection="c", base="b", parameters=DatasetParameters(), inputs=inputs, created_at=""
-    )
+    return key
+
+
+def names(documents: set[str]) -> dict[str, str]:
+    return dict.fromkeys(documents, "gauge.pdf")
 
 
 @pytest.mark.parametrize("end", ["\n", ""])
 def test_a_chunk_is_found_by_its_words_and_read_whole(store: ObjectStore, tmp_path: Path, end: str) -> None:
     texts = [f"Filler number {at} about weather." for at in range(50)] + ["Änderung \u2028 am Barometer, 1931."]
-    wish = put_dataset(store, tmp_path, "k1", texts, end)
-    found = EvidenceShelf(store, 1, 1 << 20).nearest(wish, "barometer", 5)
+    key = put_dataset(store, tmp_path, "k1", texts, end)
+    found = EvidenceShelf(store, 1, 1 << 20).nearest(key, names, "barometer", 5)
     assert [(one.text, one.pages, one.filename) for one in found] == [(texts[-1], (51,), "gauge.pdf")]
 
 
 def test_as_many_as_are_asked_for_come_best_first(store: ObjectStore, tmp_path: Path) -> None:
-    wish = put_dataset(store, tmp_path, "k1", [f"tide {'tide ' * at} filler {at}" for at in range(9)])
-    found = EvidenceShelf(store, 1, 1 << 20).nearest(wish, "tide", 4)
+    key = put_dataset(store, tmp_path, "k1", [f"tide {'tide ' * at} filler {at}" for at in range(9)])
+    found = EvidenceShelf(store, 1, 1 << 20).nearest(key, names, "tide", 4)
     assert len(found) == 4
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
 
 
 def test_more_may_be_asked_for_than_there_are(store: ObjectStore, tmp_path: Path) -> None:
-    wish = put_dataset(store, tmp_path, "k1", ["tide"])
-    assert len(EvidenceShelf(store, 1, 1 << 20).nearest(wish, "tide", 50)) == 1
+    key = put_dataset(store, tmp_path, "k1", ["tide"])
+    assert len(EvidenceShelf(store, 1, 1 << 20).nearest(key, names, "tide", 50)) == 1
 
 
 def test_a_dataset_whose_chunks_hold_no_word_gives_no_evidence(store: ObjectStore, tmp_path: Path) -> None:
-    wish = put_dataset(store, tmp_path, "k1", ["the of", "…"])
-    assert EvidenceShelf(store, 1, 1 << 20).nearest(wish, "tide", 5) == []
+    key = put_dataset(store, tmp_path, "k1", ["the of", "…"])
+    assert EvidenceShelf(store, 1, 1 << 20).nearest(key, names, "tide", 5) == []
 
 
 def test_only_so_many_indexes_are_kept(store: ObjectStore, tmp_path: Path) -> None:
     shelf = EvidenceShelf(store, 2, 1 << 20)
-    wishes = [put_dataset(store, tmp_path, f"k{at}", [f"tide {at}"]) for at in range(3)]
-    for wish in (*wishes, wishes[0]):
-        assert len(shelf.nearest(wish, "tide", 1)) == 1
+    keys = [put_dataset(store, tmp_path, f"k{at}", [f"tide {at}"]) for at in range(3)]
+    for key in (*keys, keys[0]):
+        assert len(shelf.nearest(key, names, "tide", 1)) == 1
         assert len(shelf._indexes) <= 2
 
 
 def test_a_dataset_that_is_too_large_or_not_done_is_told(store: ObjectStore, tmp_path: Path) -> None:
-    wish = put_dataset(store, tmp_path, "k1", ["tide"] * 20)
+    key = put_dataset(store, tmp_path, "k1", ["tide"] * 20)
     with pytest.raises(Unsupported, match="LECTERN_EVIDENCE_MAX_BYTES"):
-        EvidenceShelf(store, 1, 100).nearest(wish, "tide", 1)
+        EvidenceShelf(store, 1, 100).nearest(key, names, "tide", 1)
     with pytest.raises(NotReady):
-        EvidenceShelf(store, 1, 100).nearest(wish.model_copy(update={"key": "other"}), "tide", 1)
+        EvidenceShelf(store, 1, 100).nearest("other", names, "tide", 1)

@@ -1,5 +1,7 @@
 """Recipes that cannot be: each is refused with a reason for programs and a way out for people, before anything is loaded."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,3 +99,8 @@ def test_every_field_of_a_recipe_is_explained_and_has_a_default() -> None:
     fields = {name: field for name, field in schema["properties"].items() if name != "schema_version"}
     assert all(field.get("description") for field in fields.values())
     assert not schema.get("required")
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = json.loads((Path(__file__).parents[3] / "docs" / "recipe.schema.json").read_text(encoding="utf-8"))
+    assert published == TrainingRecipe.model_json_schema(), "write `lectern recipe schema` to docs/recipe.schema.json"

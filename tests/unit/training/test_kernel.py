@@ -63,6 +63,18 @@ def test_a_models_logits_are_those_of_sdpa_padded_and_packed(measured: dict[str,
     assert measured["model"]["packed"] < 1e-4 * measured["model"]["scale"]
 
 
+@pytest.mark.slow
+def test_the_kernel_compiles_for_gpus_within_their_shared_memory() -> None:
+    """Triton's compiler needs no GPU: Ampere (sm_80) has 163 KiB a block, Hopper (sm_90) 227."""
+    pytest.importorskip("triton", reason="the extra `kernel` is not installed")
+    command = [sys.executable, "-m", "tests.unit.training.kernel_builds"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr[-2000:]
+    shared = json.loads(told.stdout.splitlines()[-1])
+    assert len(shared) == 8
+    assert all(size < (163 if name.endswith("80") else 227) << 10 for name, size in shared.items()), shared
+
+
 def test_without_a_gpu_the_wish_for_the_kernel_falls_back_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     device = torch.device("cpu")
     recipe = TrainingRecipe(attention="lectern_triton")

@@ -1,6 +1,6 @@
 // A question to the tuned model and its base at once, each answer as it comes; then the chunks nearest to the tuned one's.
 
-import { ask, element, getJson } from "./api.js";
+import { ask, element, getJson, postJson } from "./api.js";
 
 const form = document.querySelector("[data-ask]");
 const question = document.querySelector("#question");
@@ -9,6 +9,7 @@ const send = document.querySelector("[data-send]");
 const sides = [...document.querySelectorAll("[data-side]")];
 const evidence = document.querySelector("[data-evidence]");
 let leaving = new AbortController();
+let asked = { prompt: "", mode: "chat", evidence: [] };
 
 function request(side) {
   const chat = form.elements.mode.value === "chat";
@@ -71,17 +72,59 @@ async function near(text) {
     const href = `/shelf/${form.dataset.collection}/documents/${one.document}?page=${one.pages[0] ?? 1}#${encodeURIComponent(one.chunk)}`;
     return element("li", {}, element("a", { href }, `${one.filename}, page ${one.pages.join(", ")}`), " ", element("small", {}, `score ${one.score.toFixed(1)}`), element("p", { class: "reading clamp" }, one.text));
   });
+  asked.evidence = [...new Set(items.map((one) => one.document))];
   evidence.querySelector("[data-found]").replaceChildren(...(found.length ? found : [element("li", { class: "none" }, "No training chunk shares a word with it.")]));
   evidence.hidden = false;
 }
 
+// What is said of an answer goes with the question as it was asked, and with the documents that were shown beside it.
+function judged(side) {
+  const box = side.querySelector("[data-judge]");
+  if (!box) return;
+  const thumbs = [...box.querySelectorAll("[data-rate]")], said = box.querySelector("[data-judged]"), better = box.querySelector("textarea");
+  const rating = () => thumbs.find((one) => one.getAttribute("aria-pressed") === "true")?.dataset.rate ?? "none";
+  async function tell(told) {
+    const body = { ...asked, model: form.dataset[side.dataset.side], answer: side.querySelector("[data-answer]").textContent.trim(), rating: rating(), correction: better.value.trim() };
+    if (side.dataset.side === "tuned" && form.dataset.model) body.model = form.dataset.model;
+    try {
+      await postJson("/v1/feedback", body);
+      said.textContent = told;
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  }
+  for (const thumb of thumbs) {
+    thumb.addEventListener("click", () => {
+      const pressed = thumb.getAttribute("aria-pressed") !== "true";
+      for (const one of thumbs) one.setAttribute("aria-pressed", String(one === thumb && pressed));
+      tell(pressed ? "Noted." : "Taken back.");
+    });
+  }
+  box.querySelector("[data-correct]").addEventListener("click", () => tell(better.value.trim() ? "Correction kept." : "Correction taken back."));
+}
+
+// A new answer is not yet judged.
+function unjudged(hidden) {
+  for (const box of document.querySelectorAll("[data-judge]")) {
+    box.hidden = hidden || !box.closest("[data-side]").querySelector("[data-answer]").textContent.trim();
+    if (!hidden) continue;
+    for (const thumb of box.querySelectorAll("[data-rate]")) thumb.setAttribute("aria-pressed", "false");
+    [box.querySelector("textarea").value, box.querySelector("[data-judged]").textContent] = ["", ""];
+  }
+}
+
+for (const side of sides) judged(side);
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  asked = { prompt: question.value, mode: form.elements.mode.value, evidence: [] };
+  unjudged(true);
   leaving = new AbortController();
   [send.disabled, stop.hidden] = [true, false];
   const answers = await Promise.all(sides.map(answer));
   [send.disabled, stop.hidden] = [false, true];
   await near(answers.at(-1)).catch(() => {});
+  unjudged(false);
 });
 stop.addEventListener("click", () => leaving.abort());
 question.addEventListener("keydown", (event) => {

@@ -123,7 +123,9 @@ def test_the_rest_of_a_dataset_still_gives_evidence_but_no_new_model(shelf: Gate
     assert client.get(f"/v1/tuned-models/{model}/evidence", params={"text": "heron ledger"}).json()["items"] == []
     assert client.get(f"/v1/tuned-models/{model}/evidence", params={"text": "spring tide"}).json()["items"]
     view = client.get(f"/v1/datasets/{dataset}").json()
-    assert [view["stages"][0]["result"][name] for name in ("documents", "chunks", "train", "heldout")] == [2, 2, 1, 1]
+    told = view["stages"][0]["result"]
+    assert [told[name] for name in ("documents", "chunks", "train", "heldout", "heldout_documents")] == [2, 2, 1, 1, 1]
+    assert (told["recipes"], told["replayed"]) == ({"continuation": 2}, 0), "of the lines that are left"
     refused = client.post("/v1/runs", json={"name": "again", "dataset": dataset, "recipe": {"seed": 3}})
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert "no longer whole" in refused.json()["detail"]

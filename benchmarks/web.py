@@ -289,7 +289,9 @@ def _views(names: list[str], dataset: str, cursor: str) -> dict[str, str]:
         "document": document, "document, page 7": f"{document}?page=7", "datasets": "/datasets",
         "dataset": f"/datasets/{dataset}", "run": f"/runs/{short(digest(['run']))}",
         "review": "/review",
-        "review, by lot": "/review?lane=random", "runs": "/runs", "try it": "/try", "operate": "/operate",
+        "review, by lot": "/review?lane=random",
+        "lines": f"/review/lines/{COLLECTION}/{names[len(names) // 2]}",
+        "runs": "/runs", "try it": "/try", "operate": "/operate",
     }  # fmt: skip
 
 

@@ -66,7 +66,8 @@ bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and a
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
 	@$(BIN)/python benchmarks/review_queue.py
 
-bench-cleaning: setup $(VENV)-cleaning-peers/.installed  ## Cleaning beside datatrove: garbage found, speed, memory (CORPUS=DIR with gt/*.md)
+bench-cleaning: setup $(VENV)-cleaning-peers/.installed  ## Labels of lines, garbage found, speed and memory beside datatrove (CORPUS=DIR with gt/*.md)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tagging.py $(if $(CORPUS),--corpus $(CORPUS))
 	@$(BIN)/python benchmarks/cleaning.py $(CORPUS) --peers $(VENV)-cleaning-peers/bin/python
 	@$(BIN)/python benchmarks/near_duplicates.py --datatrove $(VENV)-cleaning-peers/bin/python
 	@$(BIN)/python -m benchmarks.chunk_check $(if $(CORPUS),$(CORPUS)/pdf)

@@ -11,7 +11,8 @@ from pathlib import Path
 from examples.labelled.marks import Mark
 from examples.labelled.matching import labelled
 from services.extraction.local import Extracted, extract_file
-from shared.contracts.documents import LabelledPage, Page
+from shared.contracts.documents import Page
+from shared.contracts.taggers import LabelledPage
 
 LABELS = Path(__file__).parent / "labels" / "lines.json"
 

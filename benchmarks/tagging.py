@@ -30,7 +30,7 @@ from services.cleaning.evaluate_tagger import measured  # noqa: E402
 from services.cleaning.stages.line_features import LABELS  # noqa: E402
 from services.cleaning.stages.scores import Count  # noqa: E402
 from services.cleaning.stages.tagging import LineModel  # noqa: E402
-from shared.contracts.documents import LabelledPage  # noqa: E402
+from shared.contracts.taggers import LabelledPage  # noqa: E402
 
 SEED = 500_000
 

@@ -2,7 +2,8 @@
 
 from shared import layout
 from shared.bases import read_base
-from shared.contracts.documents import ProcessingParameters, TaggerManifest
+from shared.contracts.documents import ProcessingParameters
+from shared.contracts.taggers import TaggerManifest
 from shared.errors import NotFound
 from shared.objects import ObjectStore, read_contract
 from shared.taggers import OF_LECTERN, unpublished

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from shared import layout
 from shared.bases import inside, sha256_of
-from shared.contracts.documents import TaggerManifest
+from shared.contracts.taggers import TaggerManifest
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from shared.ids import short
 from shared.keys import digest, is_name

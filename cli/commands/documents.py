@@ -18,7 +18,7 @@ Collection = Annotated[str, typer.Option("--collection", "-c", help="The collect
 DETAILED = 200
 """Lists come without stages; for so many documents each is asked for its own, to tell its pages."""
 
-Part = Literal["mmd", "pages", "chunks", "garbage"]
+Part = Literal["mmd", "clean", "pages", "chunks", "garbage"]
 
 
 def register(app: typer.Typer) -> None:
@@ -210,7 +210,9 @@ def garbage(
 def download(
     session: Session,
     document: Annotated[str, typer.Argument(help="A document's id, or the beginning of one.")],
-    part: Annotated[Part, typer.Option(help="What of it: the MMD, the page map, the chunks, or the garbage.")] = "mmd",
+    part: Annotated[
+        Part, typer.Option(help="What of it: the MMD as read or as cleaned, the page map, the chunks, or the garbage.")
+    ] = "mmd",
     collection: Annotated[
         str | None, typer.Option("--collection", "-c", help="Where it stands in several collections: which.")
     ] = None,
@@ -221,5 +223,6 @@ def download(
     from cli.lines import shelf_of
 
     shelf, identity = shelf_of(session.api, document, collection)
-    path = f"/v1/collections/{segment(shelf)}/documents/{segment(identity)}/{part}"
-    to_file_or_stdout(session, path, out)
+    name, query = ("mmd", {"clean": "true"}) if part == "clean" else (part, {})
+    path = f"/v1/collections/{segment(shelf)}/documents/{segment(identity)}/{name}"
+    to_file_or_stdout(session, path, out, **query)

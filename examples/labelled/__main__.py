@@ -14,7 +14,8 @@ from examples.labelled.houses import HELD_OUT, TRAINING, House
 from examples.labelled.matching import labelled
 from examples.labelled.sheets import Sheets
 from services.extraction.local import Extracted, extract_file
-from shared.contracts.documents import LabelledPage, Page
+from shared.contracts.documents import Page
+from shared.contracts.taggers import LabelledPage
 
 
 def document(house: House, seed: int) -> list[LabelledPage]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from examples.labelled.marks import Mark
 from services.cleaning.stages.page_lines import TextLine, lines_of
-from shared.contracts.documents import Box, LabelledPage, LineLabel, Page
+from shared.contracts.documents import Box, LineLabel, Page
+from shared.contracts.taggers import LabelledPage
 
 
 def labelled(document: str, page: Page, marks: Sequence[Mark]) -> LabelledPage:

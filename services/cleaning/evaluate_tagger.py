@@ -13,7 +13,8 @@ from services.cleaning.labelled import by_document, flat_labels, read_labelled
 from services.cleaning.stages.habits import habits
 from services.cleaning.stages.scores import Count
 from services.cleaning.stages.tagging import LineModel, tagged
-from shared.contracts.documents import CleaningParameters, LabelledPage
+from shared.contracts.documents import CleaningParameters
+from shared.contracts.taggers import LabelledPage
 from shared.errors import LecternError
 
 

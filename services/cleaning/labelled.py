@@ -12,7 +12,8 @@ from services.cleaning.stages.habits import habits
 from services.cleaning.stages.line_features import LABELS, Features
 from services.cleaning.stages.page_lines import lines_of
 from services.cleaning.stages.ruled_pages import RuledPage, ruled
-from shared.contracts.documents import CleaningParameters, LabelledPage, LineLabel
+from shared.contracts.documents import CleaningParameters, LineLabel
+from shared.contracts.taggers import LabelledPage
 from shared.errors import InvalidInput
 
 Row = tuple[Features, NDArray[np.int64]]

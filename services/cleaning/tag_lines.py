@@ -12,7 +12,8 @@ from services.cleaning.evaluate_tagger import told
 from services.cleaning.stages.habits import habits
 from services.cleaning.stages.tagging import LineModel, tagged
 from services.cleaning.write import read_pages
-from shared.contracts.documents import CleaningParameters, LabelledPage
+from shared.contracts.documents import CleaningParameters
+from shared.contracts.taggers import LabelledPage
 
 
 def labelled_pages(document: str, pages: Path, model: LineModel | None) -> Iterator[LabelledPage]:

@@ -14,7 +14,7 @@ from services.cleaning.adapters.line_models import save_chain_model
 from services.cleaning.adapters.published_models import WEIGHTS, model_in
 from services.cleaning.evaluate_tagger import measured, report, told
 from services.cleaning.labelled import by_document, flat_labels, read_labelled, rows, seen
-from shared.contracts.documents import LabelledPage
+from shared.contracts.taggers import LabelledPage
 from shared.errors import InvalidInput
 
 KINDS = ("crf", "bilstm-crf", "encoder")

@@ -11,8 +11,9 @@ from services.gateway.parts import Parts
 from services.gateway.shelves import collection_of, result_file, stage_key
 from shared import layout
 from shared.clock import now
-from shared.contracts.documents import Block, LabelledPage, LineFate, LineLabel, Page
+from shared.contracts.documents import Block, LineFate, LineLabel, Page
 from shared.contracts.line_labels import LineWord, LineWordView
+from shared.contracts.taggers import LabelledPage
 from shared.contracts.views import DocumentView
 from shared.contracts.work import File
 from shared.errors import NotFound

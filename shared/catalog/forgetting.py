@@ -69,8 +69,6 @@ class Forgetting(Transactions):
                 delete(ReviewableRow).where(ReviewableRow.document == document),
                 delete(LabelRow).where(LabelRow.document == document),
                 delete(DocumentRow).where(DocumentRow.id == document),
-                delete(ReviewableRow).where(ReviewableRow.document == document),
-                delete(LabelRow).where(LabelRow.document == document),
                 delete(LineWordRow).where(LineWordRow.document == document),
                 delete(FeedbackRow).where(cast(FeedbackRow.feedback, String).contains(document)),
                 delete(JobRow).where(*of_document),

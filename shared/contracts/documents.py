@@ -130,25 +130,6 @@ class LineFate(Contract):
     confidence: float | None = None
 
 
-class LabelledPage(Contract):
-    """A page whose lines were labelled by people or by construction: a record of the files that taggers learn from.
-
-    `labels` holds a block's labels line by line, in the order of `LineFate.line`; None where nobody knows.
-    """
-
-    document: str
-    page: Page
-    labels: tuple[tuple[LineLabel | None, ...], ...]
-
-
-class TaggerManifest(Contract):
-    """A published tagger of lines: the files under `taggers/<name>/`, with their SHA-256, and a digest over them."""
-
-    name: str
-    digest: str
-    files: dict[str, str]
-
-
 class Span(Contract):
     """Where a part of a chunk came from: `start:end` in the chunk's text, `box` on `page`."""
 
@@ -233,6 +214,9 @@ class CleaningParameters(Contract):
         "crf",
         pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
         description="What labels lines: `rules`, the model that comes with Lectern (`crf`), or the name of a published tagger.",
+    )
+    min_label_confidence: float = Field(
+        0.5, ge=0, le=1, description="A line leaves the text only where the tagger is at least so sure of its label."
     )
     margin_share: float = Field(0.12, ge=0, le=0.5, description="Share of a page's height where headers and footers live.")
     repeat_share: float = Field(

@@ -47,6 +47,16 @@ def test_ledger_tells_pages_lines_and_sums(gateway: Gateway, run: Run) -> None:
     assert "2 in = 1 kept" in run("ledger", "-c", "papers").stdout
 
 
+def test_text_is_downloaded_as_read_and_as_cleaned(gateway: Gateway, run: Run) -> None:
+    workers = Readers(gateway.workers.runner)
+    workers.pages = (page(1, GOOD, f"{GOOD} Write to ada@example.org."),)
+    gateway.workers = workers
+    document = gateway.add()
+    clean = run("download", document, "--part", "clean").stdout
+    assert GOOD in clean and "⟨e-mail⟩" in clean and "ada@example.org" not in clean
+    assert run("download", document).stdout != clean
+
+
 def test_a_ledger_that_does_not_add_up_fails_loudly(gateway: Gateway, run: Run) -> None:
     workers = Readers(gateway.workers.runner)
     workers.pages = (page(1, GOOD), page(2, GOOD))

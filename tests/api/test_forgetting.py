@@ -19,8 +19,9 @@ from shared.catalog.database import migrate, open_database
 from shared.catalog.protocol import Slice
 from shared.catalog.sql import SqlCatalog
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.learning import DatasetInput, DatasetParameters
 from shared.contracts.review import ClassifierParameters, ClassifierWish, LabelSource
-from shared.contracts.work import ChoreWork, DocumentWork, File, Manifest
+from shared.contracts.work import ChoreWork, DocumentWork, File, Manifest, PreviewWork
 from shared.errors import LeaseHeld
 from shared.keys import new_trace
 from shared.objects import ObjectStore, create_contract
@@ -122,7 +123,9 @@ def test_the_rest_of_a_dataset_still_gives_evidence_but_no_new_model(shelf: Gate
     assert client.get(f"/v1/tuned-models/{model}/evidence", params={"text": "heron ledger"}).json()["items"] == []
     assert client.get(f"/v1/tuned-models/{model}/evidence", params={"text": "spring tide"}).json()["items"]
     view = client.get(f"/v1/datasets/{dataset}").json()
-    assert [view["stages"][0]["result"][name] for name in ("documents", "chunks", "train", "heldout")] == [2, 2, 1, 1]
+    told = view["stages"][0]["result"]
+    assert [told[name] for name in ("documents", "chunks", "train", "heldout", "heldout_documents")] == [2, 2, 1, 1, 1]
+    assert (told["recipes"], told["replayed"]) == ({"continuation": 2}, 0), "of the lines that are left"
     refused = client.post("/v1/runs", json={"name": "again", "dataset": dataset, "recipe": {"seed": 3}})
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert "no longer whole" in refused.json()["detail"]
@@ -313,17 +316,31 @@ def test_copies_replayed_in_later_datasets_go_and_are_told_of(shelf: Gateway, cl
     assert where_it_says(shelf, SECRET) == []
 
 
-def test_a_preview_with_examples_of_it_goes_as_a_whole(shelf: Gateway, client: httpx.Client) -> None:
-    asked = {"name": "n", "collection": "papers", "base": BASE}
-    key, path = "5" * 64, f"stages/preview/{'5' * 64}/a/preview.json"
+def test_a_preview_that_may_show_it_goes_as_a_whole_and_others_stay(shelf: Gateway, client: httpx.Client) -> None:
+    of_another_release = {"inputs": [], "colour": "blue"}
+    put_preview(shelf, "5" * 64, preview_of(secret_id()))
+    put_preview(shelf, "6" * 64, of_another_release)
+    put_preview(shelf, "7" * 64, preview_of("e" * 64))
+    forget(shelf, client)
+    assert {path.split("/")[2] for path in shelf.store.list("stages/preview")} == {"7" * 64}
+
+
+def preview_of(document: str) -> dict[str, object]:
+    one = DatasetInput(document=document, filename="f.pdf", screening_key="k")
+    work = PreviewWork(
+        job="preview.x", trace="t", base=BASE, parameters=DatasetParameters(), inputs=(one,), of_documents=1, examples=1
+    )
+    return work.model_dump(mode="json")
+
+
+def put_preview(shelf: Gateway, key: str, work: dict[str, object]) -> None:
+    path = f"stages/preview/{key}/a/preview.json"
     shelf.store.create(path, SECRET.encode())
     manifest = Manifest(
-        stage="preview", stage_version=1, key=key, work={"inputs": [{"document": secret_id()}], **asked},
+        stage="preview", stage_version=1, key=key, work=work,
         files={"preview.json": File(path=path, size_bytes=1, sha256="0")}, started_at="t", finished_at="t", seconds=0,
     )  # fmt: skip
     create_contract(shelf.store, layout.manifest("preview", key), manifest)
-    forget(shelf, client)
-    assert list(shelf.store.list("stages/preview")) == []
 
 
 def test_labels_of_it_go_and_classifiers_that_learned_from_them_are_told_of(shelf: Gateway, client: httpx.Client) -> None:

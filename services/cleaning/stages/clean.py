@@ -75,7 +75,7 @@ class Cleaner:
         for number, (block, lines, tags) in enumerate(zip(page.blocks, tagged.lines, tagged.tags, strict=True)):
             self.ledger.read += len(block.text)
             self.ledger.lines_read += len(lines)
-            for part in parts(block, lines, tags, self._leaving):
+            for part in parts(block, lines, tags, self._leaving, self._parameters.min_label_confidence):
                 made, fate, reason = self._decided(part, page)
                 if made is not None:
                     yield made

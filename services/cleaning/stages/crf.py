@@ -29,17 +29,18 @@ def viterbi(emissions: Scores, lengths: NDArray[np.int64], chain: Chain) -> NDAr
         return best
     back = np.zeros((steps, pages, labels), dtype=np.int64)
     score = chain.start + emissions[:, 0]
-    rows = np.arange(pages)
+    rows, shortest = np.arange(pages), lengths.min(initial=steps)
     for step in range(1, steps):
         through = score[:, :, None] + chain.moves
         back[step] = through.argmax(axis=1)
-        on = np.take_along_axis(through, back[step][:, None], axis=1)[:, 0] + emissions[:, step]
-        score = np.where((step < lengths)[:, None], on, score)
+        on = through.max(axis=1) + emissions[:, step]
+        score = on if step < shortest else np.where((step < lengths)[:, None], on, score)
     label = (score + chain.end).argmax(axis=1)
     for step in range(steps - 1, -1, -1):
         best[:, step] = label
         if step:
-            label = np.where(step < lengths, back[step][rows, label], label)
+            before = back[step][rows, label]
+            label = before if step < shortest else np.where(step < lengths, before, label)
     return best
 
 
@@ -56,11 +57,12 @@ def marginals(emissions: Scores, lengths: NDArray[np.int64], chain: Chain) -> Sc
     for step in range(1, steps):
         ahead[:, step] = _normal(ahead[:, step - 1] @ moves * odds[:, step])
     behind = np.broadcast_to(end, (pages, labels))
-    both = np.zeros_like(odds)
+    both, shortest = np.zeros_like(odds), lengths.min(initial=steps)
     for step in range(steps - 1, -1, -1):
         both[:, step] = ahead[:, step] * behind
         if step:
-            behind = np.where((step < lengths)[:, None], _normal((behind * odds[:, step]) @ moves.T), end)
+            before = _normal((behind * odds[:, step]) @ moves.T)
+            behind = before if step < shortest else np.where((step < lengths)[:, None], before, end)
     shares: Scores = both / np.maximum(both.sum(axis=2, keepdims=True), 1e-30)
     return shares
 

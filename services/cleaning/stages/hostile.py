@@ -20,6 +20,8 @@ _GAP = r"(?:\W{1,3}\w{1,15}){0,4}?\W{1,3}"
 _INSTRUCTS = re.compile(
     rf"\b(?:ignore|disregard|forget|override|bypass){_GAP}(?:previous|prior|above|earlier|preceding|all|your|any){_GAP}"
     r"(?:instructions?|prompts?|rules?|guidelines?|directions|messages?|training)\b"
+    rf"|\b(?:ignore|disregard|forget|override|bypass){_GAP}(?:instructions?|prompts?|rules?|guidelines?|directions)"
+    r"\W{1,3}(?:above|so far|(?:that )?you (?:were|have been) given)\b"
     r"|\b(?:reveal|print|show|repeat|output)\W{1,3}(?:\w{1,15}\W{1,3}){0,3}?(?:system|hidden|initial) prompt"
     r"|\byou are now (?:a|an|in|the|dan)\b|\bpretend (?:to be|you are|that you)\b|\b(?:enter|enable) developer mode\b"
     r"|<\|im_(?:start|end)\|>|\[/?INST\]|<<SYS>>"

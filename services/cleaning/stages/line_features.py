@@ -105,13 +105,13 @@ FLAGS = (
 )  # fmt: skip
 _FLAG = {name: index for index, name in enumerate(FLAGS)}
 
-_HEIGHTS = (0.05, 0.08, 0.11, 0.15, 0.3, 0.5, 0.7, 0.85, 0.89, 0.92, 0.95)
-_SIZES = (0.7, 0.82, 0.9, 0.96, 1.04, 1.12, 1.3, 1.6)
-_LENGTHS = (3, 6, 12, 25, 45, 70, 100)
-_GAPS = (-2.0, -0.2, 0.25, 0.6, 1.2, 2.5, 6.0)
-_LEFTS = (0.1, 0.2, 0.3, 0.45, 0.55, 0.7)
-_WIDTHS = (0.05, 0.15, 0.3, 0.5, 0.7)
-_SHARES = (0.02, 0.1, 0.25, 0.5, 0.8)
+_HEIGHTS = np.array([0.05, 0.08, 0.11, 0.15, 0.3, 0.5, 0.7, 0.85, 0.89, 0.92, 0.95])
+_SIZES = np.array([0.7, 0.82, 0.9, 0.96, 1.04, 1.12, 1.3, 1.6])
+_LENGTHS = np.array([3, 6, 12, 25, 45, 70, 100])
+_GAPS = np.array([-2.0, -0.2, 0.25, 0.6, 1.2, 2.5, 6.0])
+_LEFTS = np.array([0.1, 0.2, 0.3, 0.45, 0.55, 0.7])
+_WIDTHS = np.array([0.05, 0.15, 0.3, 0.5, 0.7])
+_SHARES = np.array([0.02, 0.1, 0.25, 0.5, 0.8])
 _PAGES = (1, 2)
 
 _PARTS = (
@@ -120,6 +120,8 @@ _PARTS = (
 )  # fmt: skip
 WIDTH = sum(_PARTS)
 """Columns of the dense rows."""
+
+_STARTS = np.cumsum((0, *_PARTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ def features(
 ) -> Features:
     """The rows of a page whose blocks have these `lines`. `ruled` is what the rules call each block, `repeated` holds the
     margin lines of other pages too."""
-    flags: list[tuple[int, int]] = []
+    flags: list[int] = []
+    flagged: list[int] = []
     words: list[int] = []
     offsets = [0]
     texts: list[str] = []
@@ -147,13 +150,13 @@ def features(
     for block, own, label, around in zip(page.blocks, lines, ruled, _surroundings(page, lines), strict=True):
         kind, rule = KINDS.index(block.kind), LABELS.index(label)
         for at, line in enumerate(own):
-            row = len(texts)
             text = _bounded(line.text)
             found = _flags(text, words)
             found += _place_in_block(at, len(own)) + around
             if repeated and _in_margin(line, page) and margin_key(text) in repeated:
                 found.append("recurring")
-            flags += [(row, _FLAG[name]) for name in found]
+            flags += map(_FLAG.__getitem__, found)
+            flagged += [len(texts)] * len(found)
             texts.append(text)
             kinds.append(kind)
             labels.append(rule)
@@ -162,7 +165,8 @@ def features(
             offsets.append(len(words))
     dense = np.zeros((len(texts), WIDTH), dtype=np.float32)
     if texts:
-        _fill(dense, page, body_size, flags, texts, kinds, labels, np.array(boxes), np.array(sizes))
+        dense[flagged, np.array(flags, dtype=np.int64) + _STARTS[2]] = 1.0
+        _fill(dense, page, body_size, texts, kinds, labels, np.array(boxes), np.array(sizes))
     return Features(dense, np.array(words, dtype=np.int64), np.array(offsets, dtype=np.int64))
 
 
@@ -228,15 +232,21 @@ def _word(token: str) -> _Word:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1 << 14)
+def _first_word(token: str) -> int:
+    return WORD_BUCKETS + crc32(token.lower().encode("utf-8", "surrogatepass")) % FIRST_BUCKETS
+
+
 def _flags(text: str, words: list[int]) -> list[str]:
     """Names of what a line shows; the buckets of its words are added to `words`."""
     tokens = text.split()
-    known = [_word(token) for token in tokens[:MOST_WORDS]]
-    words += [word.bucket for word in known if word.bucket >= 0]
-    found = [word.lexicon for word in known if word.lexicon] + _word_flags(known, len(tokens)) + _end_flags(text)
-    if tokens:
-        words.append(WORD_BUCKETS + crc32(tokens[0][:12].lower().encode("utf-8", "surrogatepass")) % FIRST_BUCKETS)
-    if True in [word.digit for word in known]:
+    if not tokens:
+        return ["no words"]
+    buckets, lexicons, cells, capitals, digits = zip(*map(_word, tokens[:MOST_WORDS]), strict=True)
+    words += [bucket for bucket in buckets if bucket >= 0]
+    words.append(_first_word(tokens[0][:12]))
+    found = [*filter(None, lexicons), *_word_flags(cells.count(True), capitals.count(True), len(tokens)), *_end_flags(text)]
+    if True in digits:
         found += _numeric_flags(text)
     if "." in text:
         found += _dotted_flags(text)
@@ -286,16 +296,16 @@ def _numeric_flags(text: str) -> list[str]:
     return found
 
 
-def _word_flags(known: list[_Word], count: int) -> list[str]:
-    found = ["no words" if count == 0 else "one word" if count == 1 else "few words"] if count <= 4 else []
-    cells, capitals = [word.cell for word in known].count(True), [word.capital for word in known].count(True)
+def _word_flags(cells: int, capitals: int, count: int) -> list[str]:
+    found = ["one word" if count == 1 else "few words"] if count <= 4 else []
+    looked_at = min(count, MOST_WORDS)
     if cells >= 2:
         found.append("cells")
-    if cells > 0.5 * len(known):
+    if cells > 0.5 * looked_at:
         found.append("most cells")
     if capitals >= 3:
         found.append("capitalised")
-    if capitals > 0.6 * len(known):
+    if capitals > 0.6 * looked_at:
         found.append("most capitalised")
     return found
 
@@ -332,37 +342,33 @@ def _place_in_block(at: int, count: int) -> list[str]:
 
 
 def _fill(
-    dense: NDArray[np.float32], page: Page, body_size: float, flags: list[tuple[int, int]], texts: list[str],
+    dense: NDArray[np.float32], page: Page, body_size: float, texts: list[str],
     kinds: list[int], labels: list[int], boxes: NDArray[np.float64], sizes: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    rows = np.arange(len(texts))
-    starts = np.cumsum((0, *_PARTS))
-
-    def put(part: int, columns: NDArray[np.int64], shift: int = 0) -> None:
-        dense[rows, starts[part] + shift + columns] = 1.0
-
-    put(0, np.array(kinds))
-    put(1, np.array(labels))
-    if flags:
-        where = np.array(flags)
-        dense[where[:, 0], starts[2] + where[:, 1]] = 1.0
+    """All columns but the flags: one of each part is 1."""
     width, height = max(page.width, 1.0), max(page.height, 1.0)
-    middle = (boxes[:, 1] + boxes[:, 3]) / 2 / height
-    put(3, np.digitize(middle, _HEIGHTS))
+    left, top, right, bottom = boxes.T
+    middle = (top + bottom) / 2 / height
+    tall = np.maximum(np.where(sizes > 0, sizes, bottom - top), 1.0)
+    gaps = _GAPS.searchsorted(np.concatenate(([9.0], (top[1:] - bottom[:-1]) / tall[1:], [9.0])), "right")
     known = (sizes > 0) & (body_size > 0)
-    put(4, np.where(known, np.digitize(sizes / max(body_size, 1e-6), _SIZES), len(_SIZES) + 1))
-    put(5, np.digitize([len(text) for text in texts], _LENGTHS))
-    tall = np.maximum(np.where(sizes > 0, sizes, boxes[:, 3] - boxes[:, 1]), 1.0)
-    gaps = np.concatenate(([9.0], (boxes[1:, 1] - boxes[:-1, 3]) / tall[1:], [9.0]))
-    put(6, np.digitize(gaps[:-1], _GAPS))
-    put(6, np.digitize(gaps[1:], _GAPS), len(_GAPS) + 1)
-    put(7, np.digitize(boxes[:, 0] / width, _LEFTS))
-    put(8, np.digitize((boxes[:, 2] - boxes[:, 0]) / width, _WIDTHS))
-    for at, shares in enumerate(_shares(texts)):
-        put(9, np.digitize(shares, _SHARES), at * (len(_SHARES) + 1))
+    lengths = np.array([len(text) for text in texts])
+    columns = np.stack([
+        np.array(kinds) + _STARTS[0],
+        np.array(labels) + _STARTS[1],
+        _HEIGHTS.searchsorted(middle, "right") + _STARTS[3],
+        np.where(known, _SIZES.searchsorted(sizes / max(body_size, 1e-6), "right"), len(_SIZES) + 1) + _STARTS[4],
+        _LENGTHS.searchsorted(lengths, "right") + _STARTS[5],
+        gaps[:-1] + _STARTS[6],
+        gaps[1:] + _STARTS[6] + len(_GAPS) + 1,
+        _LEFTS.searchsorted(left / width, "right") + _STARTS[7],
+        _WIDTHS.searchsorted((right - left) / width, "right") + _STARTS[8],
+        *(_SHARES.searchsorted(_shares(texts, lengths), "right") + _STARTS[9] + (len(_SHARES) + 1) * np.arange(5)[:, None]),
+    ])  # fmt: skip
+    dense[np.arange(len(texts)), columns] = 1.0
     for at, number in enumerate(_PAGES):
-        dense[:, starts[10] + at] = page.number == number
-    _rank(dense, int(starts[11]), middle)
+        dense[:, _STARTS[10] + at] = page.number == number
+    _rank(dense, int(_STARTS[11]), middle)
 
 
 def _rank(dense: NDArray[np.float32], column: int, middle: NDArray[np.float64]) -> None:
@@ -372,12 +378,11 @@ def _rank(dense: NDArray[np.float32], column: int, middle: NDArray[np.float64]) 
         dense[row, column + shift] = 1.0
 
 
-def _shares(texts: list[str]) -> list[NDArray[np.float64]]:
-    """Shares of capitals, digits, marks, mathematics and other signs among the characters of each line."""
+def _shares(texts: list[str], lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shares [5, lines] of capitals, digits, marks, mathematics and other signs among the characters of each line."""
     joined = "\n".join(texts) + "\n"
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    classes = _CLASSES[np.minimum(codes, 0xFFFF)]
-    starts = np.concatenate(([0], np.cumsum([len(text) + 1 for text in texts])[:-1]))
-    total = np.array([max(1, len(text)) for text in texts])
-    wanted = (_UPPER, _DIGIT, _MARK, _MATH, _OTHER)
-    return [np.add.reduceat((classes == one).astype(np.int32), starts) / total for one in wanted]
+    places = np.repeat(np.arange(0, 7 * len(texts), 7), lengths + 1)
+    places += _CLASSES[np.minimum(codes, 0xFFFF)]
+    counts = np.bincount(places, minlength=7 * len(texts)).reshape(-1, 7).T
+    return counts[[_UPPER, _DIGIT, _MARK, _MATH, _OTHER]] / np.maximum(1, lengths)

@@ -45,9 +45,12 @@ def lines_of(block: Block) -> tuple[TextLine, ...]:
     return tuple(TextLine(text, block.box) for text in block.text.split("\n")) if block.text else ()
 
 
-def parts(block: Block, lines: Sequence[TextLine], tags: Sequence[Tag], leaving: frozenset[LineLabel]) -> Iterator[Part]:
-    """A block cut where its lines' fates part; in one part where its text cannot be told apart by lines."""
-    fates = [tag.label if tag.label in leaving else None for tag in tags]
+def parts(
+    block: Block, lines: Sequence[TextLine], tags: Sequence[Tag], leaving: frozenset[LineLabel], min_confidence: float
+) -> Iterator[Part]:
+    """A block cut where its lines' fates part; in one part where its text cannot be told apart by lines. A line whose label
+    is less sure than `min_confidence` stays."""
+    fates = [tag.label if tag.label in leaving and _sure(tag, min_confidence) else None for tag in tags]
     cuts = None if len(set(fates)) < 2 or block.kind in WHOLE else _cuts(block, lines)
     if cuts is None:
         yield Part(block, _prevailing(lines, fates), 0, lines, tags)
@@ -56,6 +59,10 @@ def parts(block: Block, lines: Sequence[TextLine], tags: Sequence[Tag], leaving:
         numbers = list(run)
         first, end = numbers[0], numbers[-1] + 1
         yield Part(_cut(block, first, end, cuts[first], cuts[end]), fate, first, lines[first:end], tags[first:end])
+
+
+def _sure(tag: Tag, min_confidence: float) -> bool:
+    return tag.confidence is None or tag.confidence >= min_confidence
 
 
 def _prevailing(lines: Sequence[TextLine], fates: Sequence[LineLabel | None]) -> LineLabel | None:

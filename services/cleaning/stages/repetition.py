@@ -32,10 +32,5 @@ def duplicate_share(words: Sequence[str], size: int) -> float:
     return repeated / _letters(words)
 
 
-def duplicate_lines(lines: Sequence[str]) -> float:
-    """Share of lines that were there before."""
-    return 1 - len(set(lines)) / len(lines) if lines else 0.0
-
-
 def _letters(words: Sequence[str]) -> int:
     return max(1, sum(map(len, words)))

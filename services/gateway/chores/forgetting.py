@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
+
+from pydantic import ValidationError
 
 from services.gateway.chores.redaction import redact
 from services.gateway.chores.sweep import Tell
@@ -188,9 +191,16 @@ def _previews(store: ObjectStore, document: str) -> Iterator[str]:
     """Of datasets that the document would or may have been in, replayed or not: a preview is quickly made again."""
     for key, paths in groupby(sorted(store.list(f"stages/{PREVIEW.name}")), key=lambda path: path.split("/")[2]):
         manifest = committed(store, PREVIEW.name, key)
-        work = PreviewWork.model_validate(manifest.work) if manifest else None
-        if work is None or work.parameters.replay.datasets or any(one.document == document for one in work.inputs):
+        if manifest is None or _may_show(manifest.work, document):
             yield from sorted(paths, key=lambda path: path == layout.manifest(PREVIEW.name, key))
+
+
+def _may_show(preview: dict[str, Any], document: str) -> bool:
+    try:
+        work = PreviewWork.model_validate(preview)
+    except ValidationError:  # of another release
+        return True
+    return bool(work.parameters.replay.datasets) or any(one.document == document for one in work.inputs)
 
 
 def _owned(store: ObjectStore, stage: str, key: str, files: list[str], document: str, known: set[str]) -> bool:

@@ -6,6 +6,7 @@ old one goes, so whoever takes the work up again finds one of the two.
 
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from services.gateway.jsonl import lines_of
 from shared import layout
-from shared.contracts.learning import DatasetResult, DatasetWish
+from shared.contracts.learning import DatasetResult, DatasetWish, Example
 from shared.contracts.work import File, Manifest
 from shared.ids import short
 from shared.objects import ObjectStore, create_contract, read_contract
@@ -102,16 +103,25 @@ def _filter_rows(source: Path, target: Path, document: str) -> None:
 
 
 def _recounted(store: ObjectStore, manifest: Manifest, files: dict[str, File], counts: dict[str, int]) -> dict[str, object]:
+    """Its counts, of the lines that are left. How long the examples were is no longer told."""
     before = DatasetResult.model_validate(manifest.result)
     sha = hashlib.sha256()
-    for name in ("train.jsonl", "heldout.jsonl"):
-        if name in files:
-            for block in store.stream(files[name].path):
-                sha.update(block)
+    recipes: Counter[str] = Counter()
+    own: dict[str, set[str]] = {"train.jsonl": set(), "heldout.jsonl": set()}
+    replayed = 0
+    for name, documents in own.items():
+        for line in lines_of(store, files[name].path) if name in files else ():
+            sha.update(line + b"\n")
+            example = Example.model_validate_json(line)
+            recipes[example.recipe] += 1
+            replayed += bool(example.replayed_from)
+            documents.update(() if example.replayed_from else (example.document,))
+    by_document = before.split == "document"
     changes = {
-        "digest": sha.hexdigest(), "documents": max(0, before.documents - 1),
+        "digest": sha.hexdigest(), "documents": len(set().union(*own.values())),
+        "heldout_documents": len(own["heldout.jsonl"]) if by_document else 0,
         "train": counts.get("train.jsonl", 0), "heldout": counts.get("heldout.jsonl", 0),
-        "chunks": counts.get("chunks.jsonl", 0),
+        "chunks": counts.get("chunks.jsonl", 0), "replayed": replayed, "recipes": dict(sorted(recipes.items())), "lengths": (),
     }  # fmt: skip
     return before.model_copy(update=changes).model_dump(mode="json")
 

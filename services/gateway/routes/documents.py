@@ -156,7 +156,8 @@ def download_mmd(
     document: DocumentId,
     clean: Annotated[bool, Query(description="After cleaning, rather than as extracted.")] = False,
 ) -> Response:
-    """What extraction read off the pages."""
+    """What extraction read off the pages, personal data with it; or, `clean`, what cleaning left of it, masked as the
+    collection's settings say."""
     stage, name = ("cleaning", "clean.mmd") if clean else ("extraction", "document.mmd")
     return _result(parts, request, collection, document, stage, name, ".mmd", MARKDOWN)
 

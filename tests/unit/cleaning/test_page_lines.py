@@ -19,7 +19,7 @@ def set_in_lines(text: str, *lines: str, kind: BlockKind = "paragraph") -> Block
 
 
 def cut(found: Block, *labels: LineLabel) -> list[tuple[str, LineLabel | None]]:
-    made = parts(found, lines_of(found), [Tag(label) for label in labels], LEAVING)
+    made = parts(found, lines_of(found), [Tag(label) for label in labels], LEAVING, 0.5)
     return [(part.block.text, part.leaves) for part in made]
 
 
@@ -32,7 +32,7 @@ def test_a_block_is_cut_where_a_footer_was_taken_for_its_last_line() -> None:
 def test_the_parts_know_their_own_lines_boxes_and_places() -> None:
     found = set_in_lines("Page 4 The gauge is read.", "Page 4", "The gauge is read.")
 
-    head, rest = parts(found, lines_of(found), [Tag("page_number"), Tag("content")], LEAVING)
+    head, rest = parts(found, lines_of(found), [Tag("page_number"), Tag("content")], LEAVING, 0.5)
 
     assert (head.first, head.block.start, head.block.box) == (0, 7, (60.0, 300.0, 500.0, 311.0))
     assert (rest.first, rest.block.start, rest.block.box) == (1, 14, (60.0, 312.0, 500.0, 323.0))
@@ -63,7 +63,14 @@ def test_the_parts_of_a_block_are_the_block(texts: list[str], data: st.DataObjec
     found = set_in_lines(" ".join(texts), *texts) if given_lines else block("\n".join(texts))
     tags = [Tag(label) for label in labels][: len(lines_of(found))]
 
-    made = list(parts(found, lines_of(found), tags, LEAVING))
+    made = list(parts(found, lines_of(found), tags, LEAVING, 0.5))
 
     assert "".join(part.block.text for part in made) == found.text
     assert [line for part in made for line in part.lines] == list(lines_of(found))
+
+
+def test_a_line_leaves_only_where_its_label_is_sure() -> None:
+    found = set_in_lines("All was quiet on the bridge. 17", "All was quiet on the bridge.", "17")
+    unsure = [Tag("content", 0.9), Tag("page_number", 0.4)]
+    assert [part.leaves for part in parts(found, lines_of(found), unsure, LEAVING, 0.5)] == [None]
+    assert [part.leaves for part in parts(found, lines_of(found), unsure, LEAVING, 0.4)] == [None, "page_number"]

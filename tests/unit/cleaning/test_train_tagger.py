@@ -21,7 +21,7 @@ from services.cleaning.stages.line_features import LABELS
 from services.cleaning.stages.line_model import ChainModel
 from services.cleaning.tag_lines import labelled_pages
 from services.cleaning.train_tagger import main, train_tagger
-from shared.contracts.documents import LabelledPage
+from shared.contracts.taggers import LabelledPage
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.objects import ObjectStore, open_store
 from shared.settings import SharedSettings

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from shared.contracts.documents import LabelledPage
+from shared.contracts.taggers import LabelledPage
 from tests.unit.cleaning.texts import PROSE, block, page
 
 RUN = CliRunner()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.contracts.views import CHORES
 from tests.documents import shelf
 from tests.flow.stack import Stack, dataset_digest
 from tests.servers import wait_until
@@ -16,10 +17,11 @@ RECIPE = {"max_steps": 8, "checkpoint_steps": 2, "batch_size": 2, "gradient_accu
 
 
 def state(stack: Stack) -> dict[str, Any]:
-    """All that the API answers, but for live progress and the moments at which things were observed."""
+    """All that the API answers, but for live progress, the moments at which things were observed, and the gateway's chores."""
     documents = [stack.get(f"/v1/collections/shelf/documents/{one['id']}") for one in stack.documents("shelf")]
-    lists = ("collections", "datasets", "runs", "tuned-models", "jobs", "keys")
-    return {"documents": documents, **{name: stack.get(f"/v1/{name}", limit=200) for name in lists}}
+    jobs = [one for one in stack.get("/v1/jobs", limit=200)["items"] if one["kind"] not in CHORES]
+    lists = ("collections", "datasets", "runs", "tuned-models", "keys")
+    return {"documents": documents, "jobs": jobs, **{name: stack.get(f"/v1/{name}", limit=200) for name in lists}}
 
 
 def run_on(stack: Stack, dataset: str) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from ftfy import fix_encoding
 
 from benchmarks.line import BASE, SHELF, Line, opened, pdfs_of
-from services.gateway.jsonl import lines_of
 from services.gateway.traces import page_map
 from shared.containment import contains, texts_within
 from shared.contracts.documents import Chunk, Page
 from shared.contracts.learning import DatasetParameters, DatasetWish, Example
+from shared.jsonl import lines_of
 from shared.results import committed
 
 

@@ -10,6 +10,7 @@ from shared.contracts.line_labels import LineWord
 from shared.contracts.review import ClassifierResult, Label, Reviewable
 from shared.contracts.work import ClassifierWork, DocumentWork, Manifest
 from shared.ids import short
+from shared.jsonl import lines_of
 from shared.objects import ObjectStore, Series
 
 REVIEW = "review.jsonl"
@@ -23,23 +24,13 @@ def index_screening(store: ObjectStore, catalog: Catalog, work: DocumentWork, ma
 
 
 def _placed(store: ObjectStore, work: DocumentWork, manifest: Manifest) -> Iterator[Placed]:
-    for line in stream_lines(store, manifest.files[REVIEW].path):
+    for line in lines_of(store, manifest.files[REVIEW].path):
         one = Reviewable.model_validate_json(line)
         yield Placed(
             document=work.document, id=one.id, collection=work.collection, mark=one.mark, decision=one.decision,
             rule=one.rule, probability=one.probability, lane=one.lane, rank=one.rank,
             path=manifest.files[one.file].path, start=one.start, end=one.end,
         )  # fmt: skip
-
-
-def stream_lines(store: ObjectStore, path: str) -> Iterator[bytes]:
-    """Lines of an object, never whole in memory."""
-    rest = b""
-    for block in store.stream(path):
-        *lines, rest = (rest + block).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
 
 
 def index_verdict(catalog: Catalog, work: ClassifierWork, manifest: Manifest) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 from services.gateway.parts import Parts
@@ -12,8 +11,9 @@ from shared.bases import read_base
 from shared.catalog.protocol import Slice
 from shared.contracts.estimates import Estimate, EstimateRequest, Lengths
 from shared.contracts.recipes import TrainingRecipe
-from shared.contracts.views import RunView
+from shared.contracts.views import DatasetView, RunView
 from shared.errors import NotFound, NotReady
+from shared.jsonl import lines_of
 from shared.pipeline import DATASET
 from shared.results import committed
 from shared.tuning.estimate import CARDS, KNOWN, estimate
@@ -28,7 +28,10 @@ SAMPLE, LONGEST, RUNS = 2_000, 64, 20
 
 def estimate_run(parts: Parts, asked: EstimateRequest) -> Estimate:
     """Raises NotFound for a base or dataset that is not there, BadRecipe, Unsupported."""
-    recipe = _recipe(parts, asked)
+    dataset = parts.catalog.dataset(asked.dataset) if asked.dataset else None
+    if asked.dataset and dataset is None:
+        raise NotFound(f"There is no dataset {asked.dataset!r}.")
+    recipe = _recipe(asked, dataset)
     base = read_base(parts.store, recipe.base)
     if base is None and recipe.base not in KNOWN:
         raise NotFound(f"There is no base model {recipe.base!r} in the object store; publish it first.")
@@ -39,46 +42,35 @@ def estimate_run(parts: Parts, asked: EstimateRequest) -> Estimate:
     devices = (("asked for", asked.device_memory_bytes),) if asked.device_memory_bytes else (*CARDS, (gpu or "this CPU", size))
     on_cpu = gpu is None and asked.device_memory_bytes is None and base is not None
     return estimate(
-        recipe, config or {}, _lengths(parts, asked.dataset), devices, device="cpu" if on_cpu else "cuda",
+        recipe, config or {}, _lengths(parts, dataset), devices, device="cpu" if on_cpu else "cuda",
         tokens_per_second=_earlier(parts, recipe.base), gpu=gpu,
     )  # fmt: skip
 
 
-def _recipe(parts: Parts, asked: EstimateRequest) -> TrainingRecipe:
-    dataset = parts.catalog.dataset(asked.dataset) if asked.dataset else None
-    if asked.dataset and dataset is None:
-        raise NotFound(f"There is no dataset {asked.dataset!r}.")
+def _recipe(asked: EstimateRequest, dataset: DatasetView | None) -> TrainingRecipe:
     if dataset is None or "base" in asked.recipe.model_fields_set:
         return asked.recipe
     return asked.recipe.model_copy(update={"base": dataset.wish.base})
 
 
-def _lengths(parts: Parts, dataset: str | None) -> Lengths | None:
+def _lengths(parts: Parts, dataset: DatasetView | None) -> Lengths | None:
     """The dataset's lengths, reckoned from characters."""
-    view = parts.catalog.dataset(dataset) if dataset else None
-    if view is None:
+    if dataset is None:
         return None
-    manifest = committed(parts.store, DATASET.name, view.wish.key)
+    manifest = committed(parts.store, DATASET.name, dataset.wish.key)
     if manifest is None or "train.jsonl" not in manifest.files:
-        raise NotReady(f"Dataset {dataset} is {view.state}; ask again when it is done.")
+        raise NotReady(f"Dataset {dataset.id} is {dataset.state}; ask again when it is done.")
     kept: list[tuple[int, int]] = []
     count, chance = 0, random.Random(0)  # noqa: S311 - a sample, no secret
-    for example in _examples(parts, manifest.files["train.jsonl"].path):
+    for line in lines_of(parts.store, manifest.files["train.jsonl"].path):
         count += 1
         at = len(kept) if len(kept) < SAMPLE else chance.randrange(count)
         if at < SAMPLE:
-            kept[at : at + 1] = [_tokens(example)]
+            kept[at : at + 1] = [_tokens(json.loads(line))]
     if not kept:
         return None
     longest = sorted(kept, reverse=True)[:LONGEST]
     return Lengths(examples=count, mean=sum(one for one, _ in kept) / len(kept), longest=tuple(longest))
-
-
-def _examples(parts: Parts, path: str) -> Iterator[dict[str, Any]]:
-    rest = b""
-    for block in parts.store.stream(path):
-        *lines, rest = (rest + block).split(b"\n")
-        yield from (json.loads(line) for line in lines if line)
 
 
 def _tokens(example: dict[str, Any]) -> tuple[int, int]:

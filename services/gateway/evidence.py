@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import bm25s
 from pydantic import Field
 
-from services.gateway.jsonl import placed_lines
 from shared.contracts.base import Contract
 from shared.contracts.documents import Chunk, Span
 from shared.contracts.work import Manifest
 from shared.errors import NotReady, Unsupported
+from shared.jsonl import placed_lines
 from shared.objects import ObjectStore
 from shared.pipeline import DATASET
 from shared.results import committed

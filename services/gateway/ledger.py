@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from services.gateway.jsonl import lines_of
 from shared.contracts.base import Contract
 from shared.contracts.documents import ChunkingResult, CleaningResult, ExtractionResult, ScreeningResult
 from shared.contracts.ledger import Characters, Chunks, CollectionLedger, PageAccount, Pages
 from shared.contracts.views import StageView
 from shared.contracts.work import Manifest, Rejected
+from shared.jsonl import lines_of
 from shared.objects import ObjectStore
 
 C = TypeVar("C", bound=Contract)

@@ -6,7 +6,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services.gateway.jsonl import lines_of, placed_lines
 from services.gateway.parts import Parts
 from services.gateway.shelves import collection_of, result_file, stage_key
 from shared import layout
@@ -17,6 +16,7 @@ from shared.contracts.taggers import LabelledPage
 from shared.contracts.views import DocumentView
 from shared.contracts.work import File
 from shared.errors import NotFound
+from shared.jsonl import lines_of, placed_lines
 from shared.objects import ObjectStore, Series
 from shared.results import committed
 

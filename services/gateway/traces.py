@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from services.gateway.jsonl import lines_of
 from services.gateway.leaves import Leaves, of_number
 from shared import layout
 from shared.catalog.protocol import Catalog, Slice
@@ -15,6 +14,7 @@ from shared.contracts.traces import ChunkTrace, ExampleTrace, Place
 from shared.contracts.views import DatasetView
 from shared.contracts.work import File, Manifest
 from shared.errors import NotFound, NotReady
+from shared.jsonl import lines_of
 from shared.objects import ObjectStore, read_contract
 from shared.pipeline import DATASET, extraction_key
 from shared.results import committed

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from services.gateway.jsonl import lines_of
 from shared import layout
 from shared.contracts.learning import DatasetResult, DatasetWish, Example
 from shared.contracts.work import File, Manifest
 from shared.ids import short
+from shared.jsonl import lines_of
 from shared.objects import ObjectStore, create_contract, read_contract
 from shared.pipeline import DATASET
 from shared.results import committed

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from services.gateway.jsonl import lines_of
 from shared import layout
 from shared.contracts.documents import Membership
 from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ModelTrace, RunTrace, Uses
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.review import ClassifierWish
 from shared.ids import short
+from shared.jsonl import lines_of
 from shared.objects import ObjectStore, Series, read_contract
 from shared.pipeline import DATASET, TRAINING
 from shared.results import committed

@@ -18,4 +18,5 @@ def placed_lines(store: ObjectStore, path: str) -> Iterator[tuple[int, int, byte
 
 
 def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
+    """The lines of an object, never whole in memory; empty ones are passed over."""
     return (line for _, _, line in placed_lines(store, path) if line)

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+from shared.contracts.work import File
 from shared.objects import ObjectStore
+
+READ_BYTES = 64 << 10
 
 
 def placed_lines(store: ObjectStore, path: str) -> Iterator[tuple[int, int, bytes]]:
@@ -20,3 +23,15 @@ def placed_lines(store: ObjectStore, path: str) -> Iterator[tuple[int, int, byte
 def lines_of(store: ObjectStore, path: str) -> Iterator[bytes]:
     """The lines of an object, never whole in memory; empty ones are passed over."""
     return (line for _, _, line in placed_lines(store, path) if line)
+
+
+def lines_from(store: ObjectStore, file: File, start: int) -> Iterator[tuple[bytes, int]]:
+    """Lines from a byte on, each with the byte behind its end."""
+    rest = b""
+    for at in range(start, file.size_bytes, READ_BYTES):
+        *lines, rest = (rest + store.read_range(file.path, at, min(at + READ_BYTES, file.size_bytes))).split(b"\n")
+        for line in lines:
+            start += len(line) + 1
+            yield line, start
+    if rest:
+        yield rest, file.size_bytes

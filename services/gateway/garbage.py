@@ -8,13 +8,12 @@ from shared.catalog.protocol import Catalog, Slice
 from shared.contracts.documents import GarbageItem, ProcessingParameters
 from shared.contracts.views import DocumentView
 from shared.contracts.work import File
+from shared.jsonl import lines_from
 from shared.objects import ObjectStore
 from shared.results import committed
 
 DOCUMENTS_A_PAGE = 200
 """A page is given up, short or empty, after so many documents: one request never looks through a whole shelf."""
-
-READ_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +78,3 @@ class GarbageReader:
             self._parameters[view.collection] = found.parameters if found else ProcessingParameters()
         manifest = committed(self._store, "screening", stage_key("screening", view.id, self._parameters[view.collection]))
         return manifest.files.get("garbage.jsonl") if manifest else None
-
-
-def lines_from(store: ObjectStore, file: File, start: int) -> Iterator[tuple[bytes, int]]:
-    """Lines from a byte on, each with the byte behind its end."""
-    rest = b""
-    for at in range(start, file.size_bytes, READ_BYTES):
-        *lines, rest = (rest + store.read_range(file.path, at, min(at + READ_BYTES, file.size_bytes))).split(b"\n")
-        for line in lines:
-            start += len(line) + 1
-            yield line, start
-    if rest:
-        yield rest, file.size_bytes

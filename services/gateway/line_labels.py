@@ -1,12 +1,12 @@
 """Lines for people to label: the least certain first, what was said of them, and the pages that taggers learn from."""
 
 import json
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.gateway.parts import Parts
+from services.gateway.recent import Recent
 from services.gateway.shelves import collection_of, result_file, stage_key
 from shared import layout
 from shared.clock import now
@@ -43,21 +43,10 @@ class LineOrders:
 
     def __init__(self, store: ObjectStore, keep: int) -> None:
         self._store = store
-        self._keep = keep
-        self._orders: OrderedDict[str, Order] = OrderedDict()
-        self._lock = threading.Lock()
+        self._orders: Recent[Order] = Recent(keep)
 
     def of(self, file: File) -> Order:
-        with self._lock:
-            if file.path in self._orders:
-                self._orders.move_to_end(file.path)
-                return self._orders[file.path]
-        made = self._made(file)
-        with self._lock:
-            self._orders[file.path] = made
-            while len(self._orders) > self._keep:
-                self._orders.popitem(last=False)
-        return made
+        return self._orders.of(file.path, lambda: self._made(file))
 
     def read(self, file: File, place: Place) -> LineFate | None:
         order = self.of(file)

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from services.gateway.auth import Reader
-from services.gateway.garbage import lines_from
 from services.gateway.leaves import Leaves, of_page
 from services.gateway.ledger import Account, Sum, account_of, audit, of_manifests, of_views, rows_of
 from services.gateway.pagination import Cursor, Limit, decode_cursor, encode_cursor
@@ -18,6 +17,7 @@ from shared.contracts.ledger import CollectionLedger, DocumentLedger, LedgerView
 from shared.contracts.views import DocumentView
 from shared.contracts.work import DocumentWork, File, Manifest
 from shared.errors import Conflict, NotFound
+from shared.jsonl import lines_from
 from shared.results import standing
 
 router = APIRouter(prefix="/v1", tags=["ledger"])

@@ -7,7 +7,7 @@ says whose they are.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from services.gateway.chores.redaction import redact
 from services.gateway.chores.sweep import Tell
 from services.gateway.chores.uses import all_datasets, all_memberships, uses
+from services.gateway.shelves import keys_of
 from shared import layout
 from shared.catalog.protocol import Catalog
 from shared.clock import now
@@ -27,11 +28,10 @@ from shared.contracts.learning import DatasetWish
 from shared.contracts.views import FINISHED
 from shared.contracts.work import ChoreWork, DocumentWork, PreviewWork
 from shared.errors import Conflict, LeaseHeld, NotFound
-from shared.ids import dataset_job, document_job, run_job, short
+from shared.ids import dataset_job, document_job, forget_job, run_job, short
 from shared.indexing import index_forgotten
-from shared.keys import new_trace
 from shared.objects import ObjectStore, Series, read_contract
-from shared.pipeline import PREVIEW, STAGES, chain
+from shared.pipeline import PREVIEW, STAGES
 from shared.queue import Leases
 from shared.records import Records
 from shared.results import committed
@@ -80,7 +80,7 @@ class Removal:
             return standing
         receipt = survey(self.records, document, sequence, wish)
         Series(self._store, layout.receipts(document)).append(receipt)
-        self._catalog.put_forgotten(document, "forgetting", f"forget.{short(document)}.{sequence}", receipt, wish.at)
+        self._catalog.put_forgotten(document, "forgetting", forget_job(document, sequence), receipt, wish.at)
         return receipt
 
     def _leave_shelves(self, receipt: Receipt) -> None:
@@ -105,7 +105,7 @@ class Removal:
     def _keys(self, receipt: Receipt) -> Iterator[str]:
         """Everything that a worker may hold: the document's own stages, and the datasets and runs it is in."""
         for collection in receipt.uses.collections:
-            yield from keys_on(self._catalog, collection, receipt.document)
+            yield from _keys_on(self._catalog, collection, receipt.document)
         for dataset in receipt.uses.datasets:
             wish = read_contract(self._store, layout.dataset(dataset.dataset), DatasetWish)
             yield from [wish.key] if wish else []
@@ -180,7 +180,7 @@ def _memberships(store: ObjectStore, document: str) -> Iterator[str]:
 
 
 def _results(store: ObjectStore, catalog: Catalog, stage: str, document: str) -> Iterator[str]:
-    known = {key for one in catalog.shelves_of(document) for key in keys_on(catalog, one.collection, document)}
+    known = {key for one in catalog.shelves_of(document) for key in _keys_on(catalog, one.collection, document)}
     for key, paths in groupby(store.list(f"stages/{stage}"), key=lambda path: path.split("/")[2]):
         files = list(paths)
         if _owned(store, stage, key, files, document, known):
@@ -217,13 +217,10 @@ def _owned(store: ObjectStore, stage: str, key: str, files: list[str], document:
     return manifest is not None and manifest.work.get("document") == document
 
 
-def keys_on(catalog: Catalog, collection: str, document: str) -> list[str]:
+def _keys_on(catalog: Catalog, collection: str, document: str) -> Iterable[str]:
     """The names of a document's results under a collection's settings as they are now."""
     found = catalog.collection(collection)
-    if found is None:
-        return []
-    work = DocumentWork(job="", trace=new_trace(), collection=collection, document=document, parameters=found.parameters)
-    return [stage.key(work) for stage in chain(work)]
+    return keys_of(document, collection, found.parameters).values() if found else ()
 
 
 def _is(store: ObjectStore, path: str, document: str) -> bool:

@@ -16,6 +16,7 @@ from shared.queue import Leases
 from shared.telemetry import log
 
 Tell = Callable[[int, int, str], None]
+"""Done, total, unit."""
 Chore = Callable[[ChoreWork, Tell], dict[str, Any]]
 """Does the work from wherever it stands, twice if need be; answers numbers. A retryable error asks for another try."""
 

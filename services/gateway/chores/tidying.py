@@ -5,11 +5,12 @@ is removed costs, at the very worst, work that is done again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+from services.gateway.chores.sweep import Tell
 from shared import layout
 from shared.catalog.protocol import Catalog
 from shared.errors import Unavailable
@@ -19,9 +20,6 @@ from shared.pipeline import STAGES, TRAINING
 from shared.queue import Leases
 from shared.results import committed
 from shared.telemetry import log
-
-Tell = Callable[[int, int, str], None]
-"""Done, total, unit."""
 
 
 @dataclass(frozen=True, slots=True)

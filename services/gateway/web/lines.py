@@ -1,11 +1,10 @@
 """Labels of lines: the lines of a document that the tagger was least sure of, one at a time, with its guess to correct."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 from fastapi import Query, Request, Response
 
-from services.gateway.leaves import Leaves, of_number
 from services.gateway.line_labels import LineOrders, Place, extraction_of, lines_file, say
 from services.gateway.pagination import decode_cursor, encode_cursor
 from services.gateway.parts import Parts, PartsOf
@@ -14,12 +13,11 @@ from services.gateway.shelves import document_of
 from services.gateway.web.entry import ByReviewer, Reviewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.shelf import Collection
+from services.gateway.web.sizes import page_size
 from shared.catalog.protocol import Slice
 from shared.contracts.documents import LineFate, LineLabel
-from shared.contracts.documents import Page as Leaf
 from shared.contracts.views import DocumentView
 from shared.errors import InvalidInput
-from shared.results import committed
 
 routes = router()
 
@@ -100,12 +98,5 @@ def _shown(request: Request, parts: Parts, view: DocumentView, place: Place) -> 
     at = orders.of(file).numbers[place]
     around = orders.around(file, at - AROUND, at + AROUND + 1)
     line = next(one for one in around if (one.page, one.block, one.line) == place)
-    leaf = _leaf(parts, request.app.state.leaves, view, line.page)
-    return Shown(line, [one for one in around if one.page == line.page], *((leaf.width, leaf.height) if leaf else (0.0, 0.0)))
-
-
-def _leaf(parts: Parts, leaves: Leaves, view: DocumentView, number: int) -> Leaf | None:
-    manifest = committed(parts.store, "extraction", extraction_of(parts, view))
-    file: Any = manifest.files.get("pages.jsonl") if manifest else None
-    found = leaves.lines(file, number, of_number, 1) if file else []
-    return Leaf.model_validate_json(found[0]) if found else None
+    size = page_size(parts, request.app.state.leaves, view.collection, view.id, line.page)
+    return Shown(line, [one for one in around if one.page == line.page], *size)

@@ -6,18 +6,17 @@ from typing import Annotated, Any, cast, get_args
 
 from fastapi import Query, Request, Response
 
-from services.gateway.leaves import Leaves, of_number
+from services.gateway.leaves import Leaves
 from services.gateway.pagination import decode_cursor, encode_cursor
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.routes.review import summary_of
-from services.gateway.shelves import collection_of, stage_key
 from services.gateway.web.entry import ByReviewer, Reviewer
 from services.gateway.web.pages import back, page, router
+from services.gateway.web.sizes import page_size
 from shared.catalog.protocol import Placed, Slice
 from shared.contracts.documents import Box
 from shared.contracts.review import ClassifierResult, Lane, Verdict
 from shared.errors import InvalidInput
-from shared.results import committed
 from shared.reviews import Reviews, Word
 
 routes = router()
@@ -119,22 +118,11 @@ def _shown(parts: Parts, placed: Placed, leaves: Leaves | None = None) -> Shown:
     number = int(spans[0]["page"])
     boxes = tuple(cast(Box, tuple(span["box"])) for span in spans if span["page"] == number and span["box"])
     view = parts.catalog.document(placed.collection, placed.document) if leaves is not None else None
-    width, height = _size(parts, placed, number, leaves) if leaves is not None else (0.0, 0.0)
+    width, height = page_size(parts, leaves, placed.collection, placed.document, number) if leaves is not None else (0.0, 0.0)
     return Shown(
         placed, view.filename if view else placed.document[:12], told["text"], number, boxes, told.get("score"),
         told.get("threshold"), width, height,
     )  # fmt: skip
-
-
-def _size(parts: Parts, placed: Placed, number: int, leaves: Leaves) -> tuple[float, float]:
-    parameters = collection_of(parts.catalog, placed.collection).parameters
-    manifest = committed(parts.store, "extraction", stage_key("extraction", placed.document, parameters))
-    if manifest is None or "pages.jsonl" not in manifest.files:
-        return 0.0, 0.0
-    for line in leaves.lines(manifest.files["pages.jsonl"], number, of_number, 1):
-        leaf = json.loads(line)
-        return float(leaf["width"]), float(leaf["height"])
-    return 0.0, 0.0
 
 
 def _versions(parts: Parts) -> list[dict[str, Any]]:

@@ -1,13 +1,18 @@
 """Rebuild the catalog from the object store: every row is derived from objects by the functions that first indexed them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from shared import layout
 from shared.catalog.protocol import Catalog
+from shared.contracts.base import Contract
 from shared.contracts.documents import Membership
+from shared.contracts.feedback import Feedback
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import Model
+from shared.contracts.line_labels import LineWord
+from shared.contracts.review import Label
 from shared.indexing import (
     index_classifier,
     index_collection,
@@ -18,8 +23,12 @@ from shared.indexing import (
     index_run,
 )
 from shared.objects import ObjectStore, Series, read_contract
-from shared.review_index import index_feedback, index_labels, index_line_labels
 from shared.tombstones import forgotten_once
+
+ENTRY = r"([^/]+)/\d+\.json"
+"""An entry of a series, and whose it is."""
+
+C = TypeVar("C", bound=Contract)
 
 
 def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = lambda done: None) -> dict[str, int]:
@@ -35,9 +44,7 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
                 index_document(store, catalog, membership)
                 counts["documents"] += 1
                 tell(counts["documents"])
-    counts["labels"] = index_labels(store, catalog)
-    counts["line labels"] = index_line_labels(store, catalog)
-    counts["feedback"] = index_feedback(store, catalog)
+    counts |= _index_words(store, catalog)
     for classifier in _names(store, "classifiers", r"([^/]+)\.json"):
         index_classifier(store, catalog, classifier)
         counts["classifiers"] += 1
@@ -52,7 +59,7 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
         if found is not None:
             catalog.put_model(found)
             counts["models"] += 1
-    for name in _names(store, "deployments", r"([^/]+)/\d+\.json"):
+    for name in _names(store, "deployments", ENTRY):
         index_deployment(store, catalog, name)
         counts["deployments"] += 1
     counts["forgotten"] = 0
@@ -72,12 +79,38 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
 def index_keys(store: ObjectStore, catalog: Catalog) -> int:
     """Index the API keys alone, without which nobody could ask for the rest; returns how many."""
     count = 0
-    for key in _names(store, "keys", r"([^/]+)/\d+\.json"):
+    for key in _names(store, "keys", ENTRY):
         latest = Series(store, layout.api_key(key)).latest(ApiKey)
         if latest is not None:
             catalog.put_key(latest[1])
             count += 1
     return count
+
+
+def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
+    """What people said: of texts, of lines, and of answers, where the latest word alone counts."""
+    labels = [
+        _index_series(store, layout.labels(document), Label, catalog.put_labels)
+        for document in _names(store, "labels", ENTRY)
+    ]  # fmt: skip
+    lines = [
+        _index_series(store, layout.line_labels(document), LineWord, catalog.put_line_words)
+        for document in _names(store, "line-labels", ENTRY)
+    ]
+    answers = 0
+    for one in _names(store, "feedback", ENTRY):
+        latest = Series(store, layout.feedback(one)).latest(Feedback)
+        if latest is not None:
+            catalog.put_feedback(latest[1])
+            answers += 1
+    return {"labels": sum(labels), "line labels": sum(lines), "feedback": answers}
+
+
+def _index_series(store: ObjectStore, prefix: str, contract: type[C], put: Callable[[Sequence[tuple[int, C]]], None]) -> int:
+    """Every entry of a series, with its number; returns how many."""
+    entries = list(Series(store, prefix).after(0, contract))
+    put(entries)
+    return len(entries)
 
 
 def _names(store: ObjectStore, prefix: str, pattern: str) -> Iterator[str]:

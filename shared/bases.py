@@ -1,18 +1,18 @@
 """Base models in the object store: published once, fetched once a machine, by training and by serving alike."""
 
 import fcntl
-import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from shared import layout
 from shared.contracts.learning import BaseModelManifest
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from shared.ids import short
 from shared.keys import digest, is_name
-from shared.objects import ObjectStore, create_contract, read_contract
+from shared.objects import ObjectStore, read_contract
+from shared.publishing import inside, publish, sha256_of
 
 
 def read_base(store: ObjectStore, name: str) -> BaseModelManifest | None:
@@ -33,13 +33,9 @@ def publish_base(
         name=_checked(name), digest=digest(files), files=files,
         source=source, licence=licence, architecture=architecture, eos_token=eos_token,
     )  # fmt: skip
-    if (standing := read_base(store, name)) is None:
-        for path, file in zip(paths, files, strict=True):
-            store.upload(base_object(manifest, file), path)
-        if create_contract(store, layout.base_manifest(name), manifest):
-            return manifest
-        standing = read_base(store, name)
-    if standing is None or standing.digest != manifest.digest:
+    uploads = {base_object(manifest, file): path for path, file in zip(paths, files, strict=True)}
+    standing = publish(store, layout.base_manifest(name), manifest, uploads)
+    if standing is None:
         raise Conflict(f"base model {name} is published already with other files: choose another name", base=name)
     return standing
 
@@ -84,19 +80,6 @@ def _checked(name: str) -> str:
     if not is_name(name):
         raise InvalidInput(f"{name!r} cannot name a base model: use a-z, 0-9, dot, dash and underscore", base=name)
     return name
-
-
-def inside(file: str) -> PurePosixPath:
-    """A relative path that stays below its directory: manifests come from outside this process."""
-    path = PurePosixPath(file)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise InvalidInput(f"the manifest names a file outside its directory: {file!r}", file=file)
-    return path
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as reader:
-        return hashlib.file_digest(reader, "sha256").hexdigest()
 
 
 @contextmanager

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shared import layout
-from shared.bases import inside, sha256_of
 from shared.contracts.taggers import TaggerManifest
 from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from shared.ids import short
 from shared.keys import digest, is_name
-from shared.objects import ObjectStore, create_contract, read_contract
+from shared.objects import ObjectStore
+from shared.publishing import inside, publish, sha256_of
 
 OF_LECTERN = frozenset({"rules", "crf"})
 """Names that are taken: what comes with Lectern."""
@@ -31,14 +31,9 @@ def publish_tagger(store: ObjectStore, directory: Path, name: str) -> TaggerMani
         raise InvalidInput(f"{directory.name} holds no model.safetensors: give the directory that `lectern cleaner train` made")
     files = {file: sha256_of(path) for file, path in paths.items()}
     manifest = TaggerManifest(name=name, digest=digest(files), files=files)
-    standing = read_contract(store, layout.tagger_manifest(name), TaggerManifest)
+    uploads = {tagger_object(manifest, file): path for file, path in paths.items()}
+    standing = publish(store, layout.tagger_manifest(name), manifest, uploads)
     if standing is None:
-        for file, path in paths.items():
-            store.upload(tagger_object(manifest, file), path)
-        if create_contract(store, layout.tagger_manifest(name), manifest):
-            return manifest
-        standing = read_contract(store, layout.tagger_manifest(name), TaggerManifest)
-    if standing is None or standing.digest != manifest.digest:
         raise Conflict(f"another tagger is published as {name} already: choose another name", tagger=name)
     return standing
 

@@ -1,0 +1,39 @@
+"""Files published under a name for all workers: base models and taggers. The manifest is written last and names them all."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from shared.contracts.learning import BaseModelManifest
+from shared.contracts.taggers import TaggerManifest
+from shared.errors import InvalidInput
+from shared.objects import ObjectStore, create_contract, read_contract
+
+M = TypeVar("M", BaseModelManifest, TaggerManifest)
+
+
+def publish(store: ObjectStore, at: str, manifest: M, files: Mapping[str, Path]) -> M | None:
+    """Upload files to their paths and create the manifest at `at`; the one that stands there, or None where it is of other
+    files. Nothing is uploaded where one stands already."""
+    standing = read_contract(store, at, type(manifest))
+    if standing is None:
+        for path, file in files.items():
+            store.upload(path, file)
+        if create_contract(store, at, manifest):
+            return manifest
+        standing = read_contract(store, at, type(manifest))
+    return standing if standing is not None and standing.digest == manifest.digest else None
+
+
+def inside(file: str) -> PurePosixPath:
+    """A relative path that stays below its directory: manifests come from outside this process."""
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise InvalidInput(f"the manifest names a file outside its directory: {file!r}", file=file)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest()

@@ -36,6 +36,25 @@ def visible(rows, columns, length, CAUSAL: tl.constexpr, WINDOW: tl.constexpr):
 
 
 @triton.jit
+def reach(first, length, CAUSAL: tl.constexpr, WINDOW: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):
+    """Where the keys begin and end that a tile of queries from `first` on may see."""
+    low = 0
+    if WINDOW > 0:
+        low = (tl.maximum(first - WINDOW + 1, 0) // BLOCK_N) * BLOCK_N
+    high = length
+    if CAUSAL:
+        high = tl.minimum(first + BLOCK_M, length)
+    return low, high
+
+
+@triton.jit
+def weights_again(q, k, lse, seen, scale):
+    """The weights of a tile, [rows, columns], from the sums that the forward pass kept."""
+    scores = product(q, tl.trans(k)) * (scale * LOG2E)
+    return tl.where(seen, tl.exp2(tl.where(seen, scores, MASKED) - lse[:, None]), 0.0)
+
+
+@triton.jit
 def tile(pointer, begin, rows, head, stride_token, stride_head, length, D: tl.constexpr, BLOCK_D: tl.constexpr):
     """Rows of one example and head as [rows, BLOCK_D], zero outside of it."""
     columns = tl.arange(0, BLOCK_D)
@@ -68,12 +87,7 @@ def forward(
         best = tl.full([BLOCK_M], MASKED, tl.float32)
         total = tl.zeros([BLOCK_M], tl.float32)
         sums = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
-        low = 0
-        if WINDOW > 0:
-            low = (tl.maximum(first - WINDOW + 1, 0) // BLOCK_N) * BLOCK_N
-        high = length
-        if CAUSAL:
-            high = tl.minimum(first + BLOCK_M, length)
+        low, high = reach(first, length, CAUSAL, WINDOW, BLOCK_M, BLOCK_N)
         for start in range(low, high, BLOCK_N):
             columns = start + tl.arange(0, BLOCK_N)
             k = tile(K, begin, columns, head // GROUP, k_token, k_head, length, D, BLOCK_D)
@@ -137,9 +151,7 @@ def backward_keys(
                 do = tile(DO, begin, rows, query, d_token, d_head, length, D, BLOCK_D)
                 lse = tl.load(LSE + query * tokens + begin + rows, mask=rows < length, other=0.0)
                 delta = tl.load(DELTA + query * tokens + begin + rows, mask=rows < length, other=0.0)
-                scores = product(q, tl.trans(k)) * (scale * LOG2E)
-                seen = visible(rows, columns, length, CAUSAL, WINDOW)
-                weights = tl.where(seen, tl.exp2(tl.where(seen, scores, MASKED) - lse[:, None]), 0.0)
+                weights = weights_again(q, k, lse, visible(rows, columns, length, CAUSAL, WINDOW), scale)
                 dv += product(tl.trans(weights.to(do.dtype)), do)
                 dp = product(do, tl.trans(v))
                 ds = weights * (dp - delta[:, None]) * scale
@@ -167,19 +179,12 @@ def backward_queries(
         lse = tl.load(LSE + head * tokens + begin + rows, mask=rows < length, other=0.0)
         delta = tl.load(DELTA + head * tokens + begin + rows, mask=rows < length, other=0.0)
         dq = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
-        low = 0
-        if WINDOW > 0:
-            low = (tl.maximum(first - WINDOW + 1, 0) // BLOCK_N) * BLOCK_N
-        high = length
-        if CAUSAL:
-            high = tl.minimum(first + BLOCK_M, length)
+        low, high = reach(first, length, CAUSAL, WINDOW, BLOCK_M, BLOCK_N)
         for start in range(low, high, BLOCK_N):
             columns = start + tl.arange(0, BLOCK_N)
             k = tile(K, begin, columns, head // GROUP, k_token, k_head, length, D, BLOCK_D)
             v = tile(V, begin, columns, head // GROUP, v_token, v_head, length, D, BLOCK_D)
-            scores = product(q, tl.trans(k)) * (scale * LOG2E)
-            seen = visible(rows, columns, length, CAUSAL, WINDOW)
-            weights = tl.where(seen, tl.exp2(tl.where(seen, scores, MASKED) - lse[:, None]), 0.0)
+            weights = weights_again(q, k, lse, visible(rows, columns, length, CAUSAL, WINDOW), scale)
             dp = product(do, tl.trans(v))
             ds = weights * (dp - delta[:, None]) * scale
             dq += product(ds.to(k.dtype), k)

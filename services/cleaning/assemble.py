@@ -13,6 +13,7 @@ from typing import TextIO
 from services.cleaning.adapters.dataset_files import digest_of, write_parquet
 from services.cleaning.duplicates import DUPLICATES, ChunkFile, Found, Sketches, find_duplicates, sketch_here
 from services.cleaning.replay import Drawn, Earlier, draw_replay
+from services.cleaning.screening import read_chunks
 from services.cleaning.stages.card import CARD, Written
 from services.cleaning.stages.dataset import Skipped, Source, Terms, examples, fingerprint
 from services.cleaning.stages.lengths import Lengths
@@ -20,7 +21,6 @@ from services.cleaning.stages.split import draw, heldout_chunks, heldout_documen
 from shared.contracts.documents import Chunk
 from shared.contracts.learning import DatasetParameters, DatasetResult, Example
 from shared.contracts.work import Rejected
-from shared.objects import read_lines
 
 TRAIN, HELDOUT, CHUNKS = "train", "heldout", "chunks.jsonl"
 
@@ -152,7 +152,7 @@ class _Assembly:
         return frozenset(name for _, name in nsmallest(qa.max_chunks, kept))
 
     def _kept(self, number: int, shelf: Shelf, found: Found) -> Iterator[Chunk]:
-        return (chunk for chunk, out in zip(_chunks(shelf.chunks), found.of(number), strict=True) if not out)
+        return (chunk for chunk, out in zip(read_chunks(shelf.chunks), found.of(number), strict=True) if not out)
 
     def _split(self, made: list[_Made]) -> _Split | None:
         if len(made) > 1:
@@ -162,7 +162,7 @@ class _Assembly:
         if not heldout:
             return None
         used = set(one.chunks)
-        pages = {c.id: frozenset(span.page for span in c.spans) for c in _chunks(one.shelf.chunks) if c.id in used}
+        pages = {c.id: frozenset(span.page for span in c.spans) for c in read_chunks(one.shelf.chunks) if c.id in used}
         closed = shares_a_page(pages, heldout)
         apart = len(closed) + len(heldout) < len(one.chunks)
         return _Split("page", heldout, closed) if apart else _Split("chunk", heldout)
@@ -208,7 +208,7 @@ class _Assembly:
         files = [(one.shelf.chunks, set(one.chunks)) for one in made] + drawn.chunks()
         with (self._out / CHUNKS).open("w", encoding="utf-8") as writer:
             for path, used in files:
-                for chunk in _chunks(path):
+                for chunk in read_chunks(path):
                     if chunk.id in used:
                         writer.write(chunk.model_dump_json() + "\n")
 
@@ -256,10 +256,6 @@ class Tally:
         self._samples[example.id] = example
         if len(self._samples) > SAMPLES:
             del self._samples[max(self._samples)]
-
-
-def _chunks(path: Path) -> Iterator[Chunk]:
-    return (Chunk.model_validate(line) for line in read_lines(path))
 
 
 def _empty(skipped: int) -> Rejected:

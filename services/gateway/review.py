@@ -76,16 +76,11 @@ def _item(store: ObjectStore, one: Placed) -> ReviewItem | None:
         line = json.loads(store.read_range(one.path, one.start, one.end))
     except NotFound:
         return None
-    item = _as_garbage(Chunk.model_validate(line)) if one.decision == "kept" else GarbageItem.model_validate(line)
+    item = _as_item(Chunk.model_validate(line)) if one.decision == "kept" else GarbageItem.model_validate(line)
     said = {"collection": one.collection, "decision": one.decision, "why": one.lane}
     return ReviewItem.model_validate({**item.model_dump(), **said})
 
 
-def _as_garbage(chunk: Chunk) -> GarbageItem:
-    """A kept chunk in the form of an item: nothing was measured of it, so its score is 0."""
-    first = chunk.spans[0] if chunk.spans else None
-    return GarbageItem(
-        id=chunk.id, document=chunk.document, text=chunk.text, reason=chunk.reason, score=0.0, threshold=0.0,
-        page=first.page if first else 1, box=first.box if first else None, section=chunk.section, spans=chunk.spans,
-        flags=chunk.flags, decided_by=chunk.decided_by, probability=chunk.probability, classifier=chunk.classifier,
-    )  # fmt: skip
+def _as_item(chunk: Chunk) -> GarbageItem:
+    """Nothing was measured of a kept chunk, so its score is 0."""
+    return GarbageItem.of_chunk(chunk, chunk.reason, score=0.0, threshold=0.0)

@@ -185,6 +185,16 @@ class GarbageItem(Contract):
     probability: float | None = None
     classifier: str | None = None
 
+    @classmethod
+    def of_chunk(cls, chunk: Chunk, reason: str, score: float, threshold: float) -> "GarbageItem":
+        """A chunk in the form of an item. It keeps what it needs to come back."""
+        first = chunk.spans[0] if chunk.spans else None
+        return cls(
+            id=chunk.id, document=chunk.document, text=chunk.text, reason=reason, score=score, threshold=threshold,
+            page=first.page if first else 1, box=first.box if first else None, section=chunk.section, spans=chunk.spans,
+            flags=chunk.flags, decided_by=chunk.decided_by, probability=chunk.probability, classifier=chunk.classifier,
+        )  # fmt: skip
+
 
 class ExtractionParameters(Contract):
     """How PDF bytes become MMD."""

@@ -66,21 +66,12 @@ def _judged(item: Chunk | GarbageItem, probability: float, judge: Judge, back: "
     is_garbage = probability >= judge.threshold
     if isinstance(item, Chunk):
         back.section = item.section
-        yield set_aside(item, CLASSIFIER, probability, judge.threshold) if judge.in_charge and is_garbage else item
+        aside = judge.in_charge and is_garbage
+        yield GarbageItem.of_chunk(item, CLASSIFIER, probability, judge.threshold) if aside else item
     elif judge.in_charge and not is_garbage:
         yield from back.chunks(item, "classifier")
     else:
         yield item
-
-
-def set_aside(chunk: Chunk, reason: str, score: float, threshold: float) -> GarbageItem:
-    """A chunk as garbage. It keeps what it needs to come back."""
-    first = chunk.spans[0] if chunk.spans else None
-    return GarbageItem(
-        id=chunk.id, document=chunk.document, text=chunk.text, reason=reason, score=score, threshold=threshold,
-        page=first.page if first else 1, box=first.box if first else None, section=chunk.section, spans=chunk.spans,
-        flags=chunk.flags, decided_by=chunk.decided_by, probability=chunk.probability, classifier=chunk.classifier,
-    )  # fmt: skip
 
 
 class Returning:

@@ -67,7 +67,7 @@ def end_with(worker: int) -> None:
 
 
 def end_with_parent() -> None:
-    """Between fork and exec: the new program is killed when the process that started it ends (Linux)."""
+    """By the process itself, or between fork and exec: it is killed when the process that started it ends (Linux)."""
     if sys.platform == "linux":
         _libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 

@@ -2,7 +2,6 @@
 goes on working after the worker that asked for it is gone."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.training.spec import REFUSAL, REFUSED
+from shared.confinement import end_with_parent
 from shared.contracts.base import Contract
 from shared.contracts.work import Rejected
 from shared.errors import LecternError
 
-_PR_SET_PDEATHSIG = 1
 _LOG_TAIL_BYTES = 2_000
 
 
@@ -79,7 +78,7 @@ def die_with_parent(parent: int | None) -> None:
     """Called by a child: the kernel kills it when its parent dies, even by kill -9. Ends at once where that has happened."""
     if parent is None:
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     if os.getppid() != parent:
         sys.exit("the parent is gone")
 

@@ -241,6 +241,22 @@ class Records:
         index_deployment(self.store, self.catalog, wish.name)
         return deployment_job(wish.name, sequence)
 
+    def roll_back(self, name: str) -> str:
+        """Wish a deployment to be what it last was before it became what it is now. Returns the job. A second time undoes the
+        first. Raises NotFound, Conflict."""
+        wishes = [wish for _, wish in Series(self.store, layout.deployment(name)).after(0, DeploymentWish)]
+        if not wishes:
+            raise NotFound(f"There is no deployment {name!r}.")
+        standing = wishes[-1]
+        if standing.state == "stopped":
+            raise Conflict(f"Deployment {name} is stopped: `lectern deploy` starts what is named.")
+        earlier = next((wish for wish in reversed(wishes) if wish.state == "running" and not wish.same_as(standing)), None)
+        if earlier is None:
+            raise Conflict(f"Deployment {name} was never anything else: there is nothing to roll back to.")
+        if earlier.model is not None and self.catalog.model(earlier.model) is None:
+            raise Conflict(f"Deployment {name} served {earlier.model} before, which is gone.")
+        return self.wish_deployment(earlier.model_copy(update={"wished_at": now()}))
+
     # ---- jobs
 
     def cancel(self, job: str) -> JobView:

@@ -1,4 +1,4 @@
-"""`lectern deploy`, `stop` and `deployments`: models that are served."""
+"""`lectern deploy`, `rollback`, `stop` and `deployments`: models that are served."""
 
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ PANEL = "Models"
 
 def register(app: typer.Typer) -> None:
     command(app, "deploy", panel=PANEL)(deploy)
+    command(app, "rollback", panel=PANEL)(rollback)
     command(app, "stop", panel=PANEL)(stop)
     command(app, "deployments", panel=PANEL)(deployments)
 
@@ -27,21 +28,34 @@ def deploy(
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
 ) -> None:
     """Serve a model on vLLM, under a name that OpenAI clients use as `model`."""
-    from cli.waiting import wait_for_deployment
-
     if (model is None) == (base is None):
         raise Failure("Name a tuned model, or a base model with --base.", Exit.USAGE, "usage")
     under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
     found = session.api.post("/v1/deployments", {"name": under, "model": model, **({"base": base} if base else {})})
+    _follow(session, found, wait)
+
+
+def rollback(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
+) -> None:
+    """Serve what was served under a name before; a second time undoes the first."""
+    _follow(session, session.api.post(f"/v1/deployments/{segment(name)}/rollback"), wait)
+
+
+def _follow(session: Session, found: dict[str, Any], wait: bool) -> None:
+    """Tell of a deployment that was wished for, once it is ready where that is waited for."""
+    from cli.waiting import wait_for_deployment
+
+    name = found["name"]
     if wait:
-        found = wait_for_deployment(session, under)
+        found = wait_for_deployment(session, name)
     if session.as_json:
         session.emit(found)
     else:
         session.say(
-            f"{under} is ready. Ask it: `lectern chat {under}`."
-            if wait
-            else f"{under} is on its way; see `lectern deployments`."
+            f"{name} is ready. Ask it: `lectern chat {name}`." if wait else f"{name} is on its way; see `lectern deployments`."
         )
 
 

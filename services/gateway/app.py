@@ -14,6 +14,8 @@ from services.gateway.access import Access
 from services.gateway.audit import Audit
 from services.gateway.chores.kinds import chores
 from services.gateway.chores.sweep import do_chores
+from services.gateway.editors import Editors
+from services.gateway.infill import Tokenizers
 from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
 from services.gateway.line_labels import LineOrders
@@ -79,6 +81,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
+    app.state.editors = Editors()
+    app.state.tokenizers = Tokenizers(parts.store, parts.settings.leaves_kept)
     app.state.line_orders = LineOrders(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
     for module in ROUTES:

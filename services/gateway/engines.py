@@ -33,12 +33,13 @@ class EngineNotReady(LecternError):
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a request goes: the engine's own name stands in for the one `asked` for on the way there, and back again.
-    `template` is the one that a tuned model was trained on."""
+    `template` is the one that a tuned model was trained on; `base` is the model under it, whose tokenizer it has."""
 
     asked: str
     url: str
     served: str
     template: str | None
+    base: str
 
 
 def find_target(asked: str, deployments: list[DeploymentView], model_of: ModelOf) -> Target:
@@ -53,7 +54,7 @@ def find_target(asked: str, deployments: list[DeploymentView], model_of: ModelOf
     based = [view for view in wanted if view.wish.base == asked]
     if based:
         # An engine that serves an adapter serves its base too, under the base's own name.
-        return Target(asked, _url(_ready(asked, based)[0]), asked, None)
+        return Target(asked, _url(_ready(asked, based)[0]), asked, None, asked)
     raise UnknownModel(
         f"No deployment serves {asked!r}; `GET /v1/models` lists what can be asked, `lectern deploy` adds to it."
     )
@@ -112,7 +113,7 @@ def _created(view: DeploymentView, model_of: ModelOf) -> str:
 def _target(asked: str, view: DeploymentView, model_of: ModelOf) -> Target:
     if view.served_model is None or view.endpoint is None:
         raise _not_ready(asked, view)
-    return Target(asked, _url(view), view.served_model, _template(view, model_of))
+    return Target(asked, _url(view), view.served_model, _template(view, model_of), view.wish.base)
 
 
 def _template(view: DeploymentView, model_of: ModelOf) -> str | None:

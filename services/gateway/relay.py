@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from services.gateway.editors import Superseded, Turn
 from services.gateway.engines import Target
 from services.gateway.problems import openai_error
 from shared.telemetry import log
@@ -20,8 +21,9 @@ from shared.template import TEMPLATES
 
 T = TypeVar("T")
 
-OURS = ("chat_template", "chat_template_kwargs")
-"""A template is a program that the engine runs, so it comes from this repository and never from a request."""
+OURS = ("chat_template", "chat_template_kwargs", "session")
+"""A template is a program that the engine runs, so it comes from this repository and never from a request; a session is the
+gateway's own."""
 
 
 def rewritten(body: dict[str, Any], target: Target, chat: bool) -> dict[str, Any]:
@@ -33,15 +35,18 @@ def rewritten(body: dict[str, Any], target: Target, chat: bool) -> dict[str, Any
     return sent
 
 
-async def relay(engines: httpx.AsyncClient, request: Request, target: Target, path: str, body: dict[str, Any]) -> Response:
-    """Ask the engine. Raises ClientDisconnect where the client goes away before the answer begins."""
+async def relay(
+    engines: httpx.AsyncClient, request: Request, target: Target, path: str, body: dict[str, Any], turn: Turn | None = None
+) -> Response:
+    """Ask the engine. Raises ClientDisconnect where the client goes away before the answer begins, Superseded where its turn
+    is over before that."""
     asked = engines.build_request("POST", target.url + path, json=body, headers=_trace(request))
     try:
-        upstream = await _unless_gone(request, engines.send(asked, stream=True))
+        upstream = await _unless_gone(request, engines.send(asked, stream=True), turn)
         if upstream.headers.get("content-type", "").startswith("text/event-stream"):
-            return _Relayed(upstream, target)
+            return _Relayed(upstream, target, turn)
         try:
-            answer = await _unless_gone(request, upstream.aread())
+            answer = await _unless_gone(request, upstream.aread(), turn)
         finally:
             await upstream.aclose()
     except httpx.TimeoutException:
@@ -78,8 +83,9 @@ def _message(value: Any) -> str:
 class _Relayed(StreamingResponse):
     """A stream of events whose upstream is closed with it, however it ends."""
 
-    def __init__(self, upstream: httpx.Response, target: Target) -> None:
-        super().__init__(_renamed(upstream, target), upstream.status_code, {"X-Accel-Buffering": "no"}, "text/event-stream")
+    def __init__(self, upstream: httpx.Response, target: Target, turn: Turn | None) -> None:
+        events = _renamed(upstream, target, turn)
+        super().__init__(events, upstream.status_code, {"X-Accel-Buffering": "no"}, "text/event-stream")
         self._upstream = upstream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,14 +96,22 @@ class _Relayed(StreamingResponse):
                 await self._upstream.aclose()
 
 
-async def _renamed(upstream: httpx.Response, target: Target) -> AsyncIterator[bytes]:
+async def _renamed(upstream: httpx.Response, target: Target, turn: Turn | None) -> AsyncIterator[bytes]:
+    blocks = upstream.aiter_bytes()
     try:
-        async for line in _lines(upstream.aiter_bytes()):
+        async for line in _lines(turn.until_ended(blocks) if turn else blocks):
             yield _rename(line, target) + b"\n"
+    # The status is sent, so an error has to be an event; OpenAI's clients raise on one.
+    except Superseded as error:
+        yield _event(openai_error(409, error.code, error.message))
+    except httpx.TimeoutException:
+        yield _event(openai_error(504, "engine_timeout", "The engine fell silent in the middle of its answer."))
     except httpx.TransportError:
-        # The status is sent, so the error has to be an event; OpenAI's clients raise on one.
-        error = openai_error(502, "engine_lost", "The engine went away in the middle of its answer.")
-        yield b"data: " + bytes(error.body) + b"\n\n"
+        yield _event(openai_error(502, "engine_lost", "The engine went away in the middle of its answer."))
+
+
+def _event(error: JSONResponse) -> bytes:
+    return b"data: " + bytes(error.body) + b"\n\n"
 
 
 async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -127,18 +141,21 @@ def _trace(request: Request) -> dict[str, str]:
     return {"X-Request-Id": request.scope.get("lectern.trace", "")}
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Await work for as long as the client is there to be answered; its body has to be read already."""
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T], turn: Turn | None = None) -> T:
+    """Await work for as long as the client is there to be answered and its turn is not over. Its body is read already."""
     working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    over = {asyncio.ensure_future(turn.ended())} if turn else set()
     try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, gone, *over}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise ClientDisconnect
+        if gone.done():
+            raise ClientDisconnect
+        raise Superseded
     finally:
-        for task in (working, gone):
+        for task in (working, gone, *over):
             task.cancel()
-        await asyncio.gather(working, gone, return_exceptions=True)
+        await asyncio.gather(working, gone, *over, return_exceptions=True)
 
 
 async def _gone(request: Request) -> None:

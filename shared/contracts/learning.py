@@ -224,6 +224,10 @@ class DeploymentWish(Contract):
     context_tokens: int = Field(2_048, ge=256)
     wished_at: str
 
+    def same_as(self, other: "DeploymentWish") -> bool:
+        """Whether two wishes differ in nothing but their time."""
+        return self.model_copy(update={"wished_at": other.wished_at}) == other
+
 
 class BaseModelManifest(Contract):
     """A base model published to the object store: the files under `bases/<name>/` and a digest over them."""

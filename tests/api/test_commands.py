@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import PDF, Gateway
+from shared.contracts.learning import DeploymentWish
+from tests.api.conftest import BASE, PDF, Gateway
 from tests.api.shelved import Authors, dataset_of_shelf, model_of
 from tests.api.test_ledger import GOOD, Readers, page
 
@@ -126,3 +127,15 @@ def test_tidy_and_reindex_tell_what_they_came_to(gateway: Gateway, run: Run) -> 
     assert json.loads(run("tidy", "--older-hours", "0", "--json").stdout)["uploads"] == 1
     assert "uploads" in run("tidy").stdout
     assert json.loads(run("reindex", "--json").stdout)["documents"] == 1
+
+
+def test_a_deployment_is_rolled_back_by_one_command(gateway: Gateway, run: Run) -> None:
+    for tokens in (1_024, 2_048):
+        gateway.parts.records.wish_deployment(
+            DeploymentWish(name="answers", model=None, base=BASE, context_tokens=tokens, wished_at="2026-01-01T00:00:00Z")
+        )
+    told = run("rollback", "answers")
+    assert told.returncode == 0 and "answers is on its way" in told.stdout
+    assert json.loads(run("deployments", "answers", "--json").stdout)["wish"]["context_tokens"] == 1_024
+    missing = run("rollback", "nobody")
+    assert missing.returncode != 0 and "There is no deployment 'nobody'" in missing.stderr

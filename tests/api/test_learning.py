@@ -198,6 +198,35 @@ def test_a_tuned_model_is_deployed_by_name_and_stopped(gateway: Gateway, client:
     assert client.delete(f"/v1/jobs/{job}").status_code == 409
 
 
+def test_a_deployment_is_rolled_back_to_what_it_was_and_again_to_what_it_is(
+    gateway: Gateway, client: httpx.Client, run: dict[str, Any]
+) -> None:
+    def asked(**more: Any) -> None:
+        assert client.post("/v1/deployments", json={"name": "answers", "model": "papers", **more}).status_code == 202
+
+    def back() -> httpx.Response:
+        return client.post("/v1/deployments/answers/rollback")
+
+    assert back().status_code == 404
+    asked()
+    assert (back().status_code, back().json()["code"]) == (409, "conflict"), "it was never anything else"
+    assert client.delete("/v1/deployments/answers").status_code == 202
+    asked()
+    assert back().status_code == 409, "a stop between is no other model"
+    asked(context_tokens=512)
+    answer = back()
+    assert (answer.status_code, answer.json()["wish"]["context_tokens"], answer.json()["wish"]["state"]) == (
+        202,
+        2_048,
+        "running",
+    )
+    job = answer.headers["link"].split(">")[0].removeprefix("</v1/jobs/")
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "queued"
+    assert back().json()["wish"]["context_tokens"] == 512
+    client.delete("/v1/deployments/answers")
+    assert back().status_code == 409, "what is stopped is started by name"
+
+
 def test_what_cannot_be_deployed_is_told(client: httpx.Client, base: str) -> None:
     def refused(**asked: Any) -> tuple[int, str]:
         answer = client.post("/v1/deployments", json=asked)

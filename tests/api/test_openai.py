@@ -3,16 +3,19 @@
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from shared.bases import publish_base
 from shared.contracts.learning import DeploymentWish, EvaluationResult, Model, Score
+from shared.objects import ObjectStore
 from shared.template import TEMPLATES
 from tests.api.conftest import BASE, Gateway, Server
 from tests.api.engine import TEXT, ToldEngine
-from tests.servers import free_port
+from tests.servers import free_port, wait_until
 
 SERVED = "lectern-0123456789abcdef"
 MESSAGES = [{"role": "user", "content": "What does the gauge read?"}]
@@ -209,6 +212,103 @@ def test_the_list_holds_every_name_that_can_be_asked(served: Gateway, client: ht
     assert all(chat(client, one["id"]).status_code == 200 for one in listed["data"])
     assert client.get("/v1/models/answers").json()["id"] == "answers"
     assert [one["id"] for one in client.get("/v1/tuned-models").json()["items"]] == ["papers-abc"]
+
+
+FILLS_IN = {"<fim_prefix>": 1, "<fim_suffix>": 2, "<fim_middle>": 3, "<|endoftext|>": 0}
+CURSOR = {"prompt": "def area(r):\n    return ", "suffix": "\n\nprint(area(2))"}
+
+
+def publish_tokenizer(store: ObjectStore, directory: Path, tokens: dict[str, int]) -> None:
+    directory.mkdir()
+    told = {"added_tokens": [{"id": at, "content": text} for text, at in tokens.items()]}
+    (directory / "tokenizer.json").write_text(json.dumps(told))
+    publish_base(store, directory, name=BASE, source="test", licence="none", architecture="none", eos_token="<eos>")
+
+
+def test_a_code_model_fills_in_between_prefix_and_suffix(
+    served: Gateway, client: httpx.Client, told: ToldEngine, tmp_path: Path
+) -> None:
+    publish_tokenizer(served.store, tmp_path / "code", FILLS_IN)
+    answer = client.post("/v1/completions", json={"model": "answers", **CURSOR})
+    assert answer.status_code == 200, answer.text
+    sent = told.asked[0]
+    assert sent["prompt"] == f"<fim_prefix>{CURSOR['prompt']}<fim_suffix>{CURSOR['suffix']}<fim_middle>"
+    assert (sent["max_tokens"], sent["temperature"], sent["stop"], sent["stop_token_ids"]) == (64, 0, ["\n\n"], [0, 1, 2, 3])
+    assert "suffix" not in sent, "vLLM refuses one"
+    assert error(client.post("/v1/completions", json={"model": "plain", **CURSOR, "suffix": "a<fim_middle>b"})) == (
+        400,
+        "infill_reserved_text",
+    )
+    assert error(client.post("/v1/completions", json={"model": "plain", "prompt": [1, 2], "suffix": "x"})) == (
+        422,
+        "invalid_request",
+    )
+
+
+def test_a_model_that_cannot_fill_in_says_why_and_completes_at_the_end_of_a_file(
+    served: Gateway, client: httpx.Client, told: ToldEngine, tmp_path: Path
+) -> None:
+    publish_tokenizer(served.store, tmp_path / "prose", {"<|im_end|>": 2})
+    refused = client.post("/v1/completions", json={"model": "answers", **CURSOR})
+    assert error(refused) == (400, "infill_unsupported") and BASE in refused.json()["error"]["message"]
+    assert not told.asked, "the engine is left alone"
+    assert client.post("/v1/completions", json={"model": "answers", **CURSOR, "suffix": ""}).status_code == 200
+    assert told.asked[0]["prompt"] == CURSOR["prompt"] and "suffix" not in told.asked[0]
+
+
+def test_a_newer_request_of_an_editors_session_ends_the_one_before(
+    served: Gateway, client: httpx.Client, told: ToldEngine
+) -> None:
+    told.waits = True
+    answers: dict[str, httpx.Response] = {}
+
+    def ask(which: str) -> threading.Thread:
+        def post() -> None:
+            body = {"model": "plain", "prompt": which, "session": "window-1"}
+            answers[which] = httpx.post(f"{served.url}/v1/completions", json=body, headers=client.headers, timeout=60)
+
+        thread = threading.Thread(target=post)
+        thread.start()
+        wait_until(lambda: any(asked["prompt"] == which for asked in told.asked), which)
+        return thread
+
+    first = ask("first")
+    told.waits = False
+    second = ask("second")
+    for thread in (first, second):
+        thread.join(20)
+    assert error(answers["first"]) == (409, "superseded") and told.left.wait(20), "its generation ends in the engine too"
+    assert answers["second"].status_code == 200
+    assert not any("session" in asked for asked in told.asked)
+
+
+def test_a_superseded_stream_ends_with_an_error_event_and_another_keys_session_is_its_own(
+    served: Gateway, client: httpx.Client, told: ToldEngine
+) -> None:
+    body = {"model": "plain", "prompt": "p", "stream": True}
+    session = {"X-Session": "window-1"}
+    with (
+        served.reviewer("neighbour") as neighbour,
+        client.stream("POST", "/v1/completions", json=body, headers=session) as mine,
+        neighbour.stream("POST", "/v1/completions", json=body, headers=session) as theirs,
+    ):
+        own, other = mine.iter_raw(), theirs.iter_raw()
+        assert TEXT.encode() in next(own) and TEXT.encode() in next(other)
+        assert client.post("/v1/completions", json={**body, "stream": False}, headers=session).status_code == 200
+        rest = b"".join(own)
+        assert b'"code":"superseded"' in rest and b"[DONE]" not in rest
+        assert told.left.wait(20)
+        told.go_on.set()
+        assert b"".join(other).endswith(b"data: [DONE]\n\n")
+
+
+def test_every_answer_names_its_request(served: Gateway, client: httpx.Client) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    answer = client.post(
+        "/v1/completions", json={"model": "plain", "prompt": "p"}, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    )
+    assert answer.headers["X-Request-Id"] == trace
+    assert chat(client, "nobody").headers["X-Request-Id"]
 
 
 def test_openais_own_client_works_unchanged(served: Gateway, client: httpx.Client, told: ToldEngine) -> None:

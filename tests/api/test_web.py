@@ -7,7 +7,8 @@ import pytest
 
 from services.gateway.sessions import COOKIE
 from shared.contracts.keys import Scope
-from tests.api.conftest import PDF, Gateway
+from shared.contracts.learning import DeploymentWish
+from tests.api.conftest import BASE, PDF, Gateway
 
 
 @pytest.fixture
@@ -133,3 +134,19 @@ def test_a_page_that_cannot_be_drawn_says_so_and_its_text_stays(gateway: Gateway
     answer = browser.get(f"/shelf/papers/documents/{document}/pages/1.webp")
     assert answer.status_code == 409 and "cannot be drawn" in answer.text
     assert browser.get(f"/shelf/papers/documents/{document}").status_code == 200
+
+
+def test_the_page_rolls_a_deployment_back_where_it_was_something_else(gateway: Gateway, browser: httpx.Client) -> None:
+    def wish(tokens: int) -> None:
+        gateway.parts.records.wish_deployment(
+            DeploymentWish(name="answers", model=None, base=BASE, context_tokens=tokens, wished_at="2026-01-01T00:00:00Z")
+        )
+
+    form = "/operate/deployments/answers/rollback"
+    wish(1_024)
+    assert form not in browser.get("/operate").text
+    wish(2_048)
+    assert form in browser.get("/operate").text
+    assert browser.post(form, data={"csrf": token(browser)}).status_code == 303
+    view = gateway.catalog.deployment("answers")
+    assert view is not None and view.wish.context_tokens == 1_024

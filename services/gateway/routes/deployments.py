@@ -52,7 +52,7 @@ def create_deployment(parts: PartsOf, _: Writer, once: OnceOf, asked: Deployment
 def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
     wish = wish_of(parts, asked)
     standing = parts.catalog.deployment(wish.name)
-    if standing is not None and standing.wish.model_copy(update={"wished_at": wish.wished_at}) == wish:
+    if standing is not None and standing.wish.same_as(wish):
         return Reply(200, standing, {"Location": f"/v1/deployments/{wish.name}"})
     job = parts.records.wish_deployment(wish)
     headers = {"Location": f"/v1/deployments/{wish.name}", "Link": f'</v1/jobs/{job}>; rel="monitor"'}
@@ -96,6 +96,14 @@ def stop_deployment(parts: PartsOf, _: Writer, name: DeploymentName, response: R
     view = _deployment(parts, name)
     response.headers["Link"] = f'</v1/jobs/{deployment_job(name, view.sequence)}>; rel="monitor"'
     return view
+
+
+@router.post("/{name}/rollback", summary="Roll a deployment back", status_code=202)
+def roll_back_deployment(parts: PartsOf, _: Writer, name: DeploymentName, response: Response) -> DeploymentView:
+    """The wish that it be what it last was before it became what it is; a second time undoes the first. What is served goes on
+    answering until that is ready. 409 where it was never anything else, or is stopped."""
+    response.headers["Link"] = f'</v1/jobs/{parts.records.roll_back(name)}>; rel="monitor"'
+    return _deployment(parts, name)
 
 
 def _deployment(parts: Parts, name: str) -> DeploymentView:

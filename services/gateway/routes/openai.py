@@ -4,18 +4,26 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from services.gateway.auth import Reader
+from services.gateway.editors import Editors, Superseded
 from services.gateway.engines import EngineNotReady, Target, UnknownModel, find_target, offered
+from services.gateway.infill import CannotInfill, ReservedText, Tokenizers, infilled
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import openai_error
 from services.gateway.relay import relay, rewritten
+from shared.contracts.keys import ApiKey
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 ModelField = Field(max_length=200, pattern=r"^[^\x00-\x1f]+$", description="A deployment, a tuned model, or a base model.")
+
+SessionField = Field(
+    None, min_length=1, max_length=200,
+    description="An editor's session: a newer request of the same key and session ends the one before. Also `X-Session`.",
+)  # fmt: skip
 
 
 class ChatRequest(BaseModel):
@@ -28,6 +36,7 @@ class ChatRequest(BaseModel):
     stream: bool = False
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0)
+    session: str | None = SessionField
 
 
 class CompletionRequest(BaseModel):
@@ -37,9 +46,18 @@ class CompletionRequest(BaseModel):
 
     model: str = ModelField
     prompt: str | list[Any]
+    suffix: str | None = Field(None, description="What stands behind the cursor: code models fill in what is between.")
     stream: bool = False
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0)
+    stop_token_ids: list[int] | None = None
+    session: str | None = SessionField
+
+    @model_validator(mode="after")
+    def _one_text(self) -> "CompletionRequest":
+        if self.suffix and not isinstance(self.prompt, str):
+            raise ValueError("`prompt` has to be one text where a `suffix` is given")
+        return self
 
 
 @router.get("/models", summary="List what can be asked now")
@@ -58,27 +76,42 @@ def get_model(parts: PartsOf, _: Reader, model: Annotated[str, Path(max_length=2
 
 
 @router.post("/chat/completions", summary="Chat", response_model=dict[str, Any])
-async def create_chat_completion(parts: PartsOf, _: Reader, request: Request, asked: ChatRequest) -> Response:
+async def create_chat_completion(parts: PartsOf, caller: Reader, request: Request, asked: ChatRequest) -> Response:
     """Server-sent events with `stream`. A tuned model is given its prompts in the form it was trained on."""
-    return await _ask(parts, request, "/v1/chat/completions", asked, chat=True)
+    return await _ask(parts, caller, request, "/v1/chat/completions", asked)
 
 
 @router.post("/completions", summary="Complete", response_model=dict[str, Any])
-async def create_completion(parts: PartsOf, _: Reader, request: Request, asked: CompletionRequest) -> Response:
-    """Server-sent events with `stream`. The prompt goes to the engine as it is."""
-    return await _ask(parts, request, "/v1/completions", asked, chat=False)
+async def create_completion(parts: PartsOf, caller: Reader, request: Request, asked: CompletionRequest) -> Response:
+    """Server-sent events with `stream`. The prompt goes to the engine as it is; with a `suffix`, in the form that the model's
+    tokenizer has for filling in."""
+    return await _ask(parts, caller, request, "/v1/completions", asked)
 
 
-async def _ask(parts: Parts, request: Request, path: str, asked: ChatRequest | CompletionRequest, chat: bool) -> Response:
+async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked: ChatRequest | CompletionRequest) -> Response:
+    editors: Editors = request.app.state.editors
+    session = asked.session or request.headers.get("X-Session")
+    turn = editors.take(caller.id, session) if session else None
     try:
-        target = await run_in_threadpool(_target, parts, asked.model)
+        target, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked)
+        return await relay(parts.engines, request, target, path, body, turn)
     except UnknownModel as error:
         return openai_error(404, error.code, error.message)
     except EngineNotReady as error:
         return openai_error(503, error.code, error.message, {"Retry-After": "5"})
-    body = rewritten(asked.model_dump(mode="json", exclude_unset=True), target, chat)
-    return await relay(parts.engines, request, target, path, body)
+    except (CannotInfill, ReservedText) as error:
+        return openai_error(400, error.code, error.message)
+    except Superseded as error:
+        return openai_error(409, error.code, error.message)
 
 
-def _target(parts: Parts, asked: str) -> Target:
-    return find_target(asked, parts.catalog.deployments(), parts.catalog.model)
+def _sent(parts: Parts, tokenizers: Tokenizers, asked: ChatRequest | CompletionRequest) -> tuple[Target, dict[str, Any]]:
+    """Where the request goes, and as what."""
+    target = find_target(asked.model, parts.catalog.deployments(), parts.catalog.model)
+    body = rewritten(asked.model_dump(mode="json", exclude_unset=True), target, isinstance(asked, ChatRequest))
+    if isinstance(asked, CompletionRequest):
+        # An empty suffix is the end of the file, where there is nothing to fill in; engines take none at all.
+        suffix = body.pop("suffix", None)
+        if suffix:
+            return target, infilled(body, suffix, target.base, tokenizers.added(target.base))
+    return target, body

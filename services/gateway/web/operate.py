@@ -77,6 +77,12 @@ def stop(parts: PartsOf, _: ByReviewer, name: str) -> Response:
     return back("/operate")
 
 
+@routes.post("/operate/deployments/{name}/rollback")
+def roll_back(parts: PartsOf, _: ByReviewer, name: str) -> Response:
+    parts.records.roll_back(name)
+    return back("/operate")
+
+
 def _standing(parts: Parts, name: str) -> DeploymentWish:
     found: DeploymentView | None = parts.catalog.deployment(name)
     if found is None:

@@ -62,10 +62,9 @@ def promotion_of(report: ForgettingReport, limit: float, forced: bool, reason: s
 def _columns(models: Sequence[Model]) -> dict[Column, MatrixSet]:
     """The sets that the last model was measured on, the oldest first, the probes last."""
     found = {_key(one): MatrixSet(set=one.set, name=one.name, digest=one.digest) for one in models[-1].evaluation.sets}
-    own = models[-1].dataset
-    ages = {"probes": 2, own: 1}
-    newest_first = list(found.items())
-    return dict(sorted(newest_first[::-1], key=lambda item: ages.get(item[0][0], 0)))
+    ages = {"probes": 1, models[-1].dataset: 0}
+    places = {key: (ages.get(key[0], -1), -at) for at, key in enumerate(found)}
+    return {key: found[key] for key in sorted(found, key=places.__getitem__)}
 
 
 def _base(models: Sequence[Model]) -> dict[Column, SetScore]:

@@ -95,6 +95,11 @@ def model(model: str) -> str:
     return f"models/{model}.json"
 
 
+def promotions(name: str) -> str:
+    """Which versions of a model's name were promoted: the latest counts."""
+    return f"promotions/{name}"
+
+
 def deployment(name: str) -> str:
     return f"deployments/{name}"
 

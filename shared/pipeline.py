@@ -128,7 +128,7 @@ TRAINING = Stage(
     key=lambda work: work.run,
 )  # fmt: skip
 EVALUATION = Stage(
-    "evaluation", queue="training", version=1, work=RunWork, result=EvaluationResult,
+    "evaluation", queue="training", version=2, work=RunWork, result=EvaluationResult,
     key=evaluation_key,
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ from shared.contracts.learning import (
     RunWish,
 )
 from shared.contracts.recipes import TrainingRecipe
+from shared.contracts.retention import Promotion
 from shared.contracts.views import CHORES, FINISHED, DatasetView, JobView
 from shared.contracts.work import ChoreWork, JobEvent
 from shared.dataset_wishes import next_version, preview_work
@@ -227,6 +228,11 @@ class Records:
             number = len(manifest.redactions)
             documents = "a document" if number == 1 else f"{number} documents"
             raise Conflict(f"Dataset {dataset} is no longer whole: {documents} in it had to be forgotten. {remedy}")
+
+    def promote(self, promotion: Promotion) -> None:
+        """Make a version the one that its name means."""
+        Series(self.store, layout.promotions(promotion.name)).append(promotion)
+        self.catalog.put_promotion(promotion)
 
     def wish_deployment(self, wish: DeploymentWish) -> str:
         """Ask for a deployment, or for its stop. The serving service sees to it. Returns the job."""

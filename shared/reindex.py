@@ -20,6 +20,7 @@ from shared.indexing import (
     index_deployment,
     index_document,
     index_forgotten,
+    index_promotion,
     index_run,
 )
 from shared.objects import ObjectStore, Series, read_contract
@@ -33,7 +34,7 @@ C = TypeVar("C", bound=Contract)
 
 def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = lambda done: None) -> dict[str, int]:
     """Index everything the store holds; returns how many of each noun. Unfinished work is left queued for the sweep."""
-    nouns = ("collections", "documents", "labels", "classifiers", "datasets", "runs", "models", "deployments")
+    nouns = ("collections", "documents", "labels", "classifiers", "datasets", "runs", "models", "promotions", "deployments")
     counts = dict.fromkeys(nouns, 0)
     for name in _names(store, "collections", r"([^/]+)/settings/\d+\.json"):
         index_collection(store, catalog, name)
@@ -59,6 +60,7 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
         if found is not None:
             catalog.put_model(found)
             counts["models"] += 1
+    counts["promotions"] = _index_promotions(store, catalog)
     for name in _names(store, "deployments", ENTRY):
         index_deployment(store, catalog, name)
         counts["deployments"] += 1
@@ -85,6 +87,13 @@ def index_keys(store: ObjectStore, catalog: Catalog) -> int:
             catalog.put_key(latest[1])
             count += 1
     return count
+
+
+def _index_promotions(store: ObjectStore, catalog: Catalog) -> int:
+    names = list(_names(store, "promotions", ENTRY))
+    for name in names:
+        index_promotion(store, catalog, name)
+    return len(names)
 
 
 def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:

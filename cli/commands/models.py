@@ -1,4 +1,5 @@
-"""`lectern models` and `lectern evidence`: tuned models, and the pages behind what they say."""
+"""`lectern models`, `lectern evidence`, `lectern forgetting` and `lectern promote`: tuned models, the pages behind what they
+say, what they forgot, and which version a name means."""
 
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ PANEL = "Models"
 def register(app: typer.Typer) -> None:
     command(app, "models", panel=PANEL)(models)
     command(app, "evidence", panel=PANEL)(evidence)
+    command(app, "forgetting", panel=PANEL)(forgetting)
+    command(app, "promote", panel=PANEL)(promote)
 
 
 def models(
@@ -28,10 +31,10 @@ def models(
         return
     rows = [
         (each["id"], each["name"], each["base"], each["dataset"], f"{each['evaluation']['base']['loss']:.4f}",
-         f"{each['evaluation']['tuned']['loss']:.4f}", each["created_at"][:19])
+         f"{each['evaluation']['tuned']['loss']:.4f}", "yes" if each.get("promoted") else "", each["created_at"][:19])
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "made"], rows))
+    session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "promoted", "made"], rows))
     for each in found:
         if note := forgotten_note(each):
             session.say(f"{each['id']} {note}")
@@ -77,3 +80,63 @@ def evidence_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
         shown,
         one_line(item.get("text", ""), 240),
     )
+
+
+def forgetting(session: Session, model: Annotated[str, typer.Argument(help="A tuned model's id or name.")]) -> None:
+    """Show what a model forgot: it, earlier versions and the base on every held-out set it was measured on."""
+    report = session.api.get(f"/v1/tuned-models/{segment(model)}/forgetting")
+    if session.as_json:
+        session.emit(report)
+        return
+    from cli.render import table
+
+    columns = ["set", "version", "loss#", "", "perplexity#", "F1#", "stop#", "rise#", ""]
+    session.console.print(table(columns, forgetting_rows(report)))
+    worse = [one for one in report["changes"] if one["worse"]]
+    session.say(
+        f"{report['model']} is worse beyond noise on {len(worse)} of {len(report['changes'])} held-out sets."
+        if worse
+        else f"{report['model']} forgot nothing beyond noise, on {len(report['changes'])} held-out sets."
+    )
+
+
+def forgetting_rows(report: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """A row for each version on each set it was measured on."""
+    from rich.text import Text
+
+    rows: list[tuple[Any, ...]] = []
+    for at, column in enumerate(report["sets"]):
+        for version in report["versions"]:
+            cell = version["cells"][at]
+            if (score := cell["score"]) is None:
+                continue
+            loss, rise = score["loss"], cell["rise"]
+            rows.append(
+                (one_line(column["name"], 30), version["version"], f"{loss['value']:.3f}",
+                 f"{loss['low']:.3f} to {loss['high']:.3f}", f"{score['perplexity']['value']:.2f}", _value(score["f1"]),
+                 _value(score["stops"]), "" if rise is None else f"{rise:+.3f}",
+                 Text("worse", style="red") if cell["worse"] else "")
+            )  # fmt: skip
+    return rows
+
+
+def _value(measured: dict[str, float] | None) -> str:
+    return f"{measured['value']:.2f}" if measured else "–"
+
+
+def promote(
+    session: Session,
+    model: Annotated[str, typer.Argument(help="A tuned model's id, or its name for the newest version.")],
+    max_forgetting: Annotated[
+        float | None, typer.Option(min=0, help="Greatest rise of loss on any held-out set, in nats (else the gateway's).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote it whatever it forgot; needs --reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Kept with the promotion.")] = "",
+) -> None:
+    """Make a version the one that its name means in `lectern deploy`; refused where it forgot more than is allowed."""
+    asked = {"max_forgetting": max_forgetting, "force": force, "reason": reason}
+    made = session.api.post(f"/v1/tuned-models/{segment(model)}/promotion", asked)
+    if session.as_json:
+        session.emit(made)
+        return
+    session.say(f"{made['name']} means {made['model']} from now on{', by force' if made['forced'] else ''}.")

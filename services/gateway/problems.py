@@ -26,6 +26,7 @@ STATUS = {
     "already-exists": 409,
     "conflict": 409,
     "not-ready": 409,
+    "forgot-too-much": 409,
     "lease-held": 409,
     "cancelled": 409,
     "forgotten": 410,

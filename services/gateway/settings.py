@@ -13,6 +13,9 @@ class GatewaySettings(SharedSettings):
     max_upload_bytes: int = Field(2 << 30, ge=1, description="Largest body of an upload, all of its files together.")
     max_request_bytes: int = Field(4 << 20, ge=1, description="Largest body of any other request.")
     default_base: str = Field("smollm2-135m-instruct", description="Base model where a request names none.")
+    max_forgetting: float = Field(
+        0.1, ge=0, description="Greatest rise of loss on any held-out set, in nats, that a promoted model may show."
+    )
     recovery_seconds: float = Field(5.0, gt=0, description="Time between two sweeps for work that nobody is at.")
     retrain_labels: int = Field(50, ge=1, description="So many new labels make a new version of the garbage classifier.")
     retrain_seconds: float = Field(0.0, ge=0, description="And after so long, where there are new labels; 0: by labels alone.")

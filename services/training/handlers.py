@@ -8,7 +8,7 @@ from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.children import Children
 from services.training.curves import read_curve
 from services.training.settings import TrainingSettings, child_environment
-from services.training.spec import LIVE_CURVE, PLAN, PROGRESS, RESULT, EvaluationSpec, Planned, Scored, TrainingSpec
+from services.training.spec import LIVE_CURVE, PLAN, PROGRESS, RESULT, EvaluationSpec, HeldOut, Planned, Scored, TrainingSpec
 from services.training.stages.curve import pace
 from shared import layout
 from shared.bases import fetch_base, read_base
@@ -52,7 +52,7 @@ class RunStages:
         return refused or TrainingResult.model_validate_json((work / RESULT).read_bytes())
 
     def evaluation(self, context: StageContext[RunWork]) -> Contract | Rejected:
-        """A dataset's `heldout.jsonl` and a run's adapter → `evaluation.json` and `per_example.jsonl`."""
+        """A run's adapter and what is held out → `evaluation.json` and `per_example.jsonl`."""
         run, dataset = _wishes(context)
         base = self._base(run)
         if isinstance(base, Rejected):
@@ -61,7 +61,7 @@ class RunStages:
         Checkpoints(self._store, run.key).clear()
         work = _directory(context.scratch / "job")
         spec = EvaluationSpec(
-            base=base, adapter=_adapter(context, run.key), examples=context.fetch("dataset", dataset.key, "heldout.jsonl"),
+            base=base, adapter=_adapter(context, run.key), sets=held_out(context, dataset),
             template=dataset.parameters.template, parameters=context.work.evaluation, out=context.out, work=work,
             parent=os.getpid(),
         )  # fmt: skip
@@ -88,8 +88,26 @@ class RunStages:
 
 def _wishes(context: StageContext[RunWork]) -> tuple[RunWish, DatasetWish]:
     run = RunWish.model_validate_json(context.fetch_object(layout.run(short(context.work.run))).read_bytes())
-    dataset = DatasetWish.model_validate_json(context.fetch_object(layout.dataset(run.dataset)).read_bytes())
-    return run, dataset
+    return run, _dataset(context, run.dataset)
+
+
+def _dataset(context: StageContext[RunWork], dataset: str) -> DatasetWish:
+    return DatasetWish.model_validate_json(context.fetch_object(layout.dataset(dataset)).read_bytes())
+
+
+def held_out(context: StageContext[RunWork], dataset: DatasetWish) -> tuple[HeldOut, ...]:
+    """The held-out sets that a model is measured on: its dataset's own, and those of every dataset that this one replays,
+    and they in turn."""
+    found: dict[str, HeldOut] = {}
+    waiting = [dataset]
+    while waiting:
+        one = waiting.pop(0)
+        if one.key in found:
+            continue
+        path = context.fetch("dataset", one.key, "heldout.jsonl")
+        found[one.key] = HeldOut(set=short(one.key), name=one.name, examples=path)
+        waiting.extend(_dataset(context, earlier) for earlier in one.parameters.replay.datasets)
+    return tuple(found.values())
 
 
 def _adapter(context: StageContext[RunWork], run: str) -> Path:

@@ -22,12 +22,20 @@ class TrainingSpec(Contract):
     parent: int | None = None
 
 
+class HeldOut(Contract):
+    """A held-out set: the dataset it is of, its name, and the file of its examples."""
+
+    set: str
+    name: str
+    examples: Path
+
+
 class EvaluationSpec(Contract):
-    """One evaluation: the base with and without the adapter on held-out examples."""
+    """One evaluation: the base with and without the adapter on each held-out set, the dataset's own first."""
 
     base: Path
     adapter: Path
-    examples: Path
+    sets: tuple[HeldOut, ...]
     template: str
     parameters: EvaluationParameters
     out: Path

@@ -7,9 +7,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import DatasetDocumentRow, DatasetHeadRow, DatasetRow, JobRow, ModelRow, RunRow
+from shared.catalog.tables import DatasetDocumentRow, DatasetHeadRow, DatasetRow, JobRow, ModelRow, PromotionRow, RunRow
 from shared.catalog.transactions import Transactions, page
 from shared.contracts.learning import DatasetWish, Model, RunWish, WishHead
+from shared.contracts.retention import Promotion
 from shared.contracts.views import DatasetHead, DatasetView, RunView
 from shared.ids import dataset_job, run_job, short
 
@@ -111,3 +112,17 @@ class Learning(Transactions):
         with self._read() as session:
             rows = session.scalars(page(select(ModelRow), ModelRow.created_at, ModelRow.id, part))
             return [Model.model_validate(row.model) for row in rows]
+
+    def versions(self, name: str) -> list[Model]:
+        wanted = select(ModelRow).where(ModelRow.name == name).order_by(ModelRow.created_at, ModelRow.id)
+        with self._read() as session:
+            return [Model.model_validate(row.model) for row in session.scalars(wanted)]
+
+    def put_promotion(self, promotion: Promotion) -> None:
+        with self._write() as session:
+            self._upsert(session, PromotionRow, name=promotion.name, promotion=promotion.model_dump(mode="json"))
+
+    def promotions(self, names: Collection[str]) -> dict[str, Promotion]:
+        wanted = select(PromotionRow).where(PromotionRow.name.in_(names))
+        with self._read() as session:
+            return {row.name: Promotion.model_validate(row.promotion) for row in session.scalars(wanted)}

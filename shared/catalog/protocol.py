@@ -10,6 +10,7 @@ from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.line_labels import LineWord
+from shared.contracts.retention import Promotion
 from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
     ClassifierView,
@@ -192,6 +193,12 @@ class Catalog(Protocol):
         """By id, or the newest of a name."""
 
     def models(self, part: Slice) -> list[Model]: ...
+    def versions(self, name: str) -> list[Model]:
+        """All of a name, oldest first."""
+
+    def put_promotion(self, promotion: Promotion) -> None: ...
+    def promotions(self, names: Collection[str]) -> dict[str, Promotion]:
+        """Of these names, those of which a version was promoted."""
 
     # review
     def put_reviewables(self, collection: str, document: str, found: Iterable[Placed]) -> None:

@@ -111,6 +111,14 @@ class ModelRow(Base):
     created_at: Mapped[str] = mapped_column(index=True)
 
 
+class PromotionRow(Base):
+    """The version that a name means."""
+
+    __tablename__ = "promotions"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    promotion: Mapped[dict[str, Any]]
+
+
 class DeploymentRow(Base):
     __tablename__ = "deployments"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -152,17 +152,51 @@ class Score(Contract):
 
 
 class EvaluationParameters(Contract):
-    """What is measured of a tuned model."""
+    """What is measured of a tuned model, on each held-out set."""
 
-    max_examples: int = Field(64, ge=1, description="Held-out examples scored, drawn by seed.")
+    max_examples: int = Field(64, ge=1, description="Examples of a set scored, drawn by seed.")
+    answers: int = Field(8, ge=0, description="Of these, so many are asked, and the answers compared. 0: none.")
+    answer_tokens: int = Field(48, ge=1, description="Where an answer is cut off. Examples with longer ones are not asked.")
     seed: int = 17
 
 
+class Measured(Contract):
+    """A figure and its 95 % confidence interval, by bootstrap over examples."""
+
+    value: float
+    low: float
+    high: float
+
+
+class SetScore(Contract):
+    """One model on one held-out set: loss in nats a token, its exponential, and its greedy answers where it was asked."""
+
+    loss: Measured
+    perplexity: Measured
+    f1: Measured | None = Field(None, description="Token F1 of its answers with the right ones, 0 to 1.")
+    stops: Measured | None = Field(None, description="Share of its answers that end by themselves.")
+    tokens: int
+    examples: int
+    answers: int = 0
+
+
+class SetEvaluation(Contract):
+    """The base and the tuned model on one held-out set."""
+
+    set: str = Field(description="Id of the dataset that holds it out, or `probes`: general questions that come with Lectern.")
+    name: str
+    digest: str = Field(description="Over the examples drawn: only scores on the same ones are compared.")
+    base: SetScore
+    tuned: SetScore
+
+
 class EvaluationResult(Contract):
-    """The base and the tuned model on the same held-out examples, in the precision they are served in."""
+    """The base and the tuned model on the same held-out examples, in the precision they are served in. `base` and `tuned`
+    are of the dataset's own held-out set, which is the first of `sets`."""
 
     base: Score
     tuned: Score
+    sets: tuple[SetEvaluation, ...] = Field((), description="Empty of what was measured before there were intervals.")
 
 
 class Model(Contract):

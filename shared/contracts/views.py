@@ -166,8 +166,9 @@ class DeploymentView(Contract):
 
 
 class ModelView(Model):
-    """A model, and what it must not be said to have forgotten."""
+    """A model, whether its name means it, and what it must not be said to have forgotten."""
 
+    promoted: bool = False
     saw_forgotten: tuple[str, ...] = Field((), description="Documents that it was trained on and that were forgotten since.")
 
 

@@ -146,3 +146,34 @@ def test_thumbs_and_corrections_become_preferences(enter: Enter, lectern: Librar
     reader = enter("read")
     reader.goto("/try?deployment=judged")
     expect(reader.get_by_role("button", name="Good")).to_have_count(0)
+
+
+def test_what_a_model_forgot_is_seen_in_red_and_stands_against_its_promotion(
+    enter: Enter, lectern: Library, picture: Picture
+) -> None:
+    lectern.add(EXAMPLES / "data-policy.pdf", "kept")
+    lectern.gateway.workers.forgets = 0.4
+    model = lectern.model(lectern.dataset("kept"), "kept")
+    lectern.gateway.workers.forgets = 0.0
+    page = enter("write", refusals=True)
+    page.goto("/runs")
+    page.get_by_role("link", name="kept", exact=True).click()
+    page.get_by_role("link", name="What it forgot").click()
+    matrix = page.get_by_role("table", name="Each version, oldest first")
+    expect(matrix.get_by_role("rowheader")).to_have_text([BASE, model])
+    worse = matrix.locator(".worse")
+    expect(worse).to_have_count(1)
+    expect(worse).to_contain_text("+0.400 against the best before")
+    assert violations(page) == []
+    picture(page, "forgetting")
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
+    page.get_by_role("button", name="Promote").click()
+    expect(page.get_by_text("by 0.400 where 0.1 is allowed")).to_be_visible()
+    page.go_back()
+    page.get_by_label("Whatever it forgot").check()
+    page.get_by_label("Why").fill("<i>A trial</i>")
+    page.get_by_role("button", name="Promote").click()
+    expect(page.locator(".state")).to_have_text("promoted")
+    expect(page.get_by_text("<i>A trial</i>")).to_be_visible()
+    assert violations(page) == []

@@ -11,6 +11,7 @@ from shared.contracts.documents import ChunkingParameters, ProcessingParameters
 from shared.contracts.forgetting import DatasetTrace, ModelTrace, Receipt, Uses
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
+from shared.contracts.retention import Promotion
 from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected, Work
 
 
@@ -321,3 +322,11 @@ def test_datasets_of_before_are_told_without_their_inputs_after_migrating(shelf:
         command.upgrade(config, "head")
     assert shelf.dataset_head("f" * 16) == head
     assert shelf.dataset_inputs("f" * 16) == {"a": "a.pdf", "b": "b.pdf"}
+
+
+def test_the_latest_promotion_of_a_name_counts(shelf: Catalog) -> None:
+    for model in ("m-1", "m-2"):
+        shelf.put_promotion(Promotion(name="m", model=model, limit=0.1, at="t"))
+    shelf.put_promotion(Promotion(name="n", model="n-1", limit=0.1, at="t"))
+    assert {name: one.model for name, one in shelf.promotions(["m", "none"]).items()} == {"m": "m-2"}
+    assert shelf.promotions([]) == {}

@@ -10,6 +10,7 @@ from services.gateway.auth import Reader, Writer
 from services.gateway.bases import require_base
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.parts import Parts, PartsOf
+from services.gateway.retention import meant
 from services.gateway.routes.models import marked
 from shared.clock import now
 from shared.contracts.base import Contract
@@ -27,7 +28,9 @@ class DeploymentRequest(Contract):
     """What should be served under a name: a tuned model, or a base alone."""
 
     name: str = Field(examples=["papers"])
-    model: str | None = Field(None, max_length=200, description="Id of a tuned model, or its name for the newest version.")
+    model: str | None = Field(
+        None, max_length=200, description="Id of a tuned model, or its name for the promoted version, else the newest."
+    )
     base: str | None = Field(
         None, description="A base model, where no tuned model is named; the configured default where left out."
     )
@@ -58,7 +61,7 @@ def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
 
 def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
     """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
-    model = parts.catalog.model(asked.model) if asked.model is not None else None
+    model = parts.catalog.model(meant(parts, asked.model)) if asked.model is not None else None
     if asked.model is not None and model is None:
         raise NotFound(f"There is no tuned model {asked.model!r}.")
     base = model.base if model else asked.base or parts.settings.default_base

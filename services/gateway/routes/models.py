@@ -6,14 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from services.gateway.auth import Reader
+from services.gateway.auth import Reader, Writer
 from services.gateway.evidence import Evidence
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
+from services.gateway.retention import PromotionRequest, model_of, promote, report_of
 from services.gateway.routes.datasets import head_of
 from shared.contracts.learning import Model
+from shared.contracts.retention import ForgettingReport, Promotion
 from shared.contracts.views import ListPage, ModelView
-from shared.errors import NotFound
 
 router = APIRouter(prefix="/v1/tuned-models", tags=["models"])
 
@@ -31,7 +32,7 @@ def list_tuned_models(parts: PartsOf, _: Reader, paging: PagingOf) -> ListPage[M
 def get_tuned_model(parts: PartsOf, _: Reader, model: ModelName) -> ModelView:
     """Its evaluation against the base on held-out examples, its lineage (run, dataset and base), and which documents it
     was trained on that were forgotten since: it did not forget them."""
-    return marked(parts, [_model(parts, model)])[0]
+    return marked(parts, [model_of(parts, model)])[0]
 
 
 @router.get("/{model}/evidence", summary="Find the pages that taught it")
@@ -43,25 +44,35 @@ def find_evidence(
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> ListPage[Evidence]:
     """The training chunks nearest to a text, by BM25 over the dataset that the model was tuned on, best first."""
-    dataset = head_of(parts, _model(parts, model).dataset)
+    dataset = head_of(parts, model_of(parts, model).dataset)
     names = partial(parts.catalog.dataset_inputs, dataset.id)
     return ListPage(items=tuple(parts.evidence.nearest(dataset.head.key, names, text, limit)))
 
 
-def _model(parts: Parts, name: str) -> Model:
-    found = parts.catalog.model(name)
-    if found is None:
-        raise NotFound(f"There is no tuned model {name!r}.")
-    return found
+@router.get("/{model}/forgetting", summary="See what it forgot")
+def get_forgetting(parts: PartsOf, _: Reader, model: ModelName) -> ForgettingReport:
+    """The base, earlier versions of the name and the model on every held-out set that it was measured on: its dataset's,
+    those of the datasets that this one replays, and general probes. Loss, perplexity and answers with 95 % intervals, and
+    where its loss rose beyond noise above that of the best earlier version."""
+    return report_of(parts, model)
+
+
+@router.post("/{model}/promotion", summary="Promote it", status_code=201)
+def promote_model(parts: PartsOf, key: Writer, model: ModelName, asked: PromotionRequest) -> Promotion:
+    """Its name means this version from now on where a deployment is asked for. Refused (409, `forgot-too-much`) where it
+    forgot more than the policy allows."""
+    return promote(parts, model, asked, key.name)
 
 
 def marked(parts: Parts, models: Sequence[Model]) -> list[ModelView]:
     """Models with the forgotten documents that each of them saw, told by the model and by its dataset."""
     by_model = parts.catalog.saw_forgotten("model", [one.id for one in models])
+    promoted = parts.catalog.promotions({one.name for one in models})
     by_dataset = parts.catalog.saw_forgotten("dataset", sorted({one.dataset for one in models}))
     return [
         ModelView(
             **one.model_dump(),
+            promoted=one.name in promoted and promoted[one.name].model == one.id,
             saw_forgotten=tuple(sorted({*by_model.get(one.id, ()), *by_dataset.get(one.dataset, ())})),
         )
         for one in models

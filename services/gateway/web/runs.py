@@ -6,6 +6,7 @@ from fastapi import Path, Query, Request, Response
 
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
+from services.gateway.retention import meant
 from services.gateway.routes.deployments import DeploymentRequest, wish_of
 from services.gateway.routes.runs import RunId, curve_of, run_of
 from services.gateway.web import charts
@@ -54,11 +55,12 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
     after = parts.catalog.latest_event()
     view = run_of(parts, run)
     dataset = parts.catalog.dataset_head(view.wish.dataset)
-    curve = curve_of(parts, view)
+    curve, model = curve_of(parts, view), _model(parts, run)
     return page(
         request, session, "run.html", here="runs", row=_told(view), run=view, dataset=dataset,
-        model=_model(parts, run), curve=curve, chart=charts.losses(_curves(curve, view)), after=after,
+        model=model, curve=curve, chart=charts.losses(_curves(curve, view)), after=after,
         open=view.state not in FINISHED, job=parts.catalog.job(view.job),
+        promoted=model is not None and meant(parts, model.name) == model.id,
         documents=parts.catalog.dataset_inputs(view.wish.dataset, limit=DOCUMENTS),
         deployments=[one for one in parts.catalog.deployments() if one.wish.state == "running"],
     )  # fmt: skip

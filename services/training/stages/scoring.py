@@ -2,19 +2,31 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from shared.contracts.base import Contract
-from shared.contracts.learning import EvaluationResult, Example, Score
+from shared.contracts.learning import EvaluationResult, Example, Measured, Score, SetEvaluation, SetScore
+from shared.keys import digest
+
+RESAMPLES = 1_000
+INTERVAL = (2.5, 97.5)
+"""Percentiles of the resampled figures: a 95 % interval."""
+
+NAT_LIMIT = 700.0
+"""exp of more is no float."""
 
 
 class ExampleScore(Contract):
-    """One held-out example: summed negative log-likelihood (nats) over its response tokens, base and tuned."""
+    """What one model made of one example: summed negative log-likelihood (nats) over its response tokens; and of its own
+    answer, where it was asked for one, the token F1 and whether it ended by itself."""
 
     id: str
     tokens: int
-    base: float
-    tuned: float
+    nll: float
+    f1: float | None = None
+    stopped: bool | None = None
 
 
 def draw(examples: Sequence[Example], limit: int, seed: int) -> list[Example]:
@@ -22,15 +34,41 @@ def draw(examples: Sequence[Example], limit: int, seed: int) -> list[Example]:
     return sorted(examples, key=lambda one: hashlib.sha256(f"{seed}:{one.id}".encode()).digest())[:limit]
 
 
-def summarize(scores: Sequence[ExampleScore]) -> EvaluationResult:
-    """Loss is the mean over tokens, not over examples: a long answer weighs more than a short one."""
-    tokens = sum(one.tokens for one in scores)
-    return EvaluationResult(
-        base=_score(math.fsum(one.base for one in scores), tokens, len(scores)),
-        tuned=_score(math.fsum(one.tuned for one in scores), tokens, len(scores)),
-    )
+def examples_digest(examples: Sequence[Example]) -> str:
+    """Names the examples that were scored by what they ask and answer."""
+    return digest(sorted([one.instruction, one.input, one.output] for one in examples))[:16]
 
 
-def _score(total: float, tokens: int, examples: int) -> Score:
-    loss = total / tokens
-    return Score(loss=loss, perplexity=math.exp(min(loss, 700.0)), tokens=tokens, examples=examples)
+def summarize(sets: Sequence[SetEvaluation]) -> EvaluationResult:
+    """`sets` with the dataset's own first."""
+    return EvaluationResult(base=_plain(sets[0].base), tuned=_plain(sets[0].tuned), sets=tuple(sets))
+
+
+def set_score(scores: Sequence[ExampleScore], seed: int) -> SetScore:
+    """Loss is the mean over tokens, not over examples: a long answer weighs more than a short one. The examples are what is
+    drawn anew for the intervals, since the tokens of one answer hang together."""
+    loss = _ratio([one.nll for one in scores], [one.tokens for one in scores], seed)
+    asked = [one for one in scores if one.f1 is not None and one.stopped is not None]
+    ones = [1.0] * len(asked)
+    return SetScore(
+        loss=loss, perplexity=_map(loss, lambda nats: math.exp(min(nats, NAT_LIMIT))),
+        f1=_ratio([one.f1 or 0.0 for one in asked], ones, seed) if asked else None,
+        stops=_ratio([float(bool(one.stopped)) for one in asked], ones, seed) if asked else None,
+        tokens=sum(one.tokens for one in scores), examples=len(scores), answers=len(asked),
+    )  # fmt: skip
+
+
+def _ratio(parts: Sequence[float], weights: Sequence[float], seed: int) -> Measured:
+    """sum(parts) / sum(weights), with the percentile bootstrap's interval (Efron and Tibshirani, 1993, chapter 13)."""
+    above, below = np.asarray(parts, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    chosen = np.random.default_rng(seed).integers(0, len(above), size=(RESAMPLES, len(above)))
+    low, high = np.percentile(above[chosen].sum(axis=1) / below[chosen].sum(axis=1), INTERVAL)
+    return Measured(value=math.fsum(parts) / math.fsum(weights), low=float(low), high=float(high))
+
+
+def _map(measured: Measured, function: Callable[[float], float]) -> Measured:
+    return Measured(value=function(measured.value), low=function(measured.low), high=function(measured.high))
+
+
+def _plain(score: SetScore) -> Score:
+    return Score(loss=score.loss.value, perplexity=score.perplexity.value, tokens=score.tokens, examples=score.examples)

@@ -17,22 +17,24 @@ from services.training.adapters import machine, pretrained
 from services.training.adapters.jobs import Job, RowTable
 from services.training.adapters.loop import train
 from services.training.curves import read_curve
-from services.training.handlers import handlers
+from services.training.handlers import handlers, held_out
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import encode
 from services.training.stages.packing import rows_of
 from shared.bases import read_base
 from shared.catalog.protocol import NewJob
 from shared.catalog.sql import SqlCatalog
-from shared.contracts.learning import EvaluationResult, LossPoint, TrainingResult
+from shared.contracts.datasets import ReplayParameters
+from shared.contracts.learning import DatasetParameters, DatasetWish, EvaluationResult, LossPoint, TrainingResult
 from shared.contracts.recipes import TrainingRecipe
-from shared.contracts.work import RunWork
+from shared.contracts.work import Rejected, RunWork
 from shared.ids import run_job, short
 from shared.objects import ObjectStore
 from shared.pipeline import EVALUATION, TRAINING
 from shared.queue import CeleryQueue, RedisLeases, celery_app
 from shared.results import committed, output_path
 from shared.runner import Runner
+from shared.stage import StageContext
 from shared.template import ALPACA
 from tests.servers import Valkey
 from tests.unit.training.world import NAME, examples, publish_tiny, put_dataset, put_run, read_json_lines
@@ -163,6 +165,12 @@ def test_a_run_whose_process_is_killed_ends_as_if_it_had_not_been(world: World, 
     assert measured.base.examples == measured.tuned.examples == len(HELDOUT)
     assert measured.tuned.loss < measured.base.loss
     assert measured.base.loss == pytest.approx(base_loss(tiny_base), rel=0.02)
+    own, probes = measured.sets
+    assert (own.set, probes.set) == (short(world.dataset.key), "probes")
+    assert (own.tuned.loss.value, own.tuned.examples) == (measured.tuned.loss, len(HELDOUT))
+    assert own.tuned.loss.low <= own.tuned.loss.value <= own.tuned.loss.high
+    assert own.tuned.answers == probes.tuned.answers == 8 and probes.tuned.examples == 32
+    assert own.tuned.f1 is not None and own.base.f1 is not None and own.tuned.f1.value > own.base.f1.value
     assert not list(world.store.list("checkpoints/" + work.run)), "nobody will resume what is done"
     assert world.catalog.model("run") is not None
 
@@ -199,6 +207,26 @@ def base_loss(base: Path) -> float:
 
 
 @pytest.mark.slow
+def test_a_model_is_measured_on_all_that_its_dataset_replays(world: World, tiny_base: Path, tmp_path: Path) -> None:
+    def replaying(key: str, *datasets: str) -> DatasetWish:
+        replay = ReplayParameters(datasets=tuple(one[:16] for one in datasets))
+        parameters = DatasetParameters(replay=replay)
+        return put_dataset(world.store, tmp_path / key[:4], TRAIN[:1], HELDOUT[:1], key * 64, parameters)
+
+    replaying("a")
+    replaying("b", "a" * 64)
+    world.dataset = replaying("c", "b" * 64, "a" * 64)
+    work = world.ask(RECIPE, "digest")
+    seen: list[tuple[str, bool]] = []
+
+    def look(context: StageContext[RunWork]) -> Rejected:
+        seen.extend((one.set, one.examples.exists()) for one in held_out(context, world.dataset))
+        return Rejected(reason="enough", detail="It was looked at.")
+
+    world.runner.run(TRAINING, work, look)
+    assert seen == [("c" * 16, True), ("b" * 16, True), ("a" * 16, True)]
+
+
 def test_a_cancelled_run_ends_with_all_its_processes_and_commits_nothing(world: World, tiny_base: Path) -> None:
     work = world.ask(RECIPE.model_copy(update={"max_steps": 5000}), publish_tiny(world.store, tiny_base))
     watcher = Watcher(world, work, 2, lambda _: world.catalog.request_cancel(work.job))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.training.stages.answering import token_f1
 from services.training.stages.curve import merge, pace, up_to
 from services.training.stages.examples import Encoded
 from services.training.stages.nested import flatten, restore
@@ -15,8 +16,8 @@ from services.training.stages.precision import Capabilities, choose_precision
 from services.training.stages.recipe import refuse_architecture, refuse_examples, refuse_template, refuse_tokenizer
 from services.training.stages.references import base_name, is_hub_id
 from services.training.stages.schedule import plan_steps
-from services.training.stages.scoring import ExampleScore, draw, summarize
-from shared.contracts.learning import LossPoint
+from services.training.stages.scoring import ExampleScore, draw, set_score
+from shared.contracts.learning import LossPoint, Measured
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
 from tests.unit.training.world import examples
@@ -161,11 +162,40 @@ def test_the_same_held_out_examples_are_drawn_in_whatever_order_they_come(order:
 
 
 def test_loss_is_the_mean_over_tokens() -> None:
-    scores = [ExampleScore(id="a", tokens=1, base=5.0, tuned=1.0), ExampleScore(id="b", tokens=9, base=5.0, tuned=1.0)]
-    result = summarize(scores)
-    assert (result.base.loss, result.base.tokens, result.base.examples) == (1.0, 10, 2)
-    assert result.tuned.loss == pytest.approx(0.2)
-    assert result.tuned.perplexity == pytest.approx(math.exp(0.2))
+    score = set_score([ExampleScore(id="a", tokens=1, nll=1.0), ExampleScore(id="b", tokens=9, nll=1.0)], seed=0)
+    assert (score.loss.value, score.tokens, score.examples, score.answers) == (pytest.approx(0.2), 10, 2, 0)
+    assert score.perplexity.value == pytest.approx(math.exp(0.2))
+    assert score.f1 is None and score.stops is None, "nobody was asked"
+
+
+def test_an_interval_is_wide_where_examples_differ_and_none_where_they_agree() -> None:
+    def scored(losses: list[float]) -> Measured:
+        return set_score([ExampleScore(id=str(at), tokens=2, nll=one) for at, one in enumerate(losses)], seed=3).loss
+
+    same, apart = scored([4.0] * 30), scored([2.0, 6.0] * 15)
+    assert (same.low, same.value, same.high) == (2.0, 2.0, 2.0)
+    # The mean of 30 draws of 1 or 3: a standard error of 1/sqrt(30), so about 0.36 to either side.
+    assert apart.value == 2.0 and apart.low == pytest.approx(1.64, abs=0.1) and apart.high == pytest.approx(2.36, abs=0.1)
+    assert scored([2.0, 6.0] * 15) == apart, "the same seed draws the same"
+
+
+def test_answers_are_counted_over_those_that_were_asked() -> None:
+    asked = [ExampleScore(id=str(at), tokens=3, nll=1.0, f1=f1, stopped=f1 > 0) for at, f1 in enumerate((1.0, 0.5, 0.0, 0.5))]
+    score = set_score([*asked, ExampleScore(id="long", tokens=99, nll=1.0)], seed=0)
+    assert score.f1 is not None and score.stops is not None
+    assert (score.answers, score.examples, score.f1.value, score.stops.value) == (4, 5, 0.5, 0.75)
+    assert 0 <= score.f1.low <= 0.5 <= score.f1.high <= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "f1"),
+    [
+        ("The valve, closed.", "the valve closed", 1.0), ("pump", "valve", 0.0), ("", "valve", 0.0), ("", "", 1.0),
+        ("valve valve valve", "the valve", 0.4), ("Ventil \ufb01x", "ventil fix", 1.0),
+    ],
+)  # fmt: skip
+def test_an_answer_is_as_right_as_the_words_it_shares(said: str, wanted: str, f1: float) -> None:
+    assert token_f1(said, wanted) == pytest.approx(f1)
 
 
 def test_bases_have_names_that_are_safe_in_paths() -> None:

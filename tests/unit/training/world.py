@@ -105,12 +105,19 @@ def publish_tiny(store: ObjectStore, directory: Path) -> str:
     return manifest.digest
 
 
-def put_dataset(store: ObjectStore, scratch: Path, train: Sequence[Example], heldout: Sequence[Example]) -> DatasetWish:
+def put_dataset(
+    store: ObjectStore,
+    scratch: Path,
+    train: Sequence[Example],
+    heldout: Sequence[Example],
+    key: str = "d" * 64,
+    parameters: DatasetParameters | None = None,
+) -> DatasetWish:
     """A dataset as the cleaning service would have committed it."""
-    key = "d" * 64
     wish = DatasetWish(
-        key=key, name="set", collection="shelf", base=NAME, parameters=DatasetParameters(), inputs=(), created_at="t"
-    )
+        key=key, name="set", collection="shelf", base=NAME, parameters=parameters or DatasetParameters(), inputs=(),
+        created_at="t",
+    )  # fmt: skip
     create_contract(store, layout.dataset(short(key)), wish)
     files = {}
     for name, rows in (("train.jsonl", train), ("heldout.jsonl", heldout)):

@@ -155,7 +155,7 @@ class EvaluationParameters(Contract):
     """What is measured of a tuned model, on each held-out set."""
 
     max_examples: int = Field(64, ge=1, description="Examples of a set scored, drawn by seed.")
-    answers: int = Field(8, ge=0, description="Of these, so many are asked, and the answers compared. 0: none.")
+    answers: int = Field(4, ge=0, description="Of these, so many are asked, and the answers compared. 0: none.")
     answer_tokens: int = Field(48, ge=1, description="Where an answer is cut off. Examples with longer ones are not asked.")
     seed: int = 17
 

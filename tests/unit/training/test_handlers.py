@@ -169,7 +169,7 @@ def test_a_run_whose_process_is_killed_ends_as_if_it_had_not_been(world: World, 
     assert (own.set, probes.set) == (short(world.dataset.key), "probes")
     assert (own.tuned.loss.value, own.tuned.examples) == (measured.tuned.loss, len(HELDOUT))
     assert own.tuned.loss.low <= own.tuned.loss.value <= own.tuned.loss.high
-    assert own.tuned.answers == probes.tuned.answers == 8 and probes.tuned.examples == 32
+    assert own.tuned.answers == probes.tuned.answers == 4 and probes.tuned.examples == 32
     assert own.tuned.f1 is not None and own.base.f1 is not None and own.tuned.f1.value > own.base.f1.value
     assert not list(world.store.list("checkpoints/" + work.run)), "nobody will resume what is done"
     assert world.catalog.model("run") is not None

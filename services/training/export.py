@@ -39,9 +39,7 @@ def export(base: Path, adapter: Path, heldout: Path, out: Path, template: str) -
     encoded = [encode(one, template, tokenizer) for one in draw(examples, EXAMPLES, SEED)]
     fitting = [one for one in encoded if len(one.ids) + gate.CONTINUATION <= context]
     if not fitting:
-        return Rejected(
-            reason="nothing-held-out", detail="No held-out example fits the model, so nothing can be checked."
-        )
+        return Rejected(reason="nothing-held-out", detail="No held-out example fits the model, so nothing can be checked.")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -64,9 +62,7 @@ def _refuse(base: Path, adapter: Path, out: Path, template: str) -> Rejected | N
         return Rejected(reason="exists", detail=f"{out} is there already: name a directory that is not.")
     for needed in (base / "config.json", adapter / "adapter_config.json", adapter / "adapter_model.safetensors"):
         if not needed.is_file():
-            return Rejected(
-                reason="missing-file", detail=f"{needed} is missing: give a base's and a LoRA adapter's directory."
-            )
+            return Rejected(reason="missing-file", detail=f"{needed} is missing: give a base's and a LoRA adapter's directory.")
     return refuse_template(template) or refuse_architecture(pretrained.read_config(base), pretrained.KNOWN_TYPES)
 
 

@@ -21,7 +21,7 @@ class Position(Contract):
 
 
 class Comparison(Contract):
-    """A variant against its reference. Divergences are means over positions, in nats; agreement is a share without near-ties."""
+    """A variant against its reference. Divergences: means over positions, in nats; agreement: a share without near-ties."""
 
     prefill_divergence: float
     prefill_positions: int

@@ -40,6 +40,10 @@ _STEPS = 3
 class Engines(Protocol):
     """What runs engines: child processes here."""
 
+    def check(self) -> None:
+        """Raises Unsupported where none can run here."""
+        ...
+
     def observe(self) -> Mapping[str, Engine]: ...
     def start(self, spec: EngineSpec) -> None: ...
     def stop(self, base: str) -> None: ...
@@ -99,6 +103,7 @@ class Controller:
         would share with others."""
         wish = view.wish
         try:
+            self._engines.check()  # Before anything is fetched for an engine that cannot be.
             base, adapter = wish.base, None
             if wish.model is not None:
                 model = self._model(wish.model)

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.catalog.protocol import Slice
 from shared.reindex import reindex
 from tests.api.conftest import PDF, Gateway
 from tests.api.shelved import dataset_of_shelf
@@ -61,7 +62,7 @@ def test_a_name_means_the_promoted_version_else_the_newest(gateway: Gateway, cli
     assert deployed(client) == second
 
 
-def test_a_model_that_forgot_too_much_is_refused_unless_told_to(client: httpx.Client, make: Make) -> None:
+def test_a_model_that_forgot_too_much_is_refused_unless_told_to(gateway: Gateway, client: httpx.Client, make: Make) -> None:
     model = make(forgets=0.5)
     refused = promote(client, model)
     assert (refused.status_code, refused.json()["code"]) == (409, "forgot-too-much")
@@ -73,6 +74,8 @@ def test_a_model_that_forgot_too_much_is_refused_unless_told_to(client: httpx.Cl
     assert (allowed["forced"], allowed["limit"]) == (False, 0.6)
     assert promote(client, model, max_forgetting=-1).status_code == 422
     assert promote(client, "none").status_code == 404
+    deeds = [one.path for one in gateway.catalog.deeds(Slice(20)) if one.path.endswith("/promotion")]
+    assert len(deeds) == 2, "what was promoted stands in the audit log, and nothing that was refused"
 
 
 def test_who_may_only_read_promotes_nothing(gateway: Gateway, make: Make) -> None:

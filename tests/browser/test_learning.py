@@ -177,3 +177,8 @@ def test_what_a_model_forgot_is_seen_in_red_and_stands_against_its_promotion(
     expect(page.locator(".state")).to_have_text("promoted")
     expect(page.get_by_text("<i>A trial</i>")).to_be_visible()
     assert violations(page) == []
+    page.goto("/runs")
+    expect(page.get_by_role("row").filter(has_text="kept")).to_contain_text("promoted")
+    page.get_by_role("link", name="kept", exact=True).click()
+    expect(page.get_by_label("From the model to its documents")).to_contain_text("promoted")
+    assert violations(page) == []

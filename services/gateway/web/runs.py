@@ -30,6 +30,7 @@ def runs(request: Request, parts: PartsOf, session: Viewer, paging: PagingOf) ->
     found = paging.page(parts.catalog.runs(paging.slice), lambda one: (one.wish.created_at, one.id))
     return page(
         request, session, "runs.html", here="runs", rows=[_told(one) for one in found.items], following=found.next_cursor,
+        promoted=_promoted(parts, {one.wish.name for one in found.items}),
     )  # fmt: skip
 
 
@@ -75,6 +76,12 @@ def deploy(parts: PartsOf, posted: ByReviewer, model: Annotated[str, Path(max_le
 def _model(parts: Parts, run: str) -> Model | None:
     """The model that a run left behind."""
     return next((model for model in parts.catalog.models(Slice(MODELS)) if model.run == run), None)
+
+
+def _promoted(parts: Parts, names: set[str]) -> set[str]:
+    """Runs whose models are what these names mean."""
+    models = (parts.catalog.model(one.model) for one in parts.catalog.promotions(names).values())
+    return {model.run for model in models if model is not None}
 
 
 def _points(curve: tuple[LossPoint, ...]) -> list[tuple[float, float]]:

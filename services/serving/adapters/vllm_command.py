@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class Launch:
 
 def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int) -> Launch:
     """The engine of a base model that lies in a directory. Raises Unsupported where vLLM cannot run."""
+    check_possible(settings)
     device = _cpu(settings) if settings.engine_device == "cpu" else ((), {})
     command = (
         str(find_vllm(settings)), "serve", str(directory),
@@ -56,7 +58,6 @@ def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherit
 def _cpu(settings: ServingSettings) -> tuple[tuple[str, ...], dict[str, str]]:
     """On a CPU the model runs in the scheduler's process: with few cores a second process costs more than it brings
     (start-up 24 s against 33 s, tokens/s no lower, on 2 cores)."""
-    check_cpu(_CPU_INFO.read_text(encoding="utf-8") if _CPU_INFO.exists() else "")
     arguments = ("--dtype", "bfloat16", "--enforce-eager", "--distributed-executor-backend", "uni")
     environment = {
         "VLLM_CPU_KVCACHE_SPACE": str(settings.kv_cache_gib),
@@ -71,13 +72,22 @@ def _cpu(settings: ServingSettings) -> tuple[tuple[str, ...], dict[str, str]]:
     return arguments, environment
 
 
+def check_possible(settings: ServingSettings) -> None:
+    """Whether an engine can run here at all: cheap, and asked before anything is fetched. Raises Unsupported."""
+    if sys.platform != "linux":
+        raise Unsupported("vLLM is published for Linux alone: serve on a machine, or in a container, that runs it")
+    if settings.engine_device == "cpu":
+        check_cpu(_CPU_INFO.read_text(encoding="utf-8") if _CPU_INFO.exists() else "")
+    find_vllm(settings)
+
+
 def check_cpu(cpu_info: str) -> None:
     """Raises Unsupported where this is an x86 processor without the instructions that vLLM's CPU build needs."""
     flags = next((line.split(":", 1)[1].split() for line in cpu_info.splitlines() if line.startswith("flags")), None)
-    if flags is not None and "avx512f" not in flags:
+    if flags is not None and "avx2" not in flags:
         raise Unsupported(
-            "vLLM's CPU build needs a processor with AVX512, which this machine lacks: serve on another machine, or set "
-            "LECTERN_ENGINE_DEVICE=gpu where there is a GPU"
+            "vLLM's CPU build needs a processor with AVX2, which this machine lacks: serve on another "
+            "machine, or set LECTERN_ENGINE_DEVICE=gpu where there is a GPU"
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.serving.adapters import engine as engines
 from services.serving.adapters.engine import EngineProcess
-from services.serving.adapters.vllm_command import free_port, launch
+from services.serving.adapters.vllm_command import check_possible, free_port, launch
 from services.serving.settings import ServingSettings
 from services.serving.stages.plan import Engine, EngineSpec, Problem
 from shared.errors import InvalidInput, LecternError, Unavailable
@@ -38,6 +38,10 @@ class VllmEngines:
         self._inherited = inherited
         found = engines.found(settings)
         self._slots = {base: _Slot(process.spec, process) for base, process in found.items()}
+
+    def check(self) -> None:
+        """Raises Unsupported where no engine can run on this machine."""
+        check_possible(self._settings)
 
     def observe(self) -> dict[str, Engine]:
         """Each base's engine as it is now; one found dead is cleared away."""

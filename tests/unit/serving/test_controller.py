@@ -109,6 +109,15 @@ def test_a_model_nobody_knows_fails_with_what_to_do(place: Place) -> None:
     assert place.job_state() == ("failed", "not-found")
 
 
+def test_where_no_engine_can_run_it_is_said_before_anything_is_fetched(place: Place) -> None:
+    place.engines.impossible = "vLLM runs on Linux alone"
+    place.wish(place.model())
+    place.settle()
+    assert place.view().state == "failed" and place.view().detail == "vLLM runs on Linux alone"
+    assert place.job_state() == ("failed", "unsupported") and place.engines.starts == 0
+    assert not (place.tmp_path / "cache").exists(), "neither base nor adapter"
+
+
 def test_a_base_nobody_published_fails_with_what_to_do(place: Place) -> None:
     place.wish(None, base="unheard-of")
     place.settle()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.serving.adapters.vllm_command import check_cpu, free_port, launch
+from services.serving.adapters.vllm_command import check_cpu, check_possible, free_port, launch
 from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.plan import EngineSpec
 from shared.errors import Unsupported
@@ -41,11 +41,20 @@ def test_a_missing_vllm_is_told_with_what_installs_it(tmp_path: Path) -> None:
         launch(settings, SPEC, tmp_path, {}, 4_711)
 
 
-def test_a_processor_without_avx512_is_told_what_to_do() -> None:
-    with pytest.raises(Unsupported, match="AVX512"):
-        check_cpu("processor : 0\nflags\t\t: fpu sse2 avx2\n")
+def test_a_processor_that_vllm_has_no_build_for_is_told_what_to_do() -> None:
+    with pytest.raises(Unsupported, match="AVX2"):
+        check_cpu("processor : 0\nflags\t\t: fpu sse2 avx\n")
+    check_cpu("processor : 0\nflags\t\t: fpu sse2 avx avx2\n")
     check_cpu("processor : 0\nflags\t\t: fpu avx2 avx512f avx512bw\n")
     check_cpu("processor : 0\nFeatures : asimd\n")
+
+
+def test_a_mac_is_told_before_anything_is_looked_for(vllm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
+    check_possible(settings)
+    monkeypatch.setattr("sys.platform", "darwin")
+    with pytest.raises(Unsupported, match="Linux"):
+        check_possible(settings)
 
 
 def test_free_ports_are_free() -> None:

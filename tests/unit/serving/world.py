@@ -16,6 +16,7 @@ from services.serving.stages.plan import (
     StopEngine,
     UnloadAdapter,
 )
+from shared.errors import Unsupported
 
 
 @dataclass
@@ -25,6 +26,11 @@ class SimulatedEngines:
     engines: dict[str, Engine] = field(default_factory=dict)
     refuses: frozenset[str] = frozenset()
     starts: int = 0
+    impossible: str = ""
+
+    def check(self) -> None:
+        if self.impossible:
+            raise Unsupported(self.impossible)
 
     def observe(self) -> dict[str, Engine]:
         seen = dict(self.engines)

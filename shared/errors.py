@@ -61,6 +61,17 @@ class EmptyUpload(InvalidInput):
     code = "empty-upload"
 
 
+class LimitReached(LecternError):
+    """A key has asked for all that it may, for now. `seconds` is how long until it may ask again."""
+
+    code = "rate-limit-exceeded"
+    retryable = True
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(f"{message} It may ask again in {seconds:,} s.")
+        self.seconds = seconds
+
+
 class TooLarge(LecternError):
     """The upload is over the cap."""
 

@@ -13,7 +13,7 @@ from shared.choices import require_published
 from shared.clock import now
 from shared.contracts.collections import CollectionSettings
 from shared.contracts.documents import Document, Membership, ProcessingParameters
-from shared.contracts.keys import ApiKey, Deed, Scope
+from shared.contracts.keys import Allowance, ApiKey, Deed, Scope
 from shared.contracts.learning import (
     DatasetInput,
     DatasetParameters,
@@ -341,11 +341,17 @@ class Records:
 
     # ---- keys
 
-    def create_key(self, name: str, scopes: tuple[Scope, ...], secret: str | None = None) -> tuple[ApiKey, str]:
+    def create_key(
+        self, name: str, scopes: tuple[Scope, ...], secret: str | None = None, allowance: Allowance | None = None
+    ) -> tuple[ApiKey, str]:
         """A new API key and its secret, which is kept nowhere."""
         secret = secret or f"lk-{secrets.token_urlsafe(32)}"
         hashed = hashlib.sha256(secret.encode()).hexdigest()
-        key = ApiKey(id=secrets.token_hex(6), name=name, secret_sha256=hashed, scopes=scopes, created_at=now())
+        limits = allowance or Allowance()
+        key = ApiKey(
+            id=secrets.token_hex(6), name=name, secret_sha256=hashed, scopes=scopes, created_at=now(),
+            requests_per_minute=limits.requests_per_minute, tokens_per_day=limits.tokens_per_day,
+        )  # fmt: skip
         Series(self.store, layout.api_key(key.id)).append(key)
         self.catalog.put_key(key)
         return key, secret

@@ -24,13 +24,20 @@ def create(
     scopes: Annotated[
         list[str] | None, typer.Option("--scope", help="read, write or admin; may be repeated. Without any: read.")
     ] = None,
+    requests_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="How many chats and completions it may ask in a minute. Without: any number.")
+    ] = None,
+    tokens_per_day: Annotated[
+        int | None, typer.Option(min=1, help="How many tokens, of prompts and answers, it may use in a day (UTC).")
+    ] = None,
 ) -> None:
     """Make an API key. Its secret is shown once, on stdout, and kept nowhere."""
     wanted = list(dict.fromkeys(scopes or ["read"]))
     unknown = [scope for scope in wanted if scope not in SCOPES]
     if unknown:
         raise Failure(f"There is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}.", Exit.USAGE, "usage")
-    answer = session.api.post("/v1/keys", {"name": name, "scopes": wanted})
+    limits = {"requests_per_minute": requests_per_minute, "tokens_per_day": tokens_per_day}
+    answer = session.api.post("/v1/keys", {"name": name, "scopes": wanted, **limits})
     if session.as_json:
         session.emit(answer)
         return
@@ -42,7 +49,7 @@ def create(
 
 @command(app, "list")
 def list_(session: Session) -> None:
-    """List the API keys, without their secrets."""
+    """List the API keys, without their secrets, and what each has asked of the models today."""
     from cli.render import table
 
     found = list(session.api.items("/v1/keys"))
@@ -51,10 +58,21 @@ def list_(session: Session) -> None:
         return
     rows = [
         (each["id"], each["name"], ", ".join(each["scopes"]), each["created_at"][:19],
-         "revoked" if each["revoked_at"] else "valid")
+         "revoked" if each["revoked_at"] else "valid", _used(each["today"]["tokens"], each["tokens_per_day"]),
+         f"{each['today']['requests']:,}", _most(each["requests_per_minute"]))
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["key", "name*", "scopes", "made", "state"], rows))
+    session.console.print(
+        table(["key", "name*", "scopes", "made", "state", "tokens today", "requests today", "a minute"], rows)
+    )
+
+
+def _used(tokens: int, most: int | None) -> str:
+    return f"{tokens:,} of {most:,}" if most else f"{tokens:,}"
+
+
+def _most(number: int | None) -> str:
+    return f"at most {number:,}" if number else "any"
 
 
 @command(app, "revoke")

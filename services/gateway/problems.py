@@ -35,6 +35,7 @@ STATUS = {
     "invalid-input": 422,
     "bad-recipe": 422,
     "idempotency-key-reused": 422,
+    "rate-limit-exceeded": 429,
     "unsupported": 501,
     "no-ocr-engine": 501,
     "unavailable": 503,

@@ -54,6 +54,7 @@ class Access(Transactions):
             self._upsert(
                 session, KeyRow, id=key.id, name=key.name, secret_sha256=key.secret_sha256,
                 scopes=",".join(key.scopes), created_at=key.created_at, revoked_at=key.revoked_at,
+                requests_per_minute=key.requests_per_minute, tokens_per_day=key.tokens_per_day,
             )  # fmt: skip
 
     def key(self, key: str) -> ApiKey | None:
@@ -107,4 +108,5 @@ def _key(row: KeyRow) -> ApiKey:
     return ApiKey(
         id=row.id, name=row.name, secret_sha256=row.secret_sha256, scopes=tuple(row.scopes.split(",")),
         created_at=row.created_at, revoked_at=row.revoked_at,
+        requests_per_minute=row.requests_per_minute, tokens_per_day=row.tokens_per_day,
     )  # fmt: skip

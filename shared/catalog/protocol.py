@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from shared.contracts.documents import ProcessingParameters
 from shared.contracts.feedback import Feedback
 from shared.contracts.forgetting import ForgottenView, Receipt
-from shared.contracts.keys import ApiKey, Deed
+from shared.contracts.keys import ApiKey, Deed, KeyUse
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.line_labels import LineWord
 from shared.contracts.retention import Promotion
@@ -277,6 +278,13 @@ class Catalog(Protocol):
     def key(self, key: str) -> ApiKey | None: ...
     def key_by_secret(self, secret_sha256: str) -> ApiKey | None: ...
     def keys(self) -> Sequence[ApiKey]: ...
+    def admit(self, key: ApiKey, at: datetime) -> None:
+        """Count a request to a model. Raises LimitReached where the key has asked for all it may, which counts nothing."""
+
+    def count_tokens(self, key: str, at: datetime, tokens: int) -> None: ...
+    def uses(self, at: datetime) -> dict[str, KeyUse]:
+        """What each key has asked on the day of a time, by key; nothing of those that asked nothing."""
+
     def put_deed(self, deed: Deed) -> None: ...
     def deeds(self, part: Slice) -> list[Deed]:
         """The audit log, newest first."""

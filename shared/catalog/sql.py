@@ -8,7 +8,8 @@ from shared.catalog.learning import Learning
 from shared.catalog.line_words import LineWords
 from shared.catalog.review import Review
 from shared.catalog.shelves import Shelves
+from shared.catalog.usage import Usage
 
 
-class SqlCatalog(Shelves, Jobs, Learning, Review, LineWords, FeedbackRows, Access, Forgetting):
+class SqlCatalog(Shelves, Jobs, Learning, Review, LineWords, FeedbackRows, Access, Usage, Forgetting):
     """The `Catalog` Protocol over an SQLAlchemy engine."""

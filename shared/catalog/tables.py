@@ -139,6 +139,21 @@ class KeyRow(Base):
     scopes: Mapped[str]
     created_at: Mapped[str]
     revoked_at: Mapped[str | None]
+    requests_per_minute: Mapped[int | None]
+    tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class KeyUseRow(Base):
+    """What a key has asked of the models on a day, and in the latest minute of it. Not in the object store: a catalog that is
+    rebuilt counts from nothing."""
+
+    __tablename__ = "key_uses"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True, index=True)
+    requests: Mapped[int] = mapped_column(BigInteger, default=0)
+    tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    minute: Mapped[str] = mapped_column(default="")
+    in_minute: Mapped[int] = mapped_column(Integer, default=0)
 
 
 class DeedRow(Base):

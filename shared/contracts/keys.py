@@ -9,7 +9,23 @@ from shared.contracts.base import Contract
 Scope = Literal["read", "write", "admin"]
 
 
-class ApiKey(Contract):
+class Allowance(Contract):
+    """How much a key may ask of the models that are served; without a number, as much as they can answer."""
+
+    requests_per_minute: int | None = Field(None, ge=1, le=1_000_000, description="Chats and completions in a minute.")
+    tokens_per_day: int | None = Field(
+        None, ge=1, le=1_000_000_000_000, description="Tokens of prompts and answers in a day (UTC)."
+    )
+
+
+class KeyUse(Contract):
+    """What a key has asked of the models on one day (UTC)."""
+
+    requests: int = 0
+    tokens: int = Field(0, description="Of prompts and answers, as the engines count them.")
+
+
+class ApiKey(Allowance):
     """The latest of the series `keys/<id>/` counts. The secret has 256 random bits, so a plain SHA-256 of it is enough."""
 
     id: str

@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.contracts.base import Contract
 from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.keys import Allowance, KeyUse
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish, WishHead
 from shared.contracts.review import ClassifierWish
 from shared.contracts.work import Progress
@@ -172,14 +173,15 @@ class ModelView(Model):
     saw_forgotten: tuple[str, ...] = Field((), description="Documents that it was trained on and that were forgotten since.")
 
 
-class KeyView(Contract):
-    """An API key without its secret."""
+class KeyView(Allowance):
+    """An API key without its secret, and what it has used."""
 
     id: str
     name: str
     scopes: tuple[str, ...]
     created_at: str
     revoked_at: str | None = None
+    today: KeyUse = KeyUse()
 
 
 class ListPage(Contract, Generic[V]):

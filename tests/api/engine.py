@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.responses import Response
 
 TEXT = "tide \u2028 gauge ü"
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
 class ToldEngine:
@@ -33,18 +34,21 @@ class ToldEngine:
             status, content = self.answer
             return Response(content, status) if isinstance(content, bytes) else JSONResponse(content, status)
         if body.get("stream"):
-            return StreamingResponse(self._events(body["model"]), media_type="text/event-stream")
+            return StreamingResponse(self._events(body), media_type="text/event-stream")
         if self.waits:
             await self._until_left(request)
-        return JSONResponse({"id": "c", "model": body["model"], "choices": [{"index": 0, "text": TEXT}]})
+        return JSONResponse({"id": "c", "model": body["model"], "choices": [{"index": 0, "text": TEXT}], "usage": USAGE})
 
-    async def _events(self, model: str) -> AsyncIterator[bytes]:
+    async def _events(self, asked: dict[str, Any]) -> AsyncIterator[bytes]:
         try:
             for at in range(3):
-                event = {"id": "c", "model": model, "choices": [{"index": 0, "text": f"{TEXT}{at}"}]}
+                event = {"id": "c", "model": asked["model"], "choices": [{"index": 0, "text": f"{TEXT}{at}"}]}
                 yield b"data: " + json.dumps(event, ensure_ascii=False).encode() + b"\n\n"
                 while not self.go_on.is_set():
                     await asyncio.sleep(0.01)
+            if (asked.get("stream_options") or {}).get("include_usage"):
+                last = {"id": "c", "model": asked["model"], "choices": [], "usage": USAGE}
+                yield b"data: " + json.dumps(last).encode() + b"\n\n"
             yield b"data: [DONE]\n\n"
         except asyncio.CancelledError:
             self.left.set()

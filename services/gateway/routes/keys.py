@@ -1,5 +1,6 @@
 """API keys: made, listed without their secrets, and revoked."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -10,14 +11,13 @@ from services.gateway.auth import Admin
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
-from shared.contracts.base import Contract
-from shared.contracts.keys import ApiKey, Deed, Scope
+from shared.contracts.keys import Allowance, ApiKey, Deed, KeyUse, Scope
 from shared.contracts.views import KeyView, ListPage
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
-class KeyRequest(Contract):
+class KeyRequest(Allowance):
     """A key to be made."""
 
     name: str = Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$", description="Whose it is, or what for.")
@@ -38,16 +38,15 @@ def create_key(parts: PartsOf, _: Admin, once: OnceOf, asked: KeyRequest) -> JSO
 
 
 def _create(parts: Parts, asked: KeyRequest) -> Reply:
-    key, secret = parts.records.create_key(asked.name, asked.scopes)
+    key, secret = parts.records.create_key(asked.name, asked.scopes, allowance=asked)
     view = _view(key).model_dump()
     return Reply(201, NewKey(**view, secret=secret), {"Location": f"/v1/keys/{key.id}"}, kept=NewKey(**view, secret=None))
 
 
 @router.get("", summary="List API keys")
 def list_keys(parts: PartsOf, _: Admin) -> ListPage[KeyView]:
-    """All of them, oldest first, revoked ones too."""
-    found = parts.catalog.keys()
-    return ListPage(items=tuple(map(_view, found)))
+    """All of them, oldest first, revoked ones too, each with what it has asked of the models today."""
+    return ListPage(items=tuple(views(parts)))
 
 
 @router.delete("/{key}", summary="Revoke an API key")
@@ -62,5 +61,12 @@ def list_deeds(parts: PartsOf, _: Admin, paging: PagingOf) -> ListPage[Deed]:
     return paging.page(parts.catalog.deeds(paging.slice), lambda one: (one.at, one.id))
 
 
-def _view(key: ApiKey) -> KeyView:
-    return KeyView(id=key.id, name=key.name, scopes=key.scopes, created_at=key.created_at, revoked_at=key.revoked_at)
+def views(parts: Parts) -> list[KeyView]:
+    """Every key with what it has used today."""
+    uses = parts.catalog.uses(datetime.now(UTC))
+    found = parts.catalog.keys()
+    return [_view(key, uses.get(key.id)) for key in found]
+
+
+def _view(key: ApiKey, today: KeyUse | None = None) -> KeyView:
+    return KeyView(**key.model_dump(exclude={"secret_sha256"}), today=today or KeyUse())

@@ -11,10 +11,12 @@ from services.gateway.auth import Reader
 from services.gateway.editors import Editors, Superseded
 from services.gateway.engines import EngineNotReady, Target, UnknownModel, find_target, offered
 from services.gateway.infill import CannotInfill, ReservedText, Tokenizers, infilled
+from services.gateway.metering import Meter, counted, wants_usage
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import openai_error
 from services.gateway.relay import relay, rewritten
 from shared.contracts.keys import ApiKey
+from shared.errors import LimitReached
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -94,7 +96,12 @@ async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked:
     turn = editors.take(caller.id, session) if session else None
     try:
         target, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked)
-        return await relay(parts.engines, request, target, path, body, turn)
+        meter = Meter(parts.catalog, caller)
+        await run_in_threadpool(meter.admit)
+        answer = await relay(parts.engines, request, target, path, counted(body), turn)
+        return await meter.metered(answer, wants_usage(body.get("stream_options")))
+    except LimitReached as error:
+        return openai_error(429, error.code, error.message, {"Retry-After": str(error.seconds)})
     except UnknownModel as error:
         return openai_error(404, error.code, error.message)
     except EngineNotReady as error:

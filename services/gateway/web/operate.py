@@ -3,19 +3,23 @@
 from typing import Any
 
 from fastapi import Request, Response
+from pydantic import ValidationError
 
 from services.gateway.auth import allows
 from services.gateway.parts import Parts, PartsOf
+from services.gateway.problems import field_errors
 from services.gateway.routes.jobs import JobId
 from services.gateway.routes.keys import KeyRequest
+from services.gateway.routes.keys import views as key_views
 from services.gateway.web.entry import ByAdmin, ByReviewer, Viewer, local
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
 from shared.catalog.protocol import Slice
 from shared.clock import now
+from shared.contracts.keys import Allowance
 from shared.contracts.learning import DeploymentWish
 from shared.contracts.views import DeploymentView, JobView
-from shared.errors import NotFound, Unavailable
+from shared.errors import InvalidInput, NotFound, Unavailable
 from shared.pipeline import STAGES
 
 routes = router()
@@ -35,7 +39,7 @@ def _operate(request: Request, parts: Parts, session: Any, secret: str = "", sta
         request, session, "operate.html", status=status, here="operate", queues=_queues(parts), counts=catalog.count_jobs(),
         running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
         waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
-        deployments=catalog.deployments(), keys=catalog.keys() if allows(session.key, "admin") else None, secret=secret,
+        deployments=catalog.deployments(), keys=key_views(parts) if allows(session.key, "admin") else None, secret=secret,
         deeds=catalog.deeds(Slice(SHOWN)) if allows(session.key, "admin") else (),
     )  # fmt: skip
 
@@ -93,8 +97,13 @@ def _standing(parts: Parts, name: str) -> DeploymentWish:
 @routes.post("/operate/keys")
 def create_key(request: Request, parts: PartsOf, posted: ByAdmin) -> Response:
     """The secret is on the page that answers, once."""
-    asked = KeyRequest.model_validate({"name": posted.get("name"), "scopes": [posted.get("scope", "read")]})
-    _, secret = parts.records.create_key(asked.name, asked.scopes)
+    limits = {name: posted.get(name) or None for name in Allowance.model_fields if name != "schema_version"}
+    try:
+        asked = KeyRequest.model_validate({"name": posted.get("name"), "scopes": [posted.get("scope", "read")], **limits})
+    except ValidationError as error:
+        wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors()))
+        raise InvalidInput(f"There can be no such key: {wrong}. Go back and change it.") from None
+    _, secret = parts.records.create_key(asked.name, asked.scopes, allowance=asked)
     return _operate(request, parts, posted.session, secret, 201)
 
 

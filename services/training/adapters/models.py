@@ -47,6 +47,17 @@ def load_for_scoring(base: Path, adapter: Path, device: torch.device) -> Any:
     return model.to(torch.bfloat16).eval()
 
 
+def merge_adapter(base: Path, adapter: Path, device: torch.device) -> Any:
+    """The base with the adapter's product added into its weights: added in fp32, rounded to bf16 once."""
+    model = PeftModel.from_pretrained(_load(base, torch.float32, device, None), adapter)
+    return model.merge_and_unload(safe_merge=True).to(torch.bfloat16).eval()
+
+
+def load_served(directory: Path, device: torch.device) -> Any:
+    """A model without an adapter, in bf16."""
+    return _load(directory, torch.bfloat16, device, None).eval()
+
+
 def response_nll(model: Any, ids: torch.Tensor, mask: torch.Tensor | None, labels: torch.Tensor, **layout: Any) -> torch.Tensor:
     """Negative log-likelihood (nats) of each label, 0 where there is none: [batch, seq] → [batch, kept].
 

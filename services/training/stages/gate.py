@@ -1,0 +1,84 @@
+"""The export gate: is an exported model the model that was trained? Arithmetic over figures that were measured elsewhere."""
+
+import math
+from collections.abc import Sequence
+
+from shared.contracts.base import Contract
+from shared.contracts.work import Rejected
+
+NEAR_TIE = 0.16
+"""Nats between the reference's two likeliest tokens, under which either may win: two engines that hold the same weights in
+bf16 were seen to differ by 0.08 in a log-probability, and two of them make a margin."""
+
+
+class Position(Contract):
+    """One predicted token, teacher-forced: KL(reference ‖ variant) in nats over the vocabulary, the reference's margin between
+    its two likeliest tokens in nats, and whether both find the same token likeliest."""
+
+    divergence: float
+    margin: float
+    agrees: bool
+
+
+class Comparison(Contract):
+    """A variant against its reference. Divergences: means over positions, in nats; agreement: a share without near-ties."""
+
+    prefill_divergence: float
+    prefill_positions: int
+    decoding_divergence: float
+    decoding_agreement: float
+    decoding_positions: int
+    reference_perplexity: float
+    perplexity: float
+
+
+class Limits(Contract):
+    """What a variant may differ by and still be published."""
+
+    divergence: float
+    agreement: float
+    perplexity_ratio: float
+
+
+MERGED = Limits(divergence=0.01, agreement=0.98, perplexity_ratio=1.02)
+"""Merging rounds each weight once, to bf16. Log-probabilities that differ by 0.08 diverge by about 0.08²/2 = 0.003 nats; the
+limit is three times that."""
+
+
+def compare(
+    prefill: Sequence[Position], decoding: Sequence[Position], reference_nll: Sequence[float], nll: Sequence[float]
+) -> Comparison:
+    """`reference_nll` and `nll`: nats of each held-out token. Raises ValueError where nothing was measured."""
+    if not (prefill and decoding and nll and len(nll) == len(reference_nll)):
+        raise ValueError("the gate needs positions of prefill and of decoding, and as many scored tokens of both models")
+    clear = [one for one in decoding if one.margin > NEAR_TIE]
+    return Comparison(
+        prefill_divergence=_mean([one.divergence for one in prefill]), prefill_positions=len(prefill),
+        decoding_divergence=_mean([one.divergence for one in decoding]), decoding_positions=len(decoding),
+        decoding_agreement=_mean([float(one.agrees) for one in clear]) if clear else 1.0,
+        reference_perplexity=math.exp(_mean(reference_nll)), perplexity=math.exp(min(_mean(nll), 700.0)),
+    )  # fmt: skip
+
+
+def judge(found: Comparison, limits: Limits) -> Rejected | None:
+    """A refusal that names every figure beyond its limit. What is not a number is beyond any."""
+    checks = [
+        ("divergence over prefill", found.prefill_divergence, "at most", limits.divergence),
+        ("divergence while decoding", found.decoding_divergence, "at most", limits.divergence),
+        ("token agreement while decoding", found.decoding_agreement, "at least", limits.agreement),
+        ("perplexity over the reference's", found.perplexity / found.reference_perplexity, "at most", limits.perplexity_ratio),
+    ]
+    beyond = [
+        f"{name} {value:.4g} ({bound} {limit:g})"
+        for name, value, bound, limit in checks
+        if not (value >= limit if bound == "at least" else value <= limit)
+    ]
+    if not beyond:
+        return None
+    return Rejected(
+        reason="beyond-limit", detail=f"The export is not the model that was trained: {'; '.join(beyond)}. Nothing was kept."
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)

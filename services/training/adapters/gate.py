@@ -13,7 +13,8 @@ CONTINUATION = 32
 
 
 def measure(reference: Any, variant: Any, examples: Sequence[Encoded]) -> Comparison:
-    """Compare `variant` with `reference` over the examples' answers and over the reference's own answers."""
+    """Compare `variant` with `reference`, an adapter on its base, over the examples' answers and over the reference's own."""
+    adapter: list[Position] = []
     prefill: list[Position] = []
     decoding: list[Position] = []
     reference_nll: list[float] = []
@@ -23,12 +24,14 @@ def measure(reference: Any, variant: Any, examples: Sequence[Encoded]) -> Compar
         kept = torch.tensor([at - 1 for at, label in enumerate(one.labels) if label != IGNORED])
         ours, theirs = (_prefill(model, one.ids)[kept] for model in (reference, variant))
         prefill += _positions(ours, theirs)
+        with reference.disable_adapter():
+            adapter += _positions(ours, _prefill(reference, one.ids)[kept])
         reference_nll += _nll(ours, answer)
         nll += _nll(theirs, answer)
         prompt = one.ids[: int(kept[0]) + 1]
         said, ours = _decode(reference, prompt, None)
         decoding += _positions(ours, _decode(variant, prompt, said)[1])
-    return compare(prefill, decoding, reference_nll, nll)
+    return compare(adapter, prefill, decoding, reference_nll, nll)
 
 
 def _prefill(model: Any, ids: Sequence[int]) -> torch.Tensor:

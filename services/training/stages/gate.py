@@ -21,8 +21,10 @@ class Position(Contract):
 
 
 class Comparison(Contract):
-    """A variant against its reference. Divergences: means over positions, in nats; agreement: a share without near-ties."""
+    """A variant against its reference. Divergences: means over positions, in nats; agreement: a share without near-ties.
+    `adapter_divergence` is KL(reference ‖ base) over prefill: what the adapter itself changes."""
 
+    adapter_divergence: float
     prefill_divergence: float
     prefill_positions: int
     decoding_divergence: float
@@ -36,23 +38,31 @@ class Limits(Contract):
     """What a variant may differ by and still be published."""
 
     divergence: float
+    adapter_share: float
+    """Of what the adapter itself changes: a variant that lost its adapter differs by all of it, however little that is."""
     agreement: float
     perplexity_ratio: float
 
 
-MERGED = Limits(divergence=0.01, agreement=0.98, perplexity_ratio=1.02)
+MERGED = Limits(divergence=0.01, adapter_share=0.5, agreement=0.98, perplexity_ratio=1.02)
 """Merging rounds each weight once, to bf16. Log-probabilities that differ by 0.08 diverge by about 0.08²/2 = 0.003 nats; the
-limit is three times that."""
+limit is three times that. Half the adapter's own divergence lies midway between keeping the adapter and losing it."""
 
 
 def compare(
-    prefill: Sequence[Position], decoding: Sequence[Position], reference_nll: Sequence[float], nll: Sequence[float]
+    adapter: Sequence[Position],
+    prefill: Sequence[Position],
+    decoding: Sequence[Position],
+    reference_nll: Sequence[float],
+    nll: Sequence[float],
 ) -> Comparison:
-    """`reference_nll` and `nll`: nats of each held-out token. Raises ValueError where nothing was measured."""
-    if not (prefill and decoding and nll and len(nll) == len(reference_nll)):
+    """`adapter`: the base, at the positions of `prefill`, in the variant's place. `reference_nll` and `nll`: nats of each
+    held-out token. Raises ValueError where nothing was measured."""
+    if not (prefill and decoding and nll and len(nll) == len(reference_nll) and len(adapter) == len(prefill)):
         raise ValueError("the gate needs positions of prefill and of decoding, and as many scored tokens of both models")
     clear = [one for one in decoding if one.margin > NEAR_TIE]
     return Comparison(
+        adapter_divergence=_mean([one.divergence for one in adapter]),
         prefill_divergence=_mean([one.divergence for one in prefill]), prefill_positions=len(prefill),
         decoding_divergence=_mean([one.divergence for one in decoding]), decoding_positions=len(decoding),
         decoding_agreement=_mean([float(one.agrees) for one in clear]) if clear else 1.0,
@@ -62,8 +72,10 @@ def compare(
 
 def judge(found: Comparison, limits: Limits) -> Rejected | None:
     """A refusal that names every figure beyond its limit. What is not a number is beyond any."""
+    share = limits.adapter_share * found.adapter_divergence
     checks = [
         ("divergence over prefill", found.prefill_divergence, "at most", limits.divergence),
+        ("divergence over prefill beside the adapter's own", found.prefill_divergence, "at most", share),
         ("divergence while decoding", found.decoding_divergence, "at most", limits.divergence),
         ("token agreement while decoding", found.decoding_agreement, "at least", limits.agreement),
         ("perplexity over the reference's", found.perplexity / found.reference_perplexity, "at most", limits.perplexity_ratio),

@@ -98,6 +98,36 @@ def no_two_deployments_claim_the_same_pods(manifests: list[Manifest]) -> list[st
     return [selector for selector in set(selectors) if selectors.count(selector) > 1]
 
 
+def every_deployment_of_several_pods_has_a_disruption_budget(manifests: list[Manifest]) -> list[str]:
+    budgets = [one["spec"]["selector"]["matchLabels"] for one in manifests if one["kind"] == "PodDisruptionBudget"]
+    return [
+        one["metadata"]["name"]
+        for one in manifests
+        if one["kind"] == "Deployment" and one["spec"]["replicas"] > 1 and one["spec"]["selector"]["matchLabels"] not in budgets
+    ]
+
+
+def every_deployment_takes_connections_on_its_declared_ports_alone(manifests: list[Manifest]) -> list[str]:
+    """Policies add up: a pod is closed once any of them selects it, and each rule opens what it names."""
+    policies = [one["spec"] for one in manifests if one["kind"] == "NetworkPolicy" and "Ingress" in one["spec"]["policyTypes"]]
+    found = []
+    for one in (one for one in manifests if one["kind"] == "Deployment"):
+        labels, pod = one["spec"]["template"]["metadata"]["labels"], one["spec"]["template"]["spec"]
+        declared = {port["name"] for container in pod["containers"] for port in container.get("ports", [])}
+        rules = [spec.get("ingress", []) for spec in policies if spec["podSelector"]["matchLabels"].items() <= labels.items()]
+        opened = {port["port"] for rule in rules for opening in rule for port in opening.get("ports", [{"port": "any"}])}
+        if not rules or opened != declared:
+            found.append(one["metadata"]["name"])
+    return found
+
+
+def no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear(manifests: list[Manifest]) -> list[str]:
+    if not any(one["kind"] == "Ingress" and one["spec"].get("tls") for one in manifests):
+        return []
+    secure = {"name": "LECTERN_COOKIES_SECURE", "value": "true"}
+    return [name for name, one in containers(manifests) if one["args"] == ["services.gateway"] and secure not in one["env"]]
+
+
 POLICIES: tuple[Policy, ...] = (
     no_container_runs_as_root,
     no_container_can_write_to_its_image,
@@ -112,4 +142,7 @@ POLICIES: tuple[Policy, ...] = (
     every_mount_has_its_volume,
     every_service_finds_its_pods,
     no_two_deployments_claim_the_same_pods,
+    every_deployment_of_several_pods_has_a_disruption_budget,
+    every_deployment_takes_connections_on_its_declared_ports_alone,
+    no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear,
 )

@@ -9,10 +9,17 @@ import helm_python
 import kubernetes_validate
 import yaml
 
+from services.cleaning.settings import CleaningSettings
+from services.gateway.settings import GatewaySettings
+from services.serving.settings import ServingSettings
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "lectern"
 KUBERNETES = "1.37"
 Manifest = dict[str, Any]
+
+SETTINGS = {"cleaning": CleaningSettings, "gateway": GatewaySettings, "serving": ServingSettings}
+"""What the services with settings of their own read; the others read those that all share."""
 
 TRIAL = {
     "store": {"endpoint": "http://store:9000"},

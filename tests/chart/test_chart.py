@@ -9,13 +9,9 @@ import helm_python
 import pytest
 import yaml
 
-from services.gateway.settings import GatewaySettings
-from services.serving.settings import ServingSettings
 from shared.settings import SharedSettings
 from tests.chart.policies import POLICIES, Policy
-from tests.chart.rendered import CHART, OWN_SECRET, RELEASES, TRIAL, Manifest, containers, invalid, render, runnable
-
-SETTINGS = {"gateway": GatewaySettings, "serving": ServingSettings}
+from tests.chart.rendered import CHART, OWN_SECRET, RELEASES, SETTINGS, TRIAL, Manifest, containers, invalid, render, runnable
 
 
 @pytest.fixture(scope="module", params=RELEASES.values(), ids=RELEASES.keys())
@@ -163,6 +159,34 @@ def test_a_service_that_finds_no_pod_is_caught() -> None:
     manifests = deepcopy(render(TRIAL))
     next(one for one in manifests if one["kind"] == "Service")["spec"]["selector"]["app.kubernetes.io/component"] = "gatway"
     assert next(policy for policy in POLICIES if policy.__name__ == "every_service_finds_its_pods")(manifests)
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        ("PodDisruptionBudget", "every_deployment_of_several_pods_has_a_disruption_budget"),
+        ("NetworkPolicy", "every_deployment_takes_connections_on_its_declared_ports_alone"),
+    ],
+)
+def test_a_release_that_lacks_what_guards_its_pods_is_caught(kind: str, policy: str) -> None:
+    manifests = [one for one in render(RELEASES["production"]) if one["kind"] != kind]
+    assert next(one for one in POLICIES if one.__name__ == policy)(manifests)
+
+
+def test_a_cookie_that_travels_in_the_clear_behind_tls_is_caught() -> None:
+    manifests = deepcopy(render(RELEASES["production"]))
+    gateway = dict(containers(manifests))["lectern-gateway/gateway"]
+    gateway["env"].remove({"name": "LECTERN_COOKIES_SECURE", "value": "true"})
+    policy = next(one for one in POLICIES if one.__name__ == "no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear")
+    assert policy(manifests) == ["lectern-gateway/gateway"]
+
+
+def test_cleaning_reaches_this_releases_own_gateway_for_questions() -> None:
+    manifests = render(TRIAL)
+    cleaning = dict(containers(manifests))["lectern-cleaning/cleaning"]
+    url = next(one["value"] for one in cleaning["env"] if one["name"] == "LECTERN_GATEWAY_URL")
+    assert url == "http://lectern-gateway/v1"
+    assert "lectern-gateway" in {one["metadata"]["name"] for one in manifests if one["kind"] == "Service"}
 
 
 @pytest.mark.parametrize(

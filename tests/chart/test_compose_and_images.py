@@ -6,17 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from services.gateway.settings import GatewaySettings
-from services.serving.settings import ServingSettings
 from shared.settings import SharedSettings
-from tests.chart.rendered import ROOT, Manifest, runnable
+from tests.chart.rendered import ROOT, SETTINGS, Manifest, runnable
 
 COMPOSE: Manifest = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Manifest] = COMPOSE["services"]
 OURS = ("gateway", "extraction", "cleaning", "training", "serving", "migrate", "publish-base")
 LONG_RUNNING = ("gateway", "extraction", "cleaning", "training", "serving")
 SERVERS = ("postgres", "store", "valkey")
-SETTINGS = {"gateway": GatewaySettings, "serving": ServingSettings}
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 
 

@@ -35,6 +35,7 @@ def training_began(stack: Stack, run: dict[str, Any]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.timeout(1_200)
 def test_killed_workers_and_a_killed_queue_change_nothing(tmp_path: Path, bases: Path, stack: Stack) -> None:
     files = shelf(tmp_path / "pdf", DOCUMENTS)
     calm = Stack(tmp_path / "calm", bases)
@@ -64,7 +65,7 @@ def test_killed_workers_and_a_killed_queue_change_nothing(tmp_path: Path, bases:
     run = run_on(stack, dataset["id"])
     wait_until(lambda: training_began(stack, run), "training to begin", 180)
     assert stack.kill("training")
-    assert stack.wait_for_job(run["job"], 400)["state"] == "done"
+    assert stack.wait_for_job(run["job"], 800)["state"] == "done"
     curve = [json.loads(line) for line in _curve(stack, run)]
     assert [point["step"] for point in curve] == list(range(1, RECIPE["max_steps"] + 1)), "no step lost, none twice"
 

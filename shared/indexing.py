@@ -14,7 +14,6 @@ from shared.contracts.learning import (
     RunWish,
     TrainingResult,
 )
-from shared.contracts.retention import Promotion
 from shared.contracts.review import ClassifierWish
 from shared.contracts.work import ChoreWork, ClassifierWork, DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
 from shared.errors import NotFound
@@ -116,12 +115,6 @@ def index_deployment(store: ObjectStore, catalog: Catalog, name: str) -> None:
     job = deployment_job(name, sequence)
     catalog.put_deployment(sequence, wish)
     catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=new_trace()), wish.wished_at))
-
-
-def index_promotion(store: ObjectStore, catalog: Catalog, name: str) -> None:
-    latest = Series(store, layout.promotions(name)).latest(Promotion)
-    if latest is not None:
-        catalog.put_promotion(latest[1])
 
 
 def index_forgotten(store: ObjectStore, catalog: Catalog, document: str) -> str | None:

@@ -12,6 +12,7 @@ from shared.contracts.feedback import Feedback
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import Model
 from shared.contracts.line_labels import LineWord
+from shared.contracts.retention import Promotion
 from shared.contracts.review import Label
 from shared.indexing import (
     index_classifier,
@@ -20,7 +21,6 @@ from shared.indexing import (
     index_deployment,
     index_document,
     index_forgotten,
-    index_promotion,
     index_run,
 )
 from shared.objects import ObjectStore, Series, read_contract
@@ -60,7 +60,7 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
         if found is not None:
             catalog.put_model(found)
             counts["models"] += 1
-    counts["promotions"] = _index_promotions(store, catalog)
+    counts["promotions"] = _index_latest(store, "promotions", layout.promotions, Promotion, catalog.put_promotion)
     for name in _names(store, "deployments", ENTRY):
         index_deployment(store, catalog, name)
         counts["deployments"] += 1
@@ -80,20 +80,7 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
 
 def index_keys(store: ObjectStore, catalog: Catalog) -> int:
     """Index the API keys alone, without which nobody could ask for the rest; returns how many."""
-    count = 0
-    for key in _names(store, "keys", ENTRY):
-        latest = Series(store, layout.api_key(key)).latest(ApiKey)
-        if latest is not None:
-            catalog.put_key(latest[1])
-            count += 1
-    return count
-
-
-def _index_promotions(store: ObjectStore, catalog: Catalog) -> int:
-    names = list(_names(store, "promotions", ENTRY))
-    for name in names:
-        index_promotion(store, catalog, name)
-    return len(names)
+    return _index_latest(store, "keys", layout.api_key, ApiKey, catalog.put_key)
 
 
 def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
@@ -106,12 +93,7 @@ def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
         _index_series(store, layout.line_labels(document), LineWord, catalog.put_line_words)
         for document in _names(store, "line-labels", ENTRY)
     ]
-    answers = 0
-    for one in _names(store, "feedback", ENTRY):
-        latest = Series(store, layout.feedback(one)).latest(Feedback)
-        if latest is not None:
-            catalog.put_feedback(latest[1])
-            answers += 1
+    answers = _index_latest(store, "feedback", layout.feedback, Feedback, catalog.put_feedback)
     return {"labels": sum(labels), "line labels": sum(lines), "feedback": answers}
 
 
@@ -120,6 +102,19 @@ def _index_series(store: ObjectStore, prefix: str, contract: type[C], put: Calla
     entries = list(Series(store, prefix).after(0, contract))
     put(entries)
     return len(entries)
+
+
+def _index_latest(
+    store: ObjectStore, prefix: str, series: Callable[[str], str], contract: type[C], put: Callable[[C], None]
+) -> int:
+    """The latest entry of each series under a prefix; returns how many."""
+    count = 0
+    for name in _names(store, prefix, ENTRY):
+        latest = Series(store, series(name)).latest(contract)
+        if latest is not None:
+            put(latest[1])
+            count += 1
+    return count
 
 
 def _names(store: ObjectStore, prefix: str, pattern: str) -> Iterator[str]:

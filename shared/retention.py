@@ -39,7 +39,7 @@ def forgetting_report(models: Sequence[Model]) -> ForgettingReport:
 
 def require_remembered(report: ForgettingReport, limit: float, forced: bool) -> None:
     """Raises TooForgetful where a set's loss rose beyond noise by more than the limit, in nats, unless it is forced."""
-    over = [one for one in report.forgot if one.rise > limit]
+    over = _over(report, limit)
     if over and not forced:
         worst = over[0]
         raise TooForgetful(
@@ -52,11 +52,15 @@ def require_remembered(report: ForgettingReport, limit: float, forced: bool) -> 
 def promotion_of(report: ForgettingReport, limit: float, forced: bool, reason: str, by: str, at: str) -> Promotion:
     """Raises TooForgetful. What was forced though nothing stood against it is not called so."""
     require_remembered(report, limit, forced)
-    over = any(one.rise > limit for one in report.forgot)
     return Promotion(
-        name=report.name, model=report.model, limit=limit, forgot=report.forgot, forced=forced and over, reason=reason, by=by,
-        at=at,
+        name=report.name, model=report.model, limit=limit, forgot=report.forgot, forced=forced and bool(_over(report, limit)),
+        reason=reason, by=by, at=at,
     )  # fmt: skip
+
+
+def _over(report: ForgettingReport, limit: float) -> list[Change]:
+    """Worse beyond noise and by more than the limit, the worst first."""
+    return [one for one in report.forgot if one.rise > limit]
 
 
 def _columns(models: Sequence[Model]) -> dict[Column, MatrixSet]:

@@ -115,6 +115,11 @@ def field_errors(errors: Any, within: str = "") -> list[FieldError]:
     return [FieldError(field=".".join([within, *map(str, error["loc"])]).lstrip("."), message=error["msg"]) for error in errors]
 
 
+def in_words(errors: Any, within: str = "") -> str:
+    """The same for people, in one line."""
+    return "; ".join(f"{one.field}: {one.message}" for one in field_errors(errors, within))
+
+
 def _headers(status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": "Bearer"}

@@ -14,9 +14,8 @@ import torch
 from services.training.adapters import gate, models, pretrained
 from services.training.answers import read_examples
 from services.training.settings import TrainingSettings
-from services.training.stages.examples import encode, own_template
+from services.training.stages.examples import encode
 from services.training.stages.gate import MERGED, Comparison, judge
-from services.training.stages.recipe import refuse_architecture, refuse_template, refuse_tokenizer
 from services.training.stages.scoring import draw
 from shared.contracts.work import Rejected
 from shared.telemetry import configure_logs, log
@@ -27,17 +26,16 @@ EXAMPLES, SEED = 16, 0
 
 def export(base: Path, adapter: Path, heldout: Path, out: Path, template: str) -> Comparison | Rejected:
     """Merge, load what was written, compare it with adapter-on-base, and only then give it its name."""
-    if refused := _refuse(base, adapter, out, template):
+    if refused := _refuse(base, adapter, out):
         return refused
-    tokenizer = pretrained.load_tokenizer(base)
-    if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(template, bool(own_template(tokenizer))):
-        return refused
+    readable = pretrained.readable(base, template)
+    if isinstance(readable, Rejected):
+        return readable
     examples = read_examples(heldout)
     if isinstance(examples, Rejected):
         return examples
-    context = int(pretrained.read_config(base).get("max_position_embeddings") or 1 << 30)
-    encoded = [encode(one, template, tokenizer) for one in draw(examples, EXAMPLES, SEED)]
-    fitting = [one for one in encoded if len(one.ids) + gate.CONTINUATION <= context]
+    encoded = [encode(one, template, readable.tokenizer) for one in draw(examples, EXAMPLES, SEED)]
+    fitting = [one for one in encoded if len(one.ids) + gate.CONTINUATION <= readable.context_tokens]
     if not fitting:
         return Rejected(reason="nothing-held-out", detail="No held-out example fits the model, so nothing can be checked.")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -45,7 +43,7 @@ def export(base: Path, adapter: Path, heldout: Path, out: Path, template: str) -
     shutil.rmtree(part, ignore_errors=True)
     try:
         models.merge_adapter(base, adapter, device).save_pretrained(part)
-        tokenizer.save_pretrained(part)
+        readable.tokenizer.save_pretrained(part)
         reference: Any = models.load_for_scoring(base, adapter, device)
         found = gate.measure(reference, models.load_served(part, device), fitting)
         if refused := judge(found, MERGED):
@@ -57,13 +55,13 @@ def export(base: Path, adapter: Path, heldout: Path, out: Path, template: str) -
     return found
 
 
-def _refuse(base: Path, adapter: Path, out: Path, template: str) -> Rejected | None:
+def _refuse(base: Path, adapter: Path, out: Path) -> Rejected | None:
     if out.exists():
         return Rejected(reason="exists", detail=f"{out} is there already: name a directory that is not.")
     for needed in (base / "config.json", adapter / "adapter_config.json", adapter / "adapter_model.safetensors"):
         if not needed.is_file():
             return Rejected(reason="missing-file", detail=f"{needed} is missing: give a base's and a LoRA adapter's directory.")
-    return refuse_template(template) or refuse_architecture(pretrained.read_config(base), pretrained.KNOWN_TYPES)
+    return None
 
 
 def main() -> int:

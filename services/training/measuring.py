@@ -14,8 +14,7 @@ from services.training.answers import read_examples
 from services.training.probes import PROBES
 from services.training.spec import PROGRESS, EvaluationSpec, HeldOut, Scored
 from services.training.stages.answering import token_f1
-from services.training.stages.examples import Encoded, encode, own_template
-from services.training.stages.recipe import refuse_architecture, refuse_template, refuse_tokenizer
+from services.training.stages.examples import Encoded, encode
 from services.training.stages.scoring import ExampleScore, draw, examples_digest, set_score, summarize
 from shared.contracts.base import Contract
 from shared.contracts.learning import EvaluationParameters, EvaluationResult, Example, SetEvaluation
@@ -41,16 +40,12 @@ class Drawn:
 
 def measure(spec: EvaluationSpec, threads: int) -> EvaluationResult | Rejected:
     """Score what is held out, or say why not."""
-    config = pretrained.read_config(spec.base)
-    if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
-        return refused
-    tokenizer = pretrained.load_tokenizer(spec.base)
-    if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
-        return refused
-    context_tokens = int(config.get("max_position_embeddings") or 1 << 30)
+    base = pretrained.readable(spec.base, spec.template)
+    if isinstance(base, Rejected):
+        return base
     drawn: list[Drawn] = []
     for held in (*spec.sets, PROBES):
-        one = _drawn(held, spec, tokenizer, context_tokens)
+        one = _drawn(held, spec, base)
         if isinstance(one, Rejected):
             return one
         drawn.append(one)
@@ -61,23 +56,23 @@ def measure(spec: EvaluationSpec, threads: int) -> EvaluationResult | Rejected:
         )
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    scoring = Scoring(models.load_for_scoring(spec.base, spec.adapter, device), tokenizer, spec.parameters, spec.work)
+    scoring = Scoring(models.load_for_scoring(spec.base, spec.adapter, device), base.tokenizer, spec.parameters, spec.work)
     return _write(spec.out, scoring.all_of([one for one in drawn if one.examples]), spec.parameters.seed)
 
 
-def _drawn(held: HeldOut, spec: EvaluationSpec, tokenizer: Any, context_tokens: int) -> Drawn | Rejected:
+def _drawn(held: HeldOut, spec: EvaluationSpec, base: pretrained.Readable) -> Drawn | Rejected:
     examples = read_examples(held.examples)
     if isinstance(examples, Rejected):
         return examples
     drawn = draw(examples, spec.parameters.max_examples, spec.parameters.seed)
-    encoded = [encode(one, spec.template, tokenizer) for one in drawn]
+    encoded = [encode(one, spec.template, base.tokenizer) for one in drawn]
     if held is PROBES:
-        fitting = [at for at, one in enumerate(encoded) if len(one.ids) <= context_tokens]
+        fitting = [at for at, one in enumerate(encoded) if len(one.ids) <= base.context_tokens]
         return Drawn(held, [drawn[at] for at in fitting], [encoded[at] for at in fitting])
-    if any(len(one.ids) > context_tokens for one in encoded):
+    if any(len(one.ids) > base.context_tokens for one in encoded):
         return Rejected(
             reason="example-too-long",
-            detail=f"A held-out example is longer than the base model's context of {context_tokens} tokens. "
+            detail=f"A held-out example is longer than the base model's context of {base.context_tokens} tokens. "
             "Build the dataset with a smaller max_example_tokens.",
         )
     return Drawn(held, drawn, encoded)

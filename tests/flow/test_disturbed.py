@@ -35,7 +35,6 @@ def training_began(stack: Stack, run: dict[str, Any]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.timeout(1_200)
 def test_killed_workers_and_a_killed_queue_change_nothing(tmp_path: Path, bases: Path, stack: Stack) -> None:
     files = shelf(tmp_path / "pdf", DOCUMENTS)
     calm = Stack(tmp_path / "calm", bases)

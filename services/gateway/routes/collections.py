@@ -12,7 +12,7 @@ from services.gateway.change_costs import estimate
 from services.gateway.events import After, collection_look, watch
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
-from services.gateway.problems import field_errors
+from services.gateway.problems import in_words
 from services.gateway.shelves import collection_of
 from shared.contracts.costs import ChangeCost
 from shared.contracts.documents import ProcessingParameters
@@ -92,8 +92,7 @@ def _patched(standing: CollectionView | None, changes: dict[str, Any]) -> Proces
     try:
         after = ProcessingParameters.model_validate(merge_patch(before, changes))
     except ValidationError as error:
-        wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors(), "body"))
-        raise InvalidInput(f"These settings cannot be: {wrong}.") from None
+        raise InvalidInput(f"These settings cannot be: {in_words(error.errors(), 'body')}.") from None
     if after.screening.follow and after.screening.classifier not in (None, before["screening"]["classifier"]):
         raise InvalidInput(
             "A collection that follows the classifier is given the version that stands. To choose one, set screening.follow "

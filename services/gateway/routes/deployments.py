@@ -10,7 +10,7 @@ from services.gateway.auth import Reader, Writer
 from services.gateway.bases import require_base
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.parts import Parts, PartsOf
-from services.gateway.retention import meant
+from services.gateway.retention import meant, model_of
 from services.gateway.routes.models import marked
 from shared.clock import now
 from shared.contracts.base import Contract
@@ -61,9 +61,7 @@ def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
 
 def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
     """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
-    model = parts.catalog.model(meant(parts, asked.model)) if asked.model is not None else None
-    if asked.model is not None and model is None:
-        raise NotFound(f"There is no tuned model {asked.model!r}.")
+    model = model_of(parts, meant(parts, asked.model)) if asked.model is not None else None
     base = model.base if model else asked.base or parts.settings.default_base
     if asked.base not in (None, base):
         raise InvalidInput(f"{asked.model} was tuned from {base}, and can be served on no other base: leave `base` out.")

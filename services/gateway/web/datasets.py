@@ -10,7 +10,7 @@ from services.gateway.bases import require_base
 from services.gateway.estimates import estimate_run
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
-from services.gateway.problems import field_errors
+from services.gateway.problems import in_words
 from services.gateway.routes.datasets import DatasetId, PreviewId, head_of, preview_of
 from services.gateway.sessions import Session
 from services.gateway.web import charts, forms
@@ -131,8 +131,7 @@ def checked(contract: type[Contract], standing: Contract, sent: dict[str, list[s
     try:
         return contract.model_validate(forms.values(contract, standing, sent))
     except ValidationError as error:
-        wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors()))
-        raise InvalidInput(f"This cannot be: {wrong}. Go back and change it.") from None
+        raise InvalidInput(f"This cannot be: {in_words(error.errors())}. Go back and change it.") from None
 
 
 def result_of(stages: tuple[StageView, ...]) -> dict[str, Any]:

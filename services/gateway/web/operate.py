@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from services.gateway.auth import allows
 from services.gateway.parts import Parts, PartsOf
-from services.gateway.problems import field_errors
+from services.gateway.problems import in_words
 from services.gateway.routes.jobs import JobId
 from services.gateway.routes.keys import KeyRequest
 from services.gateway.routes.keys import views as key_views
@@ -101,8 +101,7 @@ def create_key(request: Request, parts: PartsOf, posted: ByAdmin) -> Response:
     try:
         asked = KeyRequest.model_validate({"name": posted.get("name"), "scopes": [posted.get("scope", "read")], **limits})
     except ValidationError as error:
-        wrong = "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors()))
-        raise InvalidInput(f"There can be no such key: {wrong}. Go back and change it.") from None
+        raise InvalidInput(f"There can be no such key: {in_words(error.errors())}. Go back and change it.") from None
     _, secret = parts.records.create_key(asked.name, asked.scopes, allowance=asked)
     return _operate(request, parts, posted.session, secret, 201)
 

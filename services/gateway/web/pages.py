@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
-from services.gateway.problems import STATUS, field_errors, unforeseen
+from services.gateway.problems import STATUS, in_words, unforeseen
 from services.gateway.sessions import Session, session_of
 from services.gateway.web import words
 from shared.errors import LecternError, Unauthorized
@@ -93,7 +93,7 @@ def _told(request: Request, error: LecternError | RequestValidationError | HTTPE
     elif isinstance(error, HTTPException):
         status, detail = error.status_code, str(error.detail)
     else:
-        status, detail = 422, "; ".join(f"{one.field}: {one.message}" for one in field_errors(error.errors()))
+        status, detail = 422, in_words(error.errors())
     session = session_of(request.app.state.parts.catalog, request)
     return page(request, session, "problem.html", status=status, code=status, detail=detail)
 

@@ -1,12 +1,17 @@
 """A base model's directory, as far as it can be read without loading the model."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from services.training.stages.examples import own_template
+from services.training.stages.recipe import refuse_architecture, refuse_template, refuse_tokenizer
+from shared.contracts.work import Rejected
 
 KNOWN_TYPES: frozenset[str] = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 """Model types (of config.json) that this installation has causal language models for."""
@@ -20,6 +25,25 @@ def read_config(base: Path) -> dict[str, Any]:
 
 def load_tokenizer(base: Path) -> Any:
     return AutoTokenizer.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What is needed of a base to lay examples out for it."""
+
+    tokenizer: Any
+    context_tokens: int
+
+
+def readable(base: Path, template: str) -> Readable | Rejected:
+    """A base that examples can be laid out for in that template, or why they cannot."""
+    config = read_config(base)
+    if refused := refuse_template(template) or refuse_architecture(config, KNOWN_TYPES):
+        return refused
+    tokenizer = load_tokenizer(base)
+    if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(template, bool(own_template(tokenizer))):
+        return refused
+    return Readable(tokenizer, int(config.get("max_position_embeddings") or 1 << 30))
 
 
 def linear_layers(base: Path) -> frozenset[str]:

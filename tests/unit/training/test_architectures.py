@@ -59,7 +59,7 @@ def test_an_adapter_on_it_learns_and_is_saved_and_loaded(store: ObjectStore, bas
         lora_r=8,
         learning_rate=1e-2,
         warmup_steps=1,
-        schedule="constant",
+        schedule="cosine",
     )
     encoded = [encode(one, "alpaca", tokenizer) for one in examples(4)]
     packing = packing_of(recipe, config)

@@ -26,6 +26,7 @@ from cli.commands import (
     stages,
     trace,
     upload,
+    workers,
 )
 from cli.outcome import MEANING
 
@@ -83,6 +84,7 @@ for group in (
     chat,
     cleaner,
     jobs,
+    workers,
     keys,
     stages,
 ):

@@ -27,6 +27,7 @@ from cli.commands import (
     stages,
     trace,
     upload,
+    workers,
 )
 from cli.outcome import MEANING
 
@@ -85,6 +86,7 @@ for group in (
     chat,
     cleaner,
     jobs,
+    workers,
     keys,
     stages,
 ):

@@ -115,6 +115,7 @@ class RunWish(Contract):
     recipe: TrainingRecipe
     base_digest: str
     parent: Parent | None = Field(None, description="The tuned model that it starts from; none: the base with a fresh adapter.")
+    preferences: str | None = Field(None, description="Id of the preference set, where the recipe aligns with one.")
     created_at: str
 
 
@@ -129,6 +130,22 @@ class LossPoint(Contract):
     seconds: float
     memory_bytes: int = Field(0, description="The most that the worker held so far.")
     heldout_loss: float | None = Field(None, description="Where the recipe asked for it at this step.")
+    accuracy: float | None = Field(
+        None, description="Of alignment: share of the step's pairs whose preferred answer has the higher implied reward."
+    )
+    margin: float | None = Field(None, description="Mean of the step's implied rewards, preferred less rejected.")
+    heldout_accuracy: float | None = Field(None, description="The same share of held-out pairs, where it was measured.")
+    heldout_margin: float | None = None
+
+
+class Aligned(Contract):
+    """What alignment reached: implied rewards of pairs that it did not learn from."""
+
+    method: str
+    pairs: int
+    heldout_pairs: int = Field(0, description="Measured at the end; 0 where the set holds none out.")
+    heldout_accuracy: float | None = Field(None, description="Share whose preferred answer has the higher implied reward.")
+    heldout_margin: float | None = None
 
 
 class TrainingResult(Contract):
@@ -149,6 +166,7 @@ class TrainingResult(Contract):
     packing: str = ""
     adapter_digest: str
     resumed_from_step: int = 0
+    alignment: Aligned | None = None
 
 
 class Score(Contract):

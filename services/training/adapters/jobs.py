@@ -11,6 +11,7 @@ from services.training.curves import append_point
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import Encoded
 from services.training.stages.packing import Row
+from services.training.stages.pairs import Pair
 from services.training.stages.precision import Precision
 from shared.contracts.base import Contract
 from shared.contracts.learning import LossPoint
@@ -51,6 +52,7 @@ class Job:
     work: Path
     packing: str = "none"
     heldout: tuple[Encoded, ...] = ()
+    heldout_pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

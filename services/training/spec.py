@@ -19,7 +19,7 @@ class Earlier(Contract):
 class TrainingSpec(Contract):
     """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
     the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
-    that adapter was trained on."""
+    that adapter was trained on. `pairs` and `heldout_pairs` are preferences, where the recipe aligns with some."""
 
     run: str
     base_name: str
@@ -30,6 +30,8 @@ class TrainingSpec(Contract):
     recipe: TrainingRecipe
     begins_from: Path | None = None
     earlier: tuple[Earlier, ...] = ()
+    pairs: Path | None = None
+    heldout_pairs: Path | None = None
     out: Path
     work: Path
     parent: int | None = None

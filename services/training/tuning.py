@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from services.training.adapters import machine, pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job, RowTable
 from services.training.adapters.ray_train import run_on_ray
+from services.training.aligning import aligned, pair_up
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
 from services.training.replaying import Replayed, replay
@@ -20,6 +21,7 @@ from services.training.spec import ADAPTER_WEIGHTS, LIVE_CURVE, PLAN, Planned, T
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
+from services.training.stages.pairs import Pair
 from services.training.stages.precision import Precision, choose_precision
 from services.training.stages.recipe import (
     refuse_architecture,
@@ -52,7 +54,8 @@ class Prepared:
     packing: str
     precision: Precision
     tokenizer: Any
-    replayed: dict[str, int]
+    replayed: dict[str, int] = field(default_factory=dict)
+    heldout_pairs: tuple[Pair, ...] = ()
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -63,7 +66,7 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     job = Job(
         run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
         threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
-        packing=prepared.packing, heldout=prepared.heldout,
+        packing=prepared.packing, heldout=prepared.heldout, heldout_pairs=prepared.heldout_pairs,
     )  # fmt: skip
     use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
     try:
@@ -87,6 +90,8 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
         return precision
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
+    if spec.recipe.alignment is not None:
+        return _paired(spec, tokenizer, precision)
     return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
 
 
@@ -109,11 +114,28 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
     if isinstance(replayed, Rejected):
         return replayed
     rows = rows_of([*encoded, *replayed.encoded], packing, spec.recipe.max_tokens)
-    plan = plan_steps(spec.recipe, len(rows))
-    if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
+    if refused := refuse_rows(spec.recipe, len(rows)) or _planned(spec, len(rows)):
+        return refused
+    return Prepared(rows, heldout, packing, precision, tokenizer, dict(replayed.counts))
+
+
+def _paired(spec: TrainingSpec, tokenizer: Any, precision: Precision) -> Prepared | Rejected:
+    """The preferences as rows."""
+    found = pair_up(spec, tokenizer)
+    if isinstance(found, Rejected):
+        return found
+    if refused := _planned(spec, len(found.rows)):
+        return refused
+    return Prepared(found.rows, (), "none", precision, tokenizer, heldout_pairs=found.heldout)
+
+
+def _planned(spec: TrainingSpec, rows: int) -> Rejected | None:
+    """Tell the handler that watches how many steps there will be."""
+    plan = plan_steps(spec.recipe, rows)
+    if refused := refuse_steps(spec.recipe, plan):
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
-    return Prepared(rows, heldout, packing, precision, tokenizer, dict(replayed.counts))
+    return None
 
 
 def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:
@@ -158,7 +180,10 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
-    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
+    curve = read_curve(spec.out / CURVE)
+    found = _result(step, curve, facts, _digest(adapter), prepared.replayed)
+    told = aligned(spec, len(prepared.rows), len(prepared.heldout_pairs), curve[-1])
+    return found.model_copy(update={"alignment": told})
 
 
 def _write_config(source: Path, target: Path, base_name: str) -> None:

@@ -97,10 +97,10 @@ def write_examples(path: Path, rows: Sequence[Example]) -> Path:
     return path
 
 
-def publish_tiny(store: ObjectStore, directory: Path) -> str:
+def publish_tiny(store: ObjectStore, directory: Path, name: str = NAME) -> str:
     """Publish the tiny base; returns its digest."""
     manifest = publish_base(
-        store, directory, name=NAME, source="test", licence="none", architecture="LlamaForCausalLM", eos_token=END
+        store, directory, name=name, source="test", licence="none", architecture="LlamaForCausalLM", eos_token=END
     )
     return manifest.digest
 

@@ -75,6 +75,18 @@ RELEASES: dict[str, Manifest] = {
         "serviceAccount": {"create": False, "name": "with-role"},
     },
     "plain http": {**TRIAL, "gateway": {"ingress": {"enabled": True, "host": "lectern.local"}}},
+    "single sign-on": {
+        **OWN_SECRET,
+        "gateway": {
+            "settings": {
+                "publicUrl": "https://lectern.example.org",
+                "oidcIssuer": "https://id.example.org",
+                "oidcClientId": "lectern",
+                "oidcRoles": {"library-staff": "reviewer"},
+                "oidcDefaultRole": "viewer",
+            }
+        },
+    },
     "more environment": {**TRIAL, "extraEnv": [{"name": "OTEL_SERVICE_NAME", "value": "lectern"}]},
     **{f"without {name}": {**TRIAL, "workers": {name: {"enabled": False}}} for name in ("extraction", "cleaning", "training")},
     "without serving": {**TRIAL, "serving": {"enabled": False}},

@@ -60,6 +60,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ .Values.settings.maxAttempts | int | quote }}
 - name: LECTERN_RETRY_BASE_SECONDS
   value: {{ .Values.settings.retryBaseSeconds | quote }}
+- name: LECTERN_HEARTBEAT_SECONDS
+  value: {{ .Values.settings.heartbeatSeconds | quote }}
 - name: LECTERN_LOG_JSON
   value: {{ .Values.settings.logJson | quote }}
 {{- with .Values.extraEnv }}

@@ -20,12 +20,14 @@ from cli.commands import (
     launch,
     ledger,
     models,
+    preferences,
     recipes,
     review,
     runs,
     stages,
     trace,
     upload,
+    workers,
 )
 from cli.outcome import MEANING
 
@@ -69,6 +71,7 @@ for group in (
     upload,
     documents,
     feedback,
+    preferences,
     ledger,
     trace,
     forgetting,
@@ -83,6 +86,7 @@ for group in (
     chat,
     cleaner,
     jobs,
+    workers,
     keys,
     stages,
 ):

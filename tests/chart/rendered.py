@@ -10,15 +10,24 @@ import kubernetes_validate
 import yaml
 
 from services.cleaning.settings import CleaningSettings
+from services.extraction.settings import ExtractionSettings
 from services.gateway.settings import GatewaySettings
 from services.serving.settings import ServingSettings
+from services.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "lectern"
 KUBERNETES = "1.37"
 Manifest = dict[str, Any]
 
-SETTINGS = {"cleaning": CleaningSettings, "gateway": GatewaySettings, "serving": ServingSettings}
+SETTINGS = {
+    "cleaning": CleaningSettings,
+    "extraction": ExtractionSettings,
+    "gateway": GatewaySettings,
+    "publish-base": TrainingSettings,
+    "serving": ServingSettings,
+    "training": TrainingSettings,
+}
 """What the services with settings of their own read; the others read those that all share."""
 
 TRIAL = {

@@ -58,9 +58,25 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ .Values.settings.leaseSeconds | int | quote }}
 - name: LECTERN_MAX_ATTEMPTS
   value: {{ .Values.settings.maxAttempts | int | quote }}
+- name: LECTERN_RETRY_BASE_SECONDS
+  value: {{ .Values.settings.retryBaseSeconds | quote }}
+- name: LECTERN_LOG_JSON
+  value: {{ .Values.settings.logJson | quote }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* A service's further settings: camelCase becomes LECTERN_<FIELD>. */}}
+{{- define "lectern.settings" -}}
+{{- range $name, $value := . }}
+- name: LECTERN_{{ $name | snakecase | upper }}
+  value: {{ ternary (toString $value) (toJson $value) (kindIs "string" $value) | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "lectern.defaultBase" -}}
+- {name: LECTERN_DEFAULT_BASE, value: {{ .Values.settings.defaultBase | quote }}}
 {{- end }}
 
 {{- define "lectern.podSecurity" -}}

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+HEAD = '<!doctype html><title>Provider</title><link rel="icon" href="data:,">'
 CLIENT, SECRET = "lectern", "s3cret of: the client"
 
 
@@ -60,7 +61,7 @@ class OidcProvider:
         assert asked["code_challenge_method"] == "S256" and "openid" in asked["scope"].split(), asked
         if self.asks and not go:
             target = f"/authorize?{urlencode({**asked, 'go': 'true'})}".replace("&", "&amp;")
-            return HTMLResponse(f'<!doctype html><title>Provider</title><h1>Provider</h1><a href="{target}">Be Ada</a>')
+            return HTMLResponse(f'{HEAD}<h1>Provider</h1><a href="{target}">Be Ada</a>')
         code = secrets.token_urlsafe(16)
         self.codes[code] = asked
         told = {"error": self.denies} if self.denies else {"code": code}
@@ -92,7 +93,9 @@ class OidcProvider:
         return jwt.encode({"alg": "RS256", "kid": "k1", **header}, claims, key or self.key, algorithms=["RS256"])
 
     def end(self) -> HTMLResponse:
-        return HTMLResponse("<!doctype html><title>Out</title><h1>Signed out of the provider</h1>")
+        return HTMLResponse(
+            "<!doctype html><title>Out</title><link rel='icon' href='data:,'><h1>Signed out of the provider</h1>"
+        )
 
 
 def unsigned(claims: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ OF_ONE_JOB = {"publish-base": {"default_base"}}
 BY_TLS = {"cookies_secure"}
 """In the chart, what follows from the ingress."""
 
-EXAMPLES = {"string": "example", "integer": 7, "number": 1.5, "boolean": True}
+EXAMPLES = {"string": "example", "integer": 7, "number": 1.5, "boolean": True, "object": {"example": "viewer"}}
 
 
 def fields(service: str) -> set[str]:

@@ -96,11 +96,12 @@ class SingleSignOn:
         return token
 
     def _client(self, told: Metadata) -> OAuth2Client:
-        secret = self.settings.oidc_client_secret
+        kept = self.settings.oidc_client_secret
+        secret = kept.get_secret_value() if kept else ""
         basic = "client_secret_basic" in told.token_endpoint_auth_methods_supported
-        method = "none" if secret is None else "client_secret_basic" if basic else "client_secret_post"
+        method = "none" if not secret else "client_secret_basic" if basic else "client_secret_post"
         return OAuth2Client(
-            self.settings.oidc_client_id, secret.get_secret_value() if secret else None, token_endpoint_auth_method=method,
+            self.settings.oidc_client_id, secret or None, token_endpoint_auth_method=method,
             scope=self.settings.oidc_scopes, redirect_uri=f"{self._public}{CALLBACK}", code_challenge_method="S256",
             timeout=TIMEOUT_SECONDS,
         )  # fmt: skip

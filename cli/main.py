@@ -21,12 +21,14 @@ from cli.commands import (
     launch,
     ledger,
     models,
+    preferences,
     recipes,
     review,
     runs,
     stages,
     trace,
     upload,
+    workers,
 )
 from cli.outcome import MEANING
 
@@ -70,6 +72,7 @@ for group in (
     upload,
     documents,
     feedback,
+    preferences,
     ledger,
     trace,
     forgetting,
@@ -85,6 +88,7 @@ for group in (
     cleaner,
     jobs,
     backups,
+    workers,
     keys,
     stages,
 ):

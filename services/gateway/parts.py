@@ -13,6 +13,7 @@ from shared.catalog.database import open_database
 from shared.catalog.protocol import Catalog
 from shared.catalog.sql import SqlCatalog
 from shared.objects import ObjectStore, open_store
+from shared.presence import RedisWorkforce, Workforce
 from shared.queue import CeleryQueue, Leases, Queue, RedisLeases, celery_app, open_redis
 from shared.records import Records
 
@@ -28,6 +29,7 @@ class Parts:
     leases: Leases
     engines: httpx.AsyncClient
     evidence: EvidenceShelf
+    workforce: Workforce
     woken: Event = field(default_factory=Event)
     """Set where a chore was asked for, so that it is not left lying until the next sweep."""
 
@@ -47,6 +49,7 @@ def open_parts(settings: GatewaySettings) -> Parts:
         leases=RedisLeases(redis, settings.lease_seconds),
         engines=engine_client(settings),
         evidence=EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes),
+        workforce=RedisWorkforce(redis),
     )
 
 

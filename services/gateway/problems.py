@@ -34,6 +34,7 @@ STATUS = {
     "not-a-pdf": 415,
     "invalid-input": 422,
     "bad-recipe": 422,
+    "no-preferences": 422,
     "idempotency-key-reused": 422,
     "rate-limit-exceeded": 429,
     "unsupported": 501,

@@ -8,7 +8,8 @@ from shared.contracts.recipes import TrainingRecipe
 
 
 class TrainingSpec(Contract):
-    """One training job. `work` is the child's own directory; only what it leaves in `out` is published."""
+    """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
+    the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one."""
 
     run: str
     base_name: str
@@ -17,6 +18,7 @@ class TrainingSpec(Contract):
     heldout: Path
     template: str
     recipe: TrainingRecipe
+    begins_from: Path | None = None
     out: Path
     work: Path
     parent: int | None = None

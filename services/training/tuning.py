@@ -65,7 +65,8 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     )  # fmt: skip
     use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
     try:
-        run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu)
+        begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
+        run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
     except Diverged as error:
         return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
     return _publish(spec, settings, prepared.tokenizer)

@@ -98,6 +98,14 @@ class DatasetResult(Contract):
     lengths: tuple[LengthBin, ...] = Field((), description="Tokens of the examples.")
 
 
+class Parent(Contract):
+    """The model that a run starts from. `run` is the key of the run that made it."""
+
+    model: str
+    run: str
+    adapter_digest: str
+
+
 class RunWish(Contract):
     """A run asked for: the key of its training stage names it."""
 
@@ -106,6 +114,7 @@ class RunWish(Contract):
     dataset: str
     recipe: TrainingRecipe
     base_digest: str
+    parent: Parent | None = Field(None, description="The tuned model that it starts from; none: the base with a fresh adapter.")
     created_at: str
 
 

@@ -1,6 +1,6 @@
 """The recipe of a run: how a base model is tuned, in one file that a person writes and a program checks."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -12,8 +12,27 @@ Attention = Literal["eager", "sdpa", "flash_attention_2", "lectern_triton"]
 Optimizer = Literal["adamw_8bit", "paged_adamw_8bit", "adamw_torch", "lion_8bit", "adafactor", "sgd"]
 
 
+class Continual(Contract):
+    """How a run that starts from a tuned model keeps what that model knows."""
+
+    replay_share: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Share of the training examples that are drawn from the datasets which the model and those before it "
+        "were trained on, as far as there are so many. 0: none.",
+    )
+    replay: Literal["reservoir", "quality"] = Field(
+        "reservoir",
+        description="How they are drawn. reservoir: each as likely as another; quality: the likelier the less its text "
+        "looked like garbage.",
+    )
+
+
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
+
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -90,6 +109,12 @@ class TrainingRecipe(Contract):
     checkpoint_steps: int = Field(20, ge=1, description="A checkpoint every so many steps; a killed run resumes from the last.")
     workers: int = Field(1, ge=1, description="Ray Train workers that share every step.")
     seed: int = Field(17, description="Decides the adapter's first weights and the order of the examples.")
+
+    continual: Continual | None = Field(
+        None,
+        description="How a run that starts from a tuned model keeps what that model knows. Left out where it does start from "
+        "one: the section's defaults; of no meaning where it does not.",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

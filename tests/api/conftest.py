@@ -46,6 +46,7 @@ from shared.contracts.work import PreviewWork, Rejected
 from shared.ids import document_job
 from shared.objects import ObjectStore
 from shared.pipeline import STAGES
+from shared.presence import RedisWorkforce
 from shared.queue import RedisLeases, open_queue, open_redis
 from shared.runner import Runner
 from shared.settings import SharedSettings
@@ -280,7 +281,7 @@ def make_gateway(valkey: Valkey, catalog: SqlCatalog, tmp_path: Path) -> Iterato
         redis, queue = open_redis(settings), open_queue(settings)
         leases = RedisLeases(redis, settings.lease_seconds)
         evidence = EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes)
-        parts = Parts(settings, store, catalog, queue, leases, engine_client(settings), evidence)
+        parts = Parts(settings, store, catalog, queue, leases, engine_client(settings), evidence, RedisWorkforce(redis))
         servers.append(Server(create_app(parts)))
         return Gateway(parts, servers[-1].url, Workers(Runner(store, catalog, queue, leases, settings)))
 

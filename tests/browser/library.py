@@ -29,6 +29,7 @@ from shared.contracts.keys import Scope
 from shared.contracts.learning import DeploymentWish, LossPoint, TrainingResult
 from shared.ids import document_job
 from shared.objects import open_store
+from shared.presence import RedisWorkforce
 from shared.queue import RedisLeases, open_queue, open_redis
 from shared.runner import Runner
 from shared.settings import SharedSettings
@@ -178,7 +179,7 @@ def library(root: Path, queue_url: str) -> Iterator[Library]:
     store, catalog, redis, queue = open_store(settings), SqlCatalog(database), open_redis(settings), open_queue(settings)
     leases = RedisLeases(redis, settings.lease_seconds)
     evidence = EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes)
-    parts = Parts(settings, store, catalog, queue, leases, engine_client(settings), evidence)
+    parts = Parts(settings, store, catalog, queue, leases, engine_client(settings), evidence, RedisWorkforce(redis))
     _publish_base(root / "base", parts)
     told = SpeakingEngine()
     server, engine = Server(create_app(parts)), Server(told.app)

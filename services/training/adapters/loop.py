@@ -23,8 +23,12 @@ from shared.contracts.learning import LossPoint
 from shared.objects import open_store
 
 
-def train(job: Job, table: RowTable, rank: int, device: torch.device, tell: Callable[[LossPoint], None]) -> None:
-    """Train until the last checkpoint stands in the object store, from wherever an earlier attempt left off."""
+def train(
+    job: Job, table: RowTable, rank: int, device: torch.device, tell: Callable[[LossPoint], None],
+    begins_from: bytes | None = None,
+) -> None:  # fmt: skip
+    """Train until the last checkpoint stands in the object store, from wherever an earlier attempt left off; the first
+    begins with a fresh adapter, or with the weights in `begins_from` (safetensors)."""
     if device.type == "cpu":
         torch.set_num_threads(job.threads)
     directory = job.work / f"worker-{rank}"
@@ -52,6 +56,8 @@ def train(job: Job, table: RowTable, rank: int, device: torch.device, tell: Call
         data_collator=PadBatch(tokenizer.eos_token_id) if job.packing == "none" else FlatRows(),
     )  # fmt: skip
     models.keep_adapter_in_fp32(trainer.model)
+    if begins_from is not None:
+        models.take_up(trainer.model, begins_from)
     trainer.remove_callback(PrinterCallback)
     # Autocast casts what an adapter needs; PEFT's own cast would keep a second copy, in fp32, of every layer's input.
     with disable_input_dtype_casting(trainer.model, active=job.precision != "fp32"):

@@ -34,7 +34,7 @@ def backup(
 ) -> None:
     """Copy every fact to another place, while Lectern works; what an earlier backup there holds is not copied again.
 
-    Of the local home, or of the store that LECTERN_STORE_URL names. The local API key's file and base models' cache are no part.
+    Of the local home, or of the store that LECTERN_STORE_URL names. The local API key's file is no part of it.
     """
     from shared.backup.work import back_up
 

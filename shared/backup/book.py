@@ -8,7 +8,9 @@ from shared.contracts.backups import Held
 
 _SCHEMA = """
 CREATE TABLE known (path TEXT PRIMARY KEY, size INTEGER, sha TEXT, modified TEXT) WITHOUT ROWID;
-CREATE TABLE taken (number INTEGER PRIMARY KEY, path TEXT UNIQUE, size INTEGER, sha TEXT, modified TEXT, gone INTEGER DEFAULT 1);
+CREATE TABLE taken (
+    number INTEGER PRIMARY KEY, path TEXT UNIQUE, size INTEGER, sha TEXT, modified TEXT, gone INTEGER DEFAULT 1
+);
 CREATE TABLE named (sha TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 

@@ -31,7 +31,7 @@ def journal(backup: str, number: int) -> str:
 
 
 def place(settings: BackupSettings, given: str) -> StoreSettings:
-    """The store that a directory or an `s3://` URL names. Raises InvalidInput where it lies in the store itself, or around it."""
+    """The store that a directory or an `s3://` URL names. Raises InvalidInput where it lies in the store, or around it."""
     url = given if given.startswith("s3://") else f"file://{Path(given.removeprefix('file://')).expanduser().absolute()}"
     found = StoreSettings(
         store_url=url.rstrip("/"),

@@ -63,8 +63,8 @@ def require_empty_catalog(engine: Engine) -> None:
         for table in Base.metadata.sorted_tables:
             if table.name in there and connection.execute(select(table).limit(1)).first() is not None:
                 raise Conflict(
-                    f"The catalog is not empty (it has {table.name}). Name an empty database in LECTERN_CATALOG_URL; it is filled "
-                    "from the store."
+                    f"The catalog is not empty (it has {table.name}). Name an empty database in LECTERN_CATALOG_URL; "
+                    "it is filled from the store."
                 )
 
 

@@ -12,7 +12,11 @@ from shared.objects import Listed, ObjectStore
 from shared.pipeline import STAGES
 
 BEFORE_STAGES = ("jobs", "audit", "feedback", "deployments", "promotions", "models")
-BETWEEN = {"training": ("checkpoints", "runs"), "dataset": ("dataset-versions", "datasets"), "classifier": ("classifiers",)}
+BETWEEN = {
+    "training": ("checkpoints", "runs", "preference-versions", "preferences", "preference-pairs"),
+    "dataset": ("dataset-versions", "datasets"),
+    "classifier": ("classifiers",),
+}
 """What is named by a stage's results, or names it, and is listed when the stage has been."""
 AFTER_STAGES = ("labels", "line-labels", "collections", "documents", "taggers", "bases", "keys", "receipts")
 AT_THE_END = ("forgotten",)

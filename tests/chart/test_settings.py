@@ -21,6 +21,7 @@ ELSEWHERE = {
     "event_poll_seconds": "how often a loop looks: no installation is better with another",
     "poll_seconds": "as event_poll_seconds",
     "reconcile_seconds": "as event_poll_seconds",
+    "heartbeat_seconds": "as event_poll_seconds",
 }
 """Settings that neither compose nor the chart offers, each with the reason."""
 OF_ONE_JOB = {"publish-base": {"default_base"}}

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    backups,
     chat,
     classifiers,
     cleaner,
@@ -20,12 +21,14 @@ from cli.commands import (
     launch,
     ledger,
     models,
+    preferences,
     recipes,
     review,
     runs,
     stages,
     trace,
     upload,
+    workers,
 )
 from cli.outcome import MEANING
 
@@ -69,6 +72,7 @@ for group in (
     upload,
     documents,
     feedback,
+    preferences,
     ledger,
     trace,
     forgetting,
@@ -83,6 +87,8 @@ for group in (
     chat,
     cleaner,
     jobs,
+    backups,
+    workers,
     keys,
     stages,
 ):

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from threading import Event, Thread
 
 from anyio import to_thread
@@ -37,10 +36,12 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    preferences,
     provenance,
     recipes,
     review,
     runs,
+    workers,
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
@@ -48,6 +49,7 @@ from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
 from shared.retraining import Retraining
 from shared.reviews import Reviews
+from shared.version import version_here
 
 ROUTES = (
     collections,
@@ -57,6 +59,7 @@ ROUTES = (
     review,
     line_labels,
     feedback,
+    preferences,
     classifiers,
     datasets,
     recipes,
@@ -68,6 +71,7 @@ ROUTES = (
     keys,
     provenance,
     forgetting,
+    workers,
     operations,
 )
 
@@ -75,7 +79,7 @@ ROUTES = (
 def create_app(parts: Parts) -> FastAPI:
     """The gateway over its parts. They are opened by the caller; the engines' client is closed when the application ends."""
     app = FastAPI(
-        title="Lectern", version=_version(), docs_url=None, redoc_url=None, openapi_url="/openapi.json",
+        title="Lectern", version=version_here(), docs_url=None, redoc_url=None, openapi_url="/openapi.json",
         lifespan=_lifespan, generate_unique_id_function=_operation_id, redirect_slashes=False,
     )  # fmt: skip
     app.state.parts = parts
@@ -128,10 +132,3 @@ def _thread(name: str, work: Callable[..., None], *given: object) -> Thread:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _version() -> str:
-    try:
-        return version("lectern")
-    except PackageNotFoundError:
-        return "0"

@@ -11,6 +11,7 @@ from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey, Deed, KeyUse
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.line_labels import LineWord
+from shared.contracts.preferences import PreferenceSet
 from shared.contracts.retention import Promotion
 from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
@@ -252,6 +253,11 @@ class Catalog(Protocol):
     def put_feedback(self, feedback: Feedback) -> None: ...
     def all_feedback(self, part: Slice, model: str | None = None) -> list[Feedback]:
         """Latest words on answers, newest first. Positions are `(at, id)`."""
+
+    def put_preferences(self, preferences: PreferenceSet) -> None: ...
+    def preference_set(self, preferences: str) -> PreferenceSet | None: ...
+    def preference_sets(self, part: Slice) -> list[PreferenceSet]:
+        """Newest first. Positions are `(created_at, id)`."""
 
     def put_classifier(self, wish: ClassifierWish) -> None: ...
     def judge_classifier(self, classifier: str, adopted: bool) -> None: ...

@@ -27,6 +27,15 @@ class DatasetTrace(Contract):
     inputs: bool = Field(True, description="False: the examples came in by replay from another dataset.")
 
 
+class PreferenceTrace(Contract):
+    """A preference set with pairs that may hold text of the document, by what they say they show."""
+
+    set: str
+    name: str
+    train: int = 0
+    heldout: int = 0
+
+
 class RunTrace(Contract):
     """A run on such a dataset. `trained`: its training set held the document; else only its held-out set did."""
 
@@ -60,6 +69,10 @@ class Uses(Contract):
     collections: tuple[str, ...] = ()
     filenames: tuple[str, ...] = ()
     datasets: tuple[DatasetTrace, ...] = ()
+    preferences: tuple[PreferenceTrace, ...] = ()
+    untraced_preferences: tuple[str, ...] = Field(
+        (), description="Preference sets with pairs that do not tell their documents: whether they hold its text is not known."
+    )
     runs: tuple[RunTrace, ...] = ()
     models: tuple[ModelTrace, ...] = ()
     deployments: tuple[DeploymentTrace, ...] = ()
@@ -78,7 +91,7 @@ class Receipt(Contract):
     state: Literal["begun", "done"]
     uses: Uses
     removed: dict[str, int] = Field(default_factory=dict, description="Objects removed, by what they were.")
-    redacted: dict[str, int] = Field(default_factory=dict, description="Lines taken out of a dataset's files, by dataset.")
+    redacted: dict[str, int] = Field(default_factory=dict, description="Lines taken out, by dataset or preference set.")
     why: str = ""
     by: str = ""
     asked_at: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from services.gateway.chores.preferences import traces, untraced
 from shared import layout
 from shared.contracts.documents import Membership
 from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ModelTrace, RunTrace, Uses
@@ -24,7 +25,8 @@ def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datas
     models = tuple(_models(store, {one.run: one for one in runs}))
     return Uses(
         document=document, collections=tuple(one.collection for one in places),
-        filenames=tuple(sorted({one.filename for one in places})), datasets=held, runs=runs, models=models,
+        filenames=tuple(sorted({one.filename for one in places})), datasets=held,
+        preferences=tuple(traces(store, document)), untraced_preferences=tuple(untraced(store)), runs=runs, models=models,
         deployments=tuple(_deployments(store, {one.model for one in models})),
         classifiers=tuple(_classifiers(store, document)),
     )  # fmt: skip

@@ -28,7 +28,7 @@ class Judged:
     entropy: torch.Tensor
 
 
-class ValueHead(torch.nn.Module):
+class ValueHead(torch.nn.Module):  # type: ignore[misc]
     """Hidden state → the return to come. Begins at 0, and computes in fp32 whatever surrounds it."""
 
     def __init__(self, size: int) -> None:
@@ -40,7 +40,7 @@ class ValueHead(torch.nn.Module):
         return (hidden.float() * self.weight).sum(dim=-1) + self.bias
 
 
-class Policy(torch.nn.Module):
+class Policy(torch.nn.Module):  # type: ignore[misc]
     """A base with an adapter, and a value head on its last hidden states."""
 
     def __init__(self, model: Any, begins_from: dict[str, torch.Tensor] | None = None) -> None:

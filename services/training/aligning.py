@@ -51,6 +51,6 @@ def aligned(spec: TrainingSpec, rows: int, heldout: int, last: LossPoint) -> Ali
     if spec.recipe.alignment is None:
         return None
     return Aligned(
-        method=spec.recipe.alignment.method, pairs=rows, heldout_pairs=heldout, heldout_accuracy=last.heldout_accuracy,
-        heldout_margin=last.heldout_margin,
+        method=spec.recipe.alignment.method, pairs=rows, heldout_pairs=heldout, heldout_accuracy=last.metrics.get("heldout_accuracy"),
+        heldout_margin=last.metrics.get("heldout_margin"),
     )  # fmt: skip

@@ -34,10 +34,6 @@ from shared.ids import short
 from shared.objects import ObjectStore, Series
 from shared.stage import Handler, StageContext
 
-MEASURED = ("heldout_loss", "accuracy", "margin", "heldout_accuracy", "heldout_margin")
-"""Figures of a point that not every run has, or not at every step."""
-
-
 def handlers(store: ObjectStore, settings: TrainingSettings) -> dict[str, Handler]:
     """Stage name → handler."""
     children = Children(child_environment(settings), settings.poll_seconds, settings.stop_seconds)
@@ -194,22 +190,23 @@ def _training_progress(context: StageContext[RunWork], work: Path) -> Callable[[
             context.progress(0, total or 1, "step", phase="preparing")
             return
         last, rate = curve[-1], pace(curve)
+        held = [point.heldout_loss for point in curve if point.heldout_loss is not None]
         context.progress(
             last.step, total, "step", step=last.step, epoch=round(last.epoch, 3), loss=last.loss,
             learning_rate=last.learning_rate, tokens=last.tokens, seconds=round(last.seconds, 1),
             tokens_per_second=round(rate.tokens_per_second, 1), memory_bytes=last.memory_bytes,
-            eta_seconds=round(rate.seconds_per_step * (total - last.step), 1), **_measured(curve),
+            eta_seconds=round(rate.seconds_per_step * (total - last.step), 1), **({"heldout_loss": held[-1]} if held else {}),
+            **_metrics(curve),
         )  # fmt: skip
 
     return tick
 
 
-def _measured(curve: Sequence[LossPoint]) -> dict[str, float]:
-    """Each of these figures where it was last measured."""
+def _metrics(curve: Sequence[LossPoint]) -> dict[str, float]:
+    """Each metric of the method where it was last measured."""
     found: dict[str, float] = {}
-    for point in reversed(curve):
-        told = {name: getattr(point, name) for name in MEASURED if name not in found}
-        found |= {name: value for name, value in told.items() if value is not None}
+    for point in curve[-RECENT:]:
+        found |= point.metrics
     return found
 
 

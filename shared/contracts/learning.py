@@ -130,12 +130,7 @@ class LossPoint(Contract):
     seconds: float
     memory_bytes: int = Field(0, description="The most that the worker held so far.")
     heldout_loss: float | None = Field(None, description="Where the recipe asked for it at this step.")
-    accuracy: float | None = Field(
-        None, description="Of alignment: share of the step's pairs whose preferred answer has the higher implied reward."
-    )
-    margin: float | None = Field(None, description="Mean of the step's implied rewards, preferred less rejected.")
-    heldout_accuracy: float | None = Field(None, description="The same share of held-out pairs, where it was measured.")
-    heldout_margin: float | None = None
+    metrics: dict[str, float] = Field({}, description="What else a method of alignment measures: reward, kl, …")
 
 
 class Aligned(Contract):

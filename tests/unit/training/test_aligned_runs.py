@@ -63,7 +63,7 @@ def test_an_aligned_run_leaves_a_model_as_every_run_does(world: World, tiny_base
     assert (told.method, told.pairs, told.heldout_pairs) == ("dpo", 24, 6)
     assert told.heldout_accuracy is not None and told.heldout_accuracy > 0.8 and result.last_loss < result.first_loss
     curve = [json.loads(line) for line in world.store.read(trained.files["curve.jsonl"].path).splitlines()]
-    assert curve[-1]["accuracy"] > 0.8 and curve[-1]["heldout_margin"] == told.heldout_margin
+    assert curve[-1]["metrics"]["accuracy"] > 0.8 and curve[-1]["metrics"]["heldout_margin"] == told.heldout_margin
     assert world.evaluate(work) == "done"
     measured = committed(world.store, EVALUATION.name, EVALUATION.key(work))
     assert measured is not None and EvaluationResult.model_validate(measured.result).sets, "measured on what is held out"

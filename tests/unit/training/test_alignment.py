@@ -86,8 +86,8 @@ def align(store: ObjectStore, tiny_base: Path, tmp_path: Path, pairs: list[Pair]
     return run
 
 
-def rewards(points: list[LossPoint]) -> list[tuple[float | None, ...]]:
-    return [(one.accuracy, one.margin, one.heldout_accuracy, one.heldout_margin) for one in points]
+def rewards(points: list[LossPoint]) -> list[dict[str, float]]:
+    return [one.metrics for one in points]
 
 
 def test_a_pair_stands_in_the_template_with_both_ends_learned(tiny_base: Path) -> None:
@@ -121,11 +121,11 @@ def test_pairs_that_cannot_be_learned_from_are_refused(pairs: list[Pair]) -> Non
 def test_preferred_answers_gain_over_rejected_ones_they_did_not_learn_from(align: Align, recipe: TrainingRecipe) -> None:
     points = align("a" * 64, recipe=recipe.model_copy(update={"epochs": 8.0, "evaluation_steps": 6}))
     assert points[0].loss == pytest.approx(math.log(2)), "policy and reference are the same at first"
-    assert (points[0].accuracy, points[0].margin) == (0, 0)
-    assert points[-1].loss < 0.6 and points[-1].margin is not None and points[-1].margin > 0.2
-    measured = [one.step for one in points if one.heldout_accuracy is not None]
+    assert points[0].metrics == {"accuracy": 0, "margin": 0}
+    assert points[-1].loss < 0.6 and points[-1].metrics["margin"] > 0.2
+    measured = [one.step for one in points if "heldout_accuracy" in one.metrics]
     assert measured == [6, 12, 16]
-    assert points[-1].heldout_accuracy is not None and points[-1].heldout_accuracy > 0.9
+    assert points[-1].metrics["heldout_accuracy"] > 0.9
 
 
 @pytest.mark.parametrize(("recipe", "from_parent"), [(RECIPE, True), (EXACT, False)])
@@ -154,7 +154,7 @@ def test_implied_rewards_are_log_ratios_to_the_model_it_started_from(
     if from_parent:
         align("p" * 64, recipe=EXACT, work="parent")
         weights = adapter(store, "p" * 64, tmp_path)
-    told = align("a" * 64, recipe=EXACT, begins_from=weights)[-1]
+    told = align("a" * 64, recipe=EXACT, begins_from=weights)[-1].metrics
     (tmp_path / "made").mkdir()
 
     def scores(name: str | None) -> list[tuple[float, float]]:
@@ -169,8 +169,8 @@ def test_implied_rewards_are_log_ratios_to_the_model_it_started_from(
 
     now, before = scores("a" * 64), scores("p" * 64 if from_parent else None)
     margins = [0.2 * ((a[0] - b[0]) - (a[1] - b[1])) for a, b in zip(now, before, strict=True)]
-    assert told.heldout_margin == pytest.approx(sum(margins) / len(margins), rel=1e-3, abs=1e-5)
-    assert told.heldout_accuracy == sum(one > 0 for one in margins) / len(margins)
+    assert told["heldout_margin"] == pytest.approx(sum(margins) / len(margins), rel=1e-3, abs=1e-5)
+    assert told["heldout_accuracy"] == sum(one > 0 for one in margins) / len(margins)
 
 
 def said(model: torch.nn.Module, prompt: tuple[int, ...], answer: tuple[int, ...]) -> float:

@@ -35,6 +35,10 @@ class ApiKey(Allowance):
     created_at: str
     revoked_at: str | None = None
 
+    @property
+    def limited(self) -> bool:
+        return self.requests_per_minute is not None or self.tokens_per_day is not None
+
 
 class Deed(Contract):
     """Something that a key changed: an entry of the audit log, `audit/<day>/<id>.json`."""

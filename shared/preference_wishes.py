@@ -1,6 +1,9 @@
 """What a wish for a run says of preferences, held against the set that it names, before any work is queued."""
 
+from collections.abc import Iterable
+
 from shared.catalog.protocol import Catalog
+from shared.contracts.learning import RunWish
 from shared.contracts.preferences import PreferenceSet
 from shared.contracts.recipes import TrainingRecipe
 from shared.errors import Conflict, NotFound
@@ -37,6 +40,12 @@ def require_whole(found: PreferenceSet) -> None:
             f"Preference set {found.name} is no longer whole: a document in it had to be forgotten. Build a set of what "
             "remains, and align with that."
         )
+
+
+def redacted(catalog: Catalog, runs: Iterable[RunWish]) -> bool:
+    """Whether one of these runs aligned with a set that a document was taken out of since."""
+    sets = (catalog.preference_set(one.preferences) for one in runs if one.preferences is not None)
+    return any(found is not None and found.redactions for found in sets)
 
 
 def _require_enough(found: PreferenceSet, recipe: TrainingRecipe) -> None:

@@ -50,7 +50,7 @@ def aligned(spec: TrainingSpec, rows: int, heldout: int, last: LossPoint) -> Ali
     """What the last step's measuring found; None for a run that aligns nothing."""
     if spec.recipe.alignment is None:
         return None
+    accuracy, margin = (last.metrics.get(name) for name in ("heldout_accuracy", "heldout_margin"))
     return Aligned(
-        method=spec.recipe.alignment.method, pairs=rows, heldout_pairs=heldout, heldout_accuracy=last.metrics.get("heldout_accuracy"),
-        heldout_margin=last.metrics.get("heldout_margin"),
-    )  # fmt: skip
+        method=spec.recipe.alignment.method, pairs=rows, heldout_pairs=heldout, heldout_accuracy=accuracy, heldout_margin=margin
+    )

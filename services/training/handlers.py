@@ -21,7 +21,7 @@ from services.training.spec import (
     Scored,
     TrainingSpec,
 )
-from services.training.stages.curve import pace
+from services.training.stages.curve import RECENT, pace
 from shared import layout
 from shared.ancestry import Read, datasets_of, read_dataset, read_run, runs_to
 from shared.bases import fetch_base, read_base
@@ -33,6 +33,7 @@ from shared.errors import NotFound
 from shared.ids import short
 from shared.objects import ObjectStore, Series
 from shared.stage import Handler, StageContext
+
 
 def handlers(store: ObjectStore, settings: TrainingSettings) -> dict[str, Handler]:
     """Stage name → handler."""

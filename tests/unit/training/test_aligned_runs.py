@@ -14,9 +14,13 @@ from shared.ids import run_job, short
 from shared.objects import ObjectStore, Series, create_contract
 from shared.pipeline import EVALUATION, TRAINING, training_key
 from shared.results import committed
+from tests.unit.training import test_handlers
 from tests.unit.training.test_alignment import preferences
-from tests.unit.training.test_handlers import RECIPE, World, world  # noqa: F401 - a fixture
+from tests.unit.training.test_handlers import RECIPE, World
 from tests.unit.training.world import publish_tiny
+
+world = test_handlers.world
+"""The fixture."""
 
 ALIGNED = RECIPE.model_copy(
     update={"alignment": Alignment(beta=0.2), "max_steps": 12, "batch_size": 4, "learning_rate": 3e-3, "checkpoint_steps": 4}
@@ -38,7 +42,7 @@ def put_preferences(store: ObjectStore, scratch: Path, redactions: tuple[str, ..
     return made
 
 
-def ask(world: World, base_digest: str) -> RunWork:  # noqa: F811
+def ask(world: World, base_digest: str) -> RunWork:
     key = training_key(world.dataset.key, ALIGNED, base_digest, preferences=SET)
     wish = RunWish(
         key=key, name="aligned", dataset=short(world.dataset.key), recipe=ALIGNED, base_digest=base_digest,
@@ -49,7 +53,7 @@ def ask(world: World, base_digest: str) -> RunWork:  # noqa: F811
     return world.queue_up(RunWork(job=run_job(short(key)), trace="t", run=key))
 
 
-def test_an_aligned_run_leaves_a_model_as_every_run_does(world: World, tiny_base: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_an_aligned_run_leaves_a_model_as_every_run_does(world: World, tiny_base: Path, tmp_path: Path) -> None:
     digest = publish_tiny(world.store, tiny_base)
     put_preferences(world.store, tmp_path)
     work = ask(world, digest)
@@ -67,7 +71,7 @@ def test_an_aligned_run_leaves_a_model_as_every_run_does(world: World, tiny_base
     assert world.evaluate(work) == "done"
     measured = committed(world.store, EVALUATION.name, EVALUATION.key(work))
     assert measured is not None and EvaluationResult.model_validate(measured.result).sets, "measured on what is held out"
-    progress = [event.data for event in world.catalog.events(work.job) if event.kind == "progress"]
+    progress = [event.data for event in world.catalog.events(work.job, 0) if event.kind == "progress"]
     assert any("margin" in one.get("fields", {}) for one in progress if one["stage"] == TRAINING.name)
 
 
@@ -76,7 +80,7 @@ def test_a_set_that_changed_since_is_not_aligned_with(
     world: World,
     tiny_base: Path,
     tmp_path: Path,
-    standing: str,  # noqa: F811
+    standing: str,
 ) -> None:
     digest = publish_tiny(world.store, tiny_base)
     if standing == "redacted":

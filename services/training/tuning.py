@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from services.training.adapters import machine, pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job, RowTable
 from services.training.adapters.ray_train import run_on_ray
-from services.training.answers import read_examples
+from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
+from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
-from services.training.spec import LIVE_CURVE, PLAN, Planned, TrainingSpec
+from services.training.spec import ADAPTER_WEIGHTS, LIVE_CURVE, PLAN, Planned, TrainingSpec
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
@@ -29,7 +31,7 @@ from services.training.stages.recipe import (
 )
 from services.training.stages.schedule import plan_steps
 from services.training.stages.scoring import draw
-from shared.contracts.learning import LossPoint, TrainingResult
+from shared.contracts.learning import Example, LossPoint, TrainingResult
 from shared.contracts.work import Rejected
 from shared.errors import Unavailable
 from shared.keys import digest
@@ -38,7 +40,6 @@ from shared.template import TEMPLATES
 from shared.tuning.architectures import packing_of
 from shared.tuning.checks import refuse_missing_targets, refuse_recipe
 
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _ADAPTER_CONFIG = "adapter_config.json"
 
 
@@ -51,6 +52,7 @@ class Prepared:
     packing: str
     precision: Precision
     tokenizer: Any
+    replayed: dict[str, int]
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -69,7 +71,7 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
         run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
     except Diverged as error:
         return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
-    return _publish(spec, settings, prepared.tokenizer)
+    return _publish(spec, settings, prepared)
 
 
 def prepare(spec: TrainingSpec) -> Prepared | Rejected:
@@ -103,12 +105,29 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
     encoded = [encode(one, spec.template, tokenizer, spec.recipe.loss) for one in examples]
     if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe):
         return refused
-    rows = rows_of(encoded, packing, spec.recipe.max_tokens)
+    replayed = _replayed(spec, examples, tokenizer)
+    if isinstance(replayed, Rejected):
+        return replayed
+    rows = rows_of([*encoded, *replayed.encoded], packing, spec.recipe.max_tokens)
     plan = plan_steps(spec.recipe, len(rows))
     if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
-    return Prepared(rows, heldout, packing, precision, tokenizer)
+    return Prepared(rows, heldout, packing, precision, tokenizer, dict(replayed.counts))
+
+
+def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:
+    """What is trained on beside the dataset's own examples, of the datasets that the adapter was trained on before."""
+    recipe = spec.recipe
+    if recipe.continual is None:
+        return Replayed()
+    try:
+        return replay(
+            spec.earlier, own, spec.heldout, recipe.continual, recipe.seed, recipe.max_tokens,
+            lambda one: encode(one, spec.template, tokenizer, recipe.loss),
+        )  # fmt: skip
+    except ValueError as error:
+        return unreadable(error)
 
 
 def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Rejected:
@@ -123,22 +142,23 @@ def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Reject
     return tuple(one for one in encoded if len(one.ids) <= spec.recipe.max_tokens)
 
 
-def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> TrainingResult:
+def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared) -> TrainingResult:
     """Leave the last checkpoint's adapter and curve in `out`: weights and configuration by name, and nothing else of it."""
+    tokenizer = prepared.tokenizer
     latest = Checkpoints(open_store(settings), spec.run).fetch_latest(spec.work / "last")
     if latest is None:
         raise Unavailable("training ended but no checkpoint of it can be read back from the object store")
     step, checkpoint = latest
     adapter = spec.out / "adapter"
     adapter.mkdir(parents=True)
-    shutil.copyfile(checkpoint / _ADAPTER_WEIGHTS, adapter / _ADAPTER_WEIGHTS)
+    shutil.copyfile(checkpoint / ADAPTER_WEIGHTS, adapter / ADAPTER_WEIGHTS)
     _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name)
     if spec.template in TEMPLATES:  # else the base's own, which its tokenizer has already
         tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
-    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter))
+    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
 
 
 def _write_config(source: Path, target: Path, base_name: str) -> None:
@@ -155,7 +175,7 @@ def _digest(directory: Path) -> str:
     return digest({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
 
 
-def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str) -> TrainingResult:
+def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str, replayed: dict[str, int]) -> TrainingResult:
     first, last = curve[0], curve[-1]
     return TrainingResult(
         steps=step, tokens=last.tokens, seconds=round(last.seconds, 3),
@@ -163,5 +183,5 @@ def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str
         trainable_parameters=facts.trainable_parameters, total_parameters=facts.total_parameters,
         precision=facts.precision, device=facts.device, attention=facts.attention,
         packing=facts.packing, peak_memory_bytes=facts.peak_memory_bytes,
-        adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step,
+        adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step, replayed=replayed,
     )  # fmt: skip

@@ -149,6 +149,7 @@ class TrainingResult(Contract):
     packing: str = ""
     adapter_digest: str
     resumed_from_step: int = 0
+    replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
 
 
 class Score(Contract):
@@ -219,6 +220,7 @@ class Model(Contract):
     adapter_key: str
     adapter_digest: str
     template: str
+    parent: str | None = Field(None, description="Id of the model that its run started from; none: the base.")
     evaluation: EvaluationResult
     created_at: str
 

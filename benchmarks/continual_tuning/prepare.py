@@ -17,14 +17,14 @@ from shared.contracts.documents import ChunkingParameters
 from shared.contracts.learning import DatasetParameters, Example
 from shared.contracts.work import Rejected
 from shared.objects import read_lines
-from shared.template import PromptTemplate, TEMPLATES
+from shared.template import TEMPLATES, PromptTemplate
 
 TEMPLATE = "alpaca"
 HELDOUT_SHARE = 0.3
 
 
 def prepare(collections: Sequence[tuple[str, Sequence[Path]]], base: Path, out: Path) -> None:
-    """Writes `collections.json`, and of each collection `<name>.train.jsonl` and `<name>.heldout.jsonl`: token ids and labels."""
+    """Writes `collections.json`, and of each collection `NAME.train.jsonl` and `NAME.heldout.jsonl`: token ids and labels."""
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = pretrained.load_tokenizer(base)
     told = []
@@ -40,7 +40,9 @@ def prepare(collections: Sequence[tuple[str, Sequence[Path]]], base: Path, out: 
                 (out / f"{name}.{side}.jsonl").write_text(text, encoding="utf-8")
                 counts[side] = len(rows)
         told.append({"name": name, "documents": len(pdfs), **counts})
-        print(f"{name}: {len(pdfs)} documents, {counts['train']} examples to train on, {counts['heldout']} held out", flush=True)
+        print(
+            f"{name}: {len(pdfs)} documents, {counts['train']} examples to train on, {counts['heldout']} held out", flush=True
+        )
     facts = {"collections": told, "eos": int(tokenizer.eos_token_id), "template": TEMPLATE}
     (out / "collections.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
 

@@ -109,7 +109,8 @@ class Sequence:
     def _losses(self) -> list[float]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
             return [
-                heldout_loss(self._model, drawn(one.reporting, self._budget.reported, 0), self._eos) for one in self._collections
+                heldout_loss(self._model, drawn(one.reporting, self._budget.reported, 0), self._eos)
+                for one in self._collections
             ]
 
     def _tuned(self, at: int, wish: Continual) -> str:
@@ -128,7 +129,7 @@ class Sequence:
             kept = {name: one.data.clone() for name, one in self._learning()}
         for name, one in self._learning():
             one.data = kept[name]
-        return choice.reason + (f"; {snapshot.error:.1%} lost by the cut" if snapshot.error else "")
+        return choice.reason + (f"; {snapshot.lost:.1%} lost by the cut" if snapshot.lost else "")
 
     def _trained(self, examples: list[Encoded], wish: Continual, held: Consolidation | None, new: list[Encoded]) -> Snapshots:
         budget = self._budget

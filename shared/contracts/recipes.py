@@ -49,8 +49,8 @@ class Continual(Contract):
     ema_decay: float = Field(0.95, gt=0, lt=1, description="What averaging: ema leaves of the mean at each step.")
     choose: ChoiceWish = Field(
         "evaluated",
-        description="The weights that the run ends with. evaluated: of the last checkpoint, the one with the lowest loss on the "
-        "new data and the average, that with the lowest loss on new and old held-out examples; or one of them by name.",
+        description="The weights that the run ends with. evaluated: of the last checkpoint, the one with the lowest loss on "
+        "the new data and the average, that with the lowest loss on new and old held-out examples; or one of them by name.",
     )
     choice_examples: int = Field(32, ge=1, description="Examples of each held-out set that choose. They are not reported on.")
 

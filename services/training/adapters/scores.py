@@ -42,8 +42,8 @@ def heldout_loss(model: Any, examples: Sequence[Encoded], pad_id: int) -> float:
 
 @contextmanager
 def resting(model: Any) -> Iterator[None]:
-    """A model in the midst of training without dropout. Not by model.eval(): bitsandbytes repacks a CPU's 4-bit weights for good when it sees that, and no
-    gradient passes through what it makes of them."""
+    """A model in the midst of training without dropout. Not by model.eval(): bitsandbytes repacks a CPU's 4-bit weights for
+    good when it sees that, and no gradient passes through what it makes of them."""
     dropouts = [module for module in model.modules() if isinstance(module, torch.nn.Dropout) and module.training]
     for module in dropouts:
         module.eval()

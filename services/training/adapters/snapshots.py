@@ -24,7 +24,7 @@ class Snapshot:
     name: CandidateName
     steps: tuple[int, ...]
     weights: Weights
-    error: float = 0.0
+    lost: float = 0.0
 
 
 def learned(model: Any, device: torch.device | None = None) -> dict[str, torch.Tensor]:
@@ -127,6 +127,6 @@ def decide(
     for one in candidates:
         with wearing(model, one.weights):
             losses = {name: heldout_loss(model, examples, pad_id) for name, examples in sets.items() if examples}
-        measured.append(Measured(one.name, one.steps, losses))
+        measured.append(Measured(one.name, one.steps, losses, one.lost))
     choice = choose(measured, new, wish.choose)
     return choice, next(one for one in candidates if one.name == choice.chosen)

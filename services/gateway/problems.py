@@ -22,6 +22,7 @@ STATUS = {
     "malformed-upload": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "sign-in-refused": 403,
     "not-found": 404,
     "already-exists": 409,
     "conflict": 409,
@@ -40,6 +41,7 @@ STATUS = {
     "unsupported": 501,
     "no-ocr-engine": 501,
     "unavailable": 503,
+    "provider-unavailable": 503,
 }
 
 OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/models")

@@ -183,6 +183,7 @@ def _training_progress(context: StageContext[RunWork], work: Path) -> Callable[[
             learning_rate=last.learning_rate, tokens=last.tokens, seconds=round(last.seconds, 1),
             tokens_per_second=round(rate.tokens_per_second, 1), memory_bytes=last.memory_bytes,
             eta_seconds=round(rate.seconds_per_step * (total - last.step), 1), **({"heldout_loss": held[-1]} if held else {}),
+            **last.metrics,
         )  # fmt: skip
 
     return tick

@@ -130,6 +130,7 @@ class LossPoint(Contract):
     seconds: float
     memory_bytes: int = Field(0, description="The most that the worker held so far.")
     heldout_loss: float | None = Field(None, description="Where the recipe asked for it at this step.")
+    metrics: dict[str, float] = Field({}, description="What else a method of alignment measures: reward, kl, …")
 
 
 class TrainingResult(Contract):

@@ -25,6 +25,8 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 RunId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of the run.")]
 
 BATCH = 500
+NO_METRICS = {*LossPoint.model_fields, "phase", "tokens_per_second", "eta_seconds"}
+"""What a run in progress tells of itself; every other figure is one of its method's metrics."""
 
 
 class RunRequest(Contract):
@@ -89,6 +91,7 @@ def _told(parts: Parts, job: str) -> Iterator[LossPoint]:
         try:
             fields = event.data.get("fields", {})
             told = {name: fields[name] for name in LossPoint.model_fields if name in fields}
+            told["metrics"] = {name: value for name, value in fields.items() if name not in NO_METRICS}
             point = LossPoint.model_validate_json(json.dumps(told))
         except ValidationError:
             continue

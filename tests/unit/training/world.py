@@ -100,10 +100,10 @@ def write_lines(path: Path, rows: Sequence[Contract]) -> Path:
     return path
 
 
-def publish_tiny(store: ObjectStore, directory: Path) -> str:
+def publish_tiny(store: ObjectStore, directory: Path, name: str = NAME) -> str:
     """Publish the tiny base; returns its digest."""
     manifest = publish_base(
-        store, directory, name=NAME, source="test", licence="none", architecture="LlamaForCausalLM", eos_token=END
+        store, directory, name=name, source="test", licence="none", architecture="LlamaForCausalLM", eos_token=END
     )
     return manifest.digest
 

@@ -97,3 +97,14 @@ def refuse_examples(examples: Sequence[Encoded], ids: Sequence[str], recipe: Tra
             f"{name}, has {longest} tokens). Raise max_tokens, or build the dataset with a smaller max_example_tokens.",
         )
     return None
+
+
+def refuse_choice(choosing: int) -> Rejected | None:
+    """A checkpoint that is to be chosen by held-out examples, and none that could choose: one alone reports."""
+    if choosing:
+        return None
+    return Rejected(
+        reason="nothing-to-choose-by",
+        detail="The dataset holds out fewer than two examples that fit max_tokens, so that they can not both choose a "
+        "checkpoint and measure it. Raise heldout_share, or set the recipe's continual.choose to last.",
+    )

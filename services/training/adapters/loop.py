@@ -14,6 +14,7 @@ from transformers import PrinterCallback
 from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import CURVE, Job, RowTable
+from services.training.adapters.keeping import Keeper
 from services.training.adapters.preferences import (
     AlignmentTrainer,
     HeldOutPairs,
@@ -61,14 +62,17 @@ def train(
         checkpoints, curve, facts_of(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id),
         _figures(model, job, tokenizer.eos_token_id, plan.total),
     )  # fmt: skip
+    keeper = Keeper.of(job, plan.total, tokenizer.eos_token_id, checkpoint)
     trainer = _trainer(job, model, tokenizer, plan, directory)(
-        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[recorder]
+        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[*([keeper] if keeper else []), recorder]
     )
     models.keep_adapter_in_fp32(trainer.model)
     if begins_from is not None:
         models.take_up(trainer.model, begins_from)
     if job.recipe.alignment is not None:
         hold_reference(trainer.model, begins_from_parent=begins_from is not None)
+    if keeper is not None:
+        trainer.pull = keeper.pull
     trainer.remove_callback(PrinterCallback)
     # Autocast casts what an adapter needs; PEFT's own cast would keep a second copy, in fp32, of every layer's input.
     with disable_input_dtype_casting(trainer.model, active=job.precision != "fp32"):

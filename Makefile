@@ -65,6 +65,9 @@ bench-kills: setup  ## Ten times kill -9 of the Ray worker, the driver and the C
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
+bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (about ten minutes on one core)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
+
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
 
@@ -101,4 +104,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-kills bench-attention bench-serving clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-kills bench-attention bench-serving clean bench-ppo

@@ -10,12 +10,13 @@ from typing import Any
 
 from services.training.adapters import machine, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Diverged, Facts, Job, RowTable
+from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Diverged, Facts, Job, RowTable, Unscorable
 from services.training.adapters.ray_train import run_on_ray
 from services.training.adapters.states import rank_of
 from services.training.aligning import aligned, pair_up
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
+from services.training.reinforcing import refuse_precision, refuse_prompts, reinforced
 from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
 from services.training.spec import ADAPTER_WEIGHTS, LIVE_CURVE, PLAN, Planned, TrainingSpec
@@ -39,6 +40,7 @@ from services.training.stages.schedule import plan_steps
 from services.training.stages.scoring import draw
 from shared.contracts.checkpoints import CheckpointChoice
 from shared.contracts.learning import Example, LossPoint, TrainingResult
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
 from shared.errors import Unavailable
 from shared.keys import digest
@@ -79,6 +81,8 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     try:
         begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
         run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
+    except Unscorable as error:
+        return Rejected(reason="unscorable", detail=str(error))
     except Diverged as error:
         return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
     return _publish(spec, settings, prepared)
@@ -92,7 +96,7 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
-    precision = choose_precision(spec.recipe, machine.capabilities())
+    precision = _precision(spec.recipe)
     if isinstance(precision, Rejected):
         return precision
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
@@ -100,6 +104,11 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     if spec.recipe.alignment is not None:
         return _paired(spec, tokenizer, precision)
     return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
+
+
+def _precision(recipe: TrainingRecipe) -> Precision | Rejected:
+    found = choose_precision(recipe, machine.capabilities())
+    return found if isinstance(found, Rejected) else refuse_precision(recipe, found) or found
 
 
 def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
@@ -119,7 +128,7 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
     if isinstance(examples, Rejected) or isinstance(heldout, Rejected):
         return examples if isinstance(examples, Rejected) else heldout  # type: ignore[return-value]
     encoded = [encode(one, spec.template, tokenizer, spec.recipe.loss) for one in examples]
-    if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe):
+    if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe) or refuse_prompts(encoded, spec.recipe):
         return refused
     replayed = _replayed(spec, examples, tokenizer)
     if isinstance(replayed, Rejected):
@@ -215,7 +224,9 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     curve = read_curve(spec.out / CURVE)
     made = _result(step, curve, facts, _digest(adapter), prepared.replayed)
     told = aligned(spec, len(prepared.rows), len(prepared.heldout_pairs), curve[-1])
-    return made.model_copy(update={"alignment": told, "choice": _choice(checkpoint)})
+    return made.model_copy(
+        update={"alignment": told, "ppo": reinforced(curve) if spec.recipe.ppo else None, "choice": _choice(checkpoint)}
+    )
 
 
 def _choice(checkpoint: Path) -> CheckpointChoice | None:

@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
 from shared.contracts.checkpoints import ChoiceWish
+from shared.contracts.ppo import PPO
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 Packing = Literal["none", "batch", "full"]
@@ -81,7 +82,7 @@ class Alignment(Contract):
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
 
-    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment"})
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -171,6 +172,12 @@ class TrainingRecipe(Contract):
         "learn from the dataset's examples.",
     )
 
+    ppo: PPO | None = Field(
+        None,
+        description="Learn from rewards: the model answers the dataset's prompts, and rules score its answers. A step asks "
+        "batch_size * gradient_accumulation prompts. Left out: learn from the dataset's examples.",
+    )
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         """Refuse what contradicts itself, before anything is known of base or machine."""
@@ -180,6 +187,8 @@ class TrainingRecipe(Contract):
             raise ValueError("flash_attention_2 computes in bf16 or fp16 alone: set precision to auto, or attention to sdpa")
         if self.alignment is not None:
             self._alignable()
+        if self.ppo is not None:
+            self._reinforceable()
         return self
 
     def _alignable(self) -> None:
@@ -192,3 +201,18 @@ class TrainingRecipe(Contract):
             raise ValueError(
                 "alignment keeps to its reference by beta and replays nothing: leave out either continual or alignment"
             )
+
+    def _reinforceable(self) -> None:
+        """Raises ValueError for what has no meaning where answers are sampled and rewarded."""
+        if self.alignment is not None or self.continual is not None:
+            raise ValueError("ppo learns from rewards alone: leave out alignment and continual")
+        if self.packing not in ("auto", "none"):
+            raise ValueError("sampled answers are not packed: set packing to auto or none, or leave ppo out")
+        if self.loss != "response":
+            raise ValueError("ppo learns of answers, not of prompts: set loss to response, or leave ppo out")
+        if self.lora_dropout:
+            raise ValueError("ppo compares a model with itself, which dropout changes: set lora_dropout to 0, or leave ppo out")
+        if self.workers > 1:
+            raise ValueError("ppo runs on one worker: set workers to 1, or leave ppo out")
+        if self.precision == "fp16":
+            raise ValueError("ppo computes in bf16 or fp32: set precision to auto or one of these, or leave ppo out")

@@ -15,7 +15,7 @@ from ray.train.backend import Backend
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from services.training.adapters.jobs import Diverged, Job, PointFile, RowTable
+from services.training.adapters.jobs import Diverged, Job, PointFile, RowTable, Unscorable
 from shared.contracts.learning import LossPoint
 
 _OBJECT_STORE_BYTES = 128 << 20
@@ -31,7 +31,7 @@ class OneWorker(ray.train.torch.TorchConfig):  # type: ignore[misc]
 
 def run_on_ray(job: Job, table: RowTable, live_curve: Path, use_gpu: bool, begins_from: bytes | None = None) -> None:
     """Train the job on `job.recipe.workers` workers, from the adapter in `begins_from` (safetensors) or a fresh one. Raises
-    Diverged, or Ray's TrainingFailedError."""
+    Diverged, Unscorable, or Ray's TrainingFailedError."""
     with _ray(job, table, begins_from):
         points = _beside_driver(PointFile, str(live_curve))
         trainer = ray.train.torch.TorchTrainer(
@@ -71,8 +71,9 @@ def _beside_driver(actor: type[Any], *arguments: Any) -> Any:
 
 def _raise_divergence(error: TrainingFailedError) -> None:
     for failure in error.worker_failures.values():
-        if isinstance(failure, Diverged) or Diverged.__name__ in str(failure):
-            raise Diverged(str(failure)) from error
+        for kind in (Diverged, Unscorable):
+            if isinstance(failure, kind) or kind.__name__ in str(failure):
+                raise kind(str(failure)) from error
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Drill:
         services = ("gateway", "extraction", "cleaning", "training", *(("serving",) if serving else ()))
         self.topology = Topology(self._root, services, given={"LECTERN_BACKUP_S3_ENDPOINT": elsewhere})
         self._elsewhere = elsewhere
-        files = [*sorted((world.ROOT / "examples" / "pdf").glob("*.pdf"))]
+        files = sorted(given.pdfs.glob("*.pdf"))
         files += shelf(self._root / "pdf", max(0, given.documents - len(files)))
         recipe = {"max_steps": given.steps, "checkpoint_steps": 2, "batch_size": 2, "gradient_accumulation": 1}
         self._wanted = Wanted(files[: given.documents], given.base, recipe, serving)
@@ -63,7 +63,7 @@ class Drill:
         self._carried: dict[str, Carried] = {}
 
     def run(self) -> None:
-        self._tell("up", {"seconds": round(self.topology.up(), 1)})
+        self._tell("up", {"seconds": round(self.topology.up(self._seed), 1)})
         if self._given.base == SMALL:
             publish_small(self._store(), self._root / "small")
         began = time.monotonic()
@@ -120,6 +120,15 @@ class Drill:
         self._tell("same", {"parts": list(self._carried), "different": different})
         return 1 if different else 0
 
+    def _seed(self) -> None:
+        """Bases that another Lectern published, put where `publish-base` finds them made."""
+        if self._given.bases is None:
+            return
+        self.topology.one("migrate").run()
+        store = self._store()
+        for file in sorted(path for path in self._given.bases.rglob("*") if path.is_file()):
+            store.upload(f"bases/{file.relative_to(self._given.bases)}", file)
+
     def _begin_again(self) -> None:
         self.topology.one("migrate").run()
         put_back(self._store(), self._kept("beginning"))
@@ -158,7 +167,11 @@ class Drill:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path("/var/tmp/lectern-drill"), help="for logs, volumes and results")
+    parser.add_argument(
+        "--pdfs", type=Path, default=world.ROOT / "examples" / "pdf", help="documents of two pages are added to these"
+    )
     parser.add_argument("--documents", type=int, default=20)
+    parser.add_argument("--bases", type=Path, help="the bases/ of another store, so that they are not made again")
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--base", choices=(BUNDLED, SMALL), default=BUNDLED, help="small-random: quick steps, and no sense")
     parser.add_argument("--no-serving", dest="serving", action="store_false", help="leave vLLM out")

@@ -59,6 +59,12 @@ bench-training: setup  ## What each technique of training does to memory and spe
 bench-stopping: setup  ## Whether a tuned model learns to stop, and does not where EOS is taken from its data
 	@$(BIN)/python -m benchmarks.stopping
 
+bench-kills: setup  ## Ten times kill -9 of the Ray worker, the driver and the Celery worker: the curve is the undisturbed one
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kills
+
+bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
+	@$(BIN)/python -m benchmarks.serving
+
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
 
@@ -95,4 +101,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-attention clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-kills bench-attention bench-serving clean

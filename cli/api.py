@@ -81,6 +81,13 @@ class Api:
         )
         return answer
 
+    def send(self, path: str, file: Path, media_type: str, **query: Any) -> Json:
+        """Send a file as the body of a request, streaming. Raises Refused, Failure, and OSError where it cannot be read."""
+        headers = {"Content-Type": media_type, "Content-Length": str(file.stat().st_size)}
+        blocks = _blocks(file, lambda sent: None)
+        answer: Json = self._ask("POST", path, params=_given(query), content=blocks, headers=headers, timeout=UPLOAD_TIMEOUT)
+        return answer
+
     def download(self, path: str, write: Callable[[bytes], Any], **query: Any) -> int:
         """Stream what lies at a path into `write`; returns the bytes."""
         total = 0

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    backups,
     chat,
     classifiers,
     cleaner,
@@ -21,12 +22,14 @@ from cli.commands import (
     launch,
     ledger,
     models,
+    preferences,
     recipes,
     review,
     runs,
     stages,
     trace,
     upload,
+    workers,
 )
 from cli.outcome import MEANING
 
@@ -70,6 +73,7 @@ for group in (
     upload,
     documents,
     feedback,
+    preferences,
     ledger,
     trace,
     forgetting,
@@ -85,6 +89,8 @@ for group in (
     chat,
     cleaner,
     jobs,
+    backups,
+    workers,
     keys,
     stages,
 ):

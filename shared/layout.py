@@ -74,6 +74,20 @@ def feedback(feedback: str) -> str:
     return f"feedback/{feedback}"
 
 
+def preference_set(preferences: str) -> str:
+    """A set of preferences as it stands."""
+    return f"preferences/{preferences}"
+
+
+def preference_file(preferences: str, attempt: str, file: str) -> str:
+    return f"preference-pairs/{preferences}/{attempt}/{file}"
+
+
+def preference_versions(name: str) -> str:
+    """The series of the preference sets of a name: its numbers are their versions."""
+    return f"preference-versions/{name}"
+
+
 def entry(series: str, sequence: int) -> str:
     """An entry of a series."""
     return f"{series}/{sequence:08d}.json"
@@ -131,6 +145,11 @@ def tagger_file(name: str, digest: str, file: str) -> str:
 
 def api_key(key: str) -> str:
     return f"keys/{key}"
+
+
+def person(person: str) -> str:
+    """Who signs in at a provider: the digest of the issuer and their name there."""
+    return f"people/{person}"
 
 
 def forgotten(document: str) -> str:

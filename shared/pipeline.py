@@ -30,6 +30,7 @@ from shared.contracts.learning import (
     DatasetResult,
     EvaluationResult,
     Model,
+    Parent,
     TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
@@ -90,8 +91,10 @@ def classifier_key(
     return stage_key("classifier", CLASSIFIER.version, parameters, [previous or "", f"{population}", *sources])
 
 
-def training_key(dataset: str, recipe: TrainingRecipe, base_digest: str) -> str:
-    return stage_key("training", TRAINING.version, recipe, [dataset, base_digest])
+def training_key(dataset: str, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None) -> str:
+    """A run that starts from a tuned model is another one for each run that model came from, and for its weights."""
+    begins_from = [parent.run, parent.adapter_digest] if parent else []
+    return stage_key("training", TRAINING.version, recipe, [dataset, base_digest, *begins_from])
 
 
 def evaluation_key(work: RunWork) -> str:

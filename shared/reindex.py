@@ -12,6 +12,7 @@ from shared.contracts.feedback import Feedback
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import Model
 from shared.contracts.line_labels import LineWord
+from shared.contracts.preferences import PreferenceSet
 from shared.contracts.retention import Promotion
 from shared.contracts.review import Label
 from shared.indexing import (
@@ -84,7 +85,8 @@ def index_keys(store: ObjectStore, catalog: Catalog) -> int:
 
 
 def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
-    """What people said: of texts, of lines, and of answers, where the latest word alone counts."""
+    """What people said: of texts, of lines, and of answers, where the latest word alone counts; and the
+    preferences made of it."""
     labels = [
         _index_series(store, layout.labels(document), Label, catalog.put_labels)
         for document in _names(store, "labels", ENTRY)
@@ -94,7 +96,8 @@ def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:
         for document in _names(store, "line-labels", ENTRY)
     ]
     answers = _index_latest(store, "feedback", layout.feedback, Feedback, catalog.put_feedback)
-    return {"labels": sum(labels), "line labels": sum(lines), "feedback": answers}
+    sets = _index_latest(store, "preferences", layout.preference_set, PreferenceSet, catalog.put_preferences)
+    return {"labels": sum(labels), "line labels": sum(lines), "feedback": answers, "preference sets": sets}
 
 
 def _index_series(store: ObjectStore, prefix: str, contract: type[C], put: Callable[[Sequence[tuple[int, C]]], None]) -> int:

@@ -38,6 +38,7 @@ class SharedSettings(StoreSettings):
     log_json: bool = True
 
     visibility_timeout_seconds: int = Field(60, description="A message whose worker died comes back after this.")
+    heartbeat_seconds: float = Field(5.0, gt=0, description="Time between two signs of life of each process.")
     lease_seconds: int = Field(30, description="A lease not renewed for this long is free.")
     max_attempts: int = Field(5, description="After so many failed attempts the work is a dead letter.")
     retry_base_seconds: float = Field(2.0, description="First back-off; doubles with each attempt.")

@@ -107,6 +107,7 @@ def _show_receipt(session: Session, receipt: dict[str, Any], verb: str) -> None:
         ("collections", ", ".join(uses["collections"])), (f"{verb} (objects)", removed),
     ]))  # fmt: skip
     rows = [("dataset", one["dataset"], one["name"], _held(one)) for one in uses["datasets"]]
+    rows += [("preferences", one["set"], one["name"], _paired(one)) for one in uses.get("preferences", ())]
     rows += [
         ("run", one["run"], one["name"], _saw(one) + ("" if one["finished"] else "; not finished")) for one in uses["runs"]
     ]
@@ -116,6 +117,11 @@ def _show_receipt(session: Session, receipt: dict[str, Any], verb: str) -> None:
     rows += [("classifier", one, "", "learned from its labels; not changed") for one in uses["classifiers"]]
     if rows:
         session.console.print(table(["saw it", "id", "name", "how*"], rows))
+    if unknown := uses.get("untraced_preferences"):
+        session.say(
+            f"The pairs of {count(len(unknown), 'preference set')} do not all tell their documents, and may hold text of this "
+            f"one: {', '.join(unknown)}."
+        )
     if any(one["trained"] for one in uses["models"]):
         session.say(
             "These models were tuned on the document and were not retrained: they may still say what it said. "
@@ -126,6 +132,10 @@ def _show_receipt(session: Session, receipt: dict[str, Any], verb: str) -> None:
 def _held(dataset: dict[str, Any]) -> str:
     told = f"{count(dataset['train'], 'training example')}, {dataset['heldout']} held out"
     return told if dataset["inputs"] else f"{told}, by replay"
+
+
+def _paired(preferences: dict[str, Any]) -> str:
+    return f"{count(preferences['train'], 'training pair')}, {preferences['heldout']} held out"
 
 
 def _saw(one: dict[str, Any]) -> str:

@@ -5,6 +5,8 @@ import uvicorn
 from services.gateway.app import create_app
 from services.gateway.parts import open_parts
 from services.gateway.settings import GatewaySettings
+from shared.presence import Presence, no_gpus
+from shared.queue import open_redis
 from shared.telemetry import configure_logs, log
 
 
@@ -13,11 +15,13 @@ def main() -> None:
     configure_logs(settings.log_level, settings.log_json)
     app = create_app(open_parts(settings))
     log().info("gateway.start", host=settings.host, port=settings.port)
-    # Requests are logged by the application: uvicorn's own line holds query strings, and those hold users' text.
-    uvicorn.run(
-        app, host=settings.host, port=settings.port, access_log=False, server_header=False, log_config=None,
-        timeout_graceful_shutdown=10,
-    )  # fmt: skip
+    presence = Presence(open_redis(settings), "gateway", settings.heartbeat_seconds, look=no_gpus)
+    with presence.shown():
+        # Requests are logged by the application: uvicorn's own line holds query strings, and those hold users' text.
+        uvicorn.run(
+            app, host=settings.host, port=settings.port, access_log=False, server_header=False, log_config=None,
+            timeout_graceful_shutdown=10,
+        )  # fmt: skip
     log().info("gateway.stop")
 
 

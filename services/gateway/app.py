@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from threading import Event, Thread
 
 from anyio import to_thread
@@ -19,6 +18,7 @@ from services.gateway.infill import Tokenizers
 from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
 from services.gateway.line_labels import LineOrders
+from services.gateway.metering import Tally, write_for_ever
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
 from services.gateway.routes import (
@@ -38,10 +38,12 @@ from services.gateway.routes import (
     models,
     openai,
     operations,
+    preferences,
     provenance,
     recipes,
     review,
     runs,
+    workers,
 )
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
@@ -49,6 +51,7 @@ from services.gateway.web.pictures import Pictures
 from shared.recovery import Recovery, sweep_for_ever
 from shared.retraining import Retraining
 from shared.reviews import Reviews
+from shared.version import version_here
 
 ROUTES = (
     collections,
@@ -58,6 +61,7 @@ ROUTES = (
     review,
     line_labels,
     feedback,
+    preferences,
     classifiers,
     datasets,
     recipes,
@@ -70,6 +74,7 @@ ROUTES = (
     keys,
     provenance,
     forgetting,
+    workers,
     operations,
 )
 
@@ -77,13 +82,14 @@ ROUTES = (
 def create_app(parts: Parts) -> FastAPI:
     """The gateway over its parts. They are opened by the caller; the engines' client is closed when the application ends."""
     app = FastAPI(
-        title="Lectern", version=_version(), docs_url=None, redoc_url=None, openapi_url="/openapi.json",
+        title="Lectern", version=version_here(), docs_url=None, redoc_url=None, openapi_url="/openapi.json",
         lifespan=_lifespan, generate_unique_id_function=_operation_id, redirect_slashes=False,
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
     app.state.editors = Editors()
+    app.state.tally = Tally(parts.catalog)
     app.state.tokenizers = Tokenizers(parts.store, parts.settings.leaves_kept)
     app.state.line_orders = LineOrders(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
@@ -110,6 +116,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     threads = [
         _thread("recovery-sweep", sweep_for_ever, recovery, settings.recovery_seconds, stopped),
         _thread("retraining-sweep", sweep_for_ever, retraining, settings.review_seconds, stopped),
+        _thread("tally", write_for_ever, app.state.tally, stopped),
         _thread("chores", do_chores, chores(parts), settings.recovery_seconds, parts.woken, stopped),
     ]
     for thread in threads:
@@ -130,10 +137,3 @@ def _thread(name: str, work: Callable[..., None], *given: object) -> Thread:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _version() -> str:
-    try:
-        return version("lectern")
-    except PackageNotFoundError:
-        return "0"

@@ -39,4 +39,5 @@ class BodyLimit:
 
 def _is_upload(scope: Scope) -> bool:
     path: str = scope["path"]
-    return scope["method"] == "POST" and path.startswith("/v1/collections/") and path.endswith("/documents")
+    documents = path.startswith("/v1/collections/") and path.endswith("/documents")
+    return scope["method"] == "POST" and (documents or path == "/v1/preferences/upload")

@@ -8,11 +8,13 @@ import httpx
 from fastapi import Depends, Request
 
 from services.gateway.evidence import EvidenceShelf
+from services.gateway.oidc.single_sign_on import SingleSignOn, open_single_sign_on
 from services.gateway.settings import GatewaySettings
 from shared.catalog.database import open_database
 from shared.catalog.protocol import Catalog
 from shared.catalog.sql import SqlCatalog
 from shared.objects import ObjectStore, open_store
+from shared.presence import RedisWorkforce, Workforce
 from shared.queue import CeleryQueue, Leases, Queue, RedisLeases, celery_app, open_redis
 from shared.records import Records
 
@@ -28,6 +30,8 @@ class Parts:
     leases: Leases
     engines: httpx.AsyncClient
     evidence: EvidenceShelf
+    workforce: Workforce
+    single_sign_on: SingleSignOn | None = None
     woken: Event = field(default_factory=Event)
     """Set where a chore was asked for, so that it is not left lying until the next sweep."""
 
@@ -47,6 +51,8 @@ def open_parts(settings: GatewaySettings) -> Parts:
         leases=RedisLeases(redis, settings.lease_seconds),
         engines=engine_client(settings),
         evidence=EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes),
+        workforce=RedisWorkforce(redis),
+        single_sign_on=open_single_sign_on(settings),
     )
 
 

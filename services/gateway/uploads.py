@@ -104,7 +104,7 @@ async def _sources(request: Request, filename: str | None, max_bytes: int) -> As
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > max_bytes:
         raise _too_large(max_bytes)
-    body = _capped(request.stream(), max_bytes)
+    body = capped(request.stream(), max_bytes)
     content_type = request.headers.get("content-type", "")
     if is_form(content_type):
         async for part in file_parts(body, content_type):
@@ -117,7 +117,8 @@ def is_form(content_type: str) -> bool:
     return content_type.split(";", 1)[0].strip().lower() == "multipart/form-data"
 
 
-async def _capped(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
+async def capped(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
+    """The blocks of a body. Raises TooLarge as soon as there are more bytes than may be."""
     taken = 0
     async for block in body:
         taken += len(block)

@@ -17,6 +17,8 @@ from shared.catalog.database import open_database
 from shared.catalog.sql import SqlCatalog
 from shared.errors import Conflict
 from shared.objects import open_store
+from shared.presence import Presence
+from shared.queue import open_redis
 from shared.telemetry import configure_logs, log
 
 
@@ -28,8 +30,10 @@ def serve(settings: ServingSettings, stop: Event) -> None:
         bases = BaseCache(store, settings.cache_dir)
         engines = VllmEngines(settings, bases.fetch, engine_environment())
         controller = Controller(SqlCatalog(database), engines, bases, AdapterCache(store, settings.cache_dir))
+        presence = Presence(open_redis(settings), "serving", settings.heartbeat_seconds)
         try:
-            controller.run(stop, settings.reconcile_seconds)
+            with presence.shown():
+                controller.run(stop, settings.reconcile_seconds)
         finally:
             engines.stop_all()
             database.dispose()

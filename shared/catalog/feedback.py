@@ -1,15 +1,17 @@
-"""What people said of answers in SQL: the latest word of each."""
+"""What people said of answers in SQL, the latest word of each; and the sets of preferences made of it."""
 
 from sqlalchemy import select
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import FeedbackRow
+from shared.catalog.tables import FeedbackRow, PreferenceSetRow
 from shared.catalog.transactions import Transactions, page
 from shared.contracts.feedback import Feedback
+from shared.contracts.preferences import PreferenceSet
+from shared.ids import short
 
 
 class FeedbackRows(Transactions):
-    """Words on answers."""
+    """Words on answers, and preferences."""
 
     def put_feedback(self, feedback: Feedback) -> None:
         with self._write() as session:
@@ -22,3 +24,18 @@ class FeedbackRows(Transactions):
             wanted = wanted.where(FeedbackRow.model == model)
         with self._read() as session:
             return [Feedback.model_validate(row.feedback) for row in session.scalars(wanted)]
+
+    def put_preferences(self, preferences: PreferenceSet) -> None:
+        with self._write() as session:
+            told, at = preferences.model_dump(mode="json"), preferences.created_at
+            self._upsert(session, PreferenceSetRow, id=short(preferences.key), preferences=told, created_at=at)
+
+    def preference_set(self, preferences: str) -> PreferenceSet | None:
+        with self._read() as session:
+            row = session.get(PreferenceSetRow, preferences)
+            return PreferenceSet.model_validate(row.preferences) if row else None
+
+    def preference_sets(self, part: Slice) -> list[PreferenceSet]:
+        wanted = page(select(PreferenceSetRow), PreferenceSetRow.created_at, PreferenceSetRow.id, part)
+        with self._read() as session:
+            return [PreferenceSet.model_validate(row.preferences) for row in session.scalars(wanted)]

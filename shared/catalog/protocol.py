@@ -12,6 +12,7 @@ from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey, Deed, KeyUse
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.line_labels import LineWord
+from shared.contracts.preferences import PreferenceSet
 from shared.contracts.retention import Promotion
 from shared.contracts.review import ClassifierWish, Label, Lane
 from shared.contracts.views import (
@@ -260,6 +261,11 @@ class Catalog(Protocol):
     def all_feedback(self, part: Slice, model: str | None = None) -> list[Feedback]:
         """Latest words on answers, newest first. Positions are `(at, id)`."""
 
+    def put_preferences(self, preferences: PreferenceSet) -> None: ...
+    def preference_set(self, preferences: str) -> PreferenceSet | None: ...
+    def preference_sets(self, part: Slice) -> list[PreferenceSet]:
+        """Newest first. Positions are `(created_at, id)`."""
+
     def put_classifier(self, wish: ClassifierWish) -> None: ...
     def judge_classifier(self, classifier: str, adopted: bool) -> None: ...
     def classifier(self, classifier: str) -> ClassifierView | None: ...
@@ -288,7 +294,7 @@ class Catalog(Protocol):
     def admit(self, key: ApiKey, at: datetime) -> None:
         """Count a request to a model. Raises LimitReached where the key has asked for all it may, which counts nothing."""
 
-    def count_tokens(self, key: str, at: datetime, tokens: int) -> None: ...
+    def count_use(self, key: str, day: str, use: KeyUse) -> None: ...
     def uses(self, at: datetime) -> dict[str, KeyUse]:
         """What each key has asked on the day of a time, by key; nothing of those that asked nothing."""
 

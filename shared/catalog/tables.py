@@ -240,6 +240,15 @@ class FeedbackRow(Base):
     at: Mapped[str] = mapped_column(index=True)
 
 
+class PreferenceSetRow(Base):
+    """Pairs of answers as they stood at one moment."""
+
+    __tablename__ = "preference_sets"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    preferences: Mapped[dict[str, Any]]
+    created_at: Mapped[str] = mapped_column(index=True)
+
+
 class ClassifierRow(Base):
     """A version of the garbage classifier. `adopted` is null until it is known."""
 

@@ -34,5 +34,7 @@ class Preference(Contract):
     chosen: str
     rejected: str
     mode: Literal["chat", "completion"]
-    source: Literal["correction", "ratings"]
-    reviewer: str
+    source: Literal["correction", "ratings", "file"]
+    reviewer: str = Field("", description="Who said so; empty where a file does not tell.")
+    feedback: tuple[str, ...] = Field((), description="Ids of the feedback that it follows from.")
+    evidence: tuple[str, ...] = Field((), description="Documents whose text it may hold: it is forgotten with any of them.")

@@ -27,14 +27,25 @@ class DatasetTrace(Contract):
     inputs: bool = Field(True, description="False: the examples came in by replay from another dataset.")
 
 
+class PreferenceTrace(Contract):
+    """A preference set with pairs that may hold text of the document, by what they say they show."""
+
+    set: str
+    name: str
+    train: int = 0
+    heldout: int = 0
+
+
 class RunTrace(Contract):
-    """A run on such a dataset. `trained`: its training set held the document; else only its held-out set did."""
+    """A run on such a dataset, or one that started from a model of such a run. `trained`: its training set held the
+    document, or its parent's did; else only a held-out set did."""
 
     run: str
     name: str
     dataset: str
     trained: bool
     finished: bool
+    parent: str | None = Field(None, description="The model that it started from, where that one saw the document.")
 
 
 class ModelTrace(Contract):
@@ -68,6 +79,10 @@ class Uses(Contract):
     collections: tuple[str, ...] = ()
     filenames: tuple[str, ...] = ()
     datasets: tuple[DatasetTrace, ...] = ()
+    preferences: tuple[PreferenceTrace, ...] = ()
+    untraced_preferences: tuple[str, ...] = Field(
+        (), description="Preference sets with pairs that do not tell their documents: whether they hold its text is not known."
+    )
     runs: tuple[RunTrace, ...] = ()
     models: tuple[ModelTrace, ...] = ()
     exports: tuple[ExportTrace, ...] = ()
@@ -87,7 +102,7 @@ class Receipt(Contract):
     state: Literal["begun", "done"]
     uses: Uses
     removed: dict[str, int] = Field(default_factory=dict, description="Objects removed, by what they were.")
-    redacted: dict[str, int] = Field(default_factory=dict, description="Lines taken out of a dataset's files, by dataset.")
+    redacted: dict[str, int] = Field(default_factory=dict, description="Lines taken out, by dataset or preference set.")
     why: str = ""
     by: str = ""
     asked_at: str

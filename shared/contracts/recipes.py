@@ -1,10 +1,11 @@
 """The recipe of a run: how a base model is tuned, in one file that a person writes and a program checks."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
+from shared.contracts.checkpoints import ChoiceWish
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 Packing = Literal["none", "batch", "full"]
@@ -12,8 +13,58 @@ Attention = Literal["eager", "sdpa", "flash_attention_2", "lectern_triton"]
 Optimizer = Literal["adamw_8bit", "paged_adamw_8bit", "adamw_torch", "lion_8bit", "adafactor", "sgd"]
 
 
+class Continual(Contract):
+    """How a run that starts from a tuned model keeps what that model knows."""
+
+    replay_share: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="Share of the training examples that are drawn from the datasets which the model and those before it "
+        "were trained on, as far as there are so many. 0: none.",
+    )
+    replay: Literal["reservoir", "quality"] = Field(
+        "reservoir",
+        description="How they are drawn. reservoir: each as likely as another; quality: the likelier the less its text "
+        "looked like garbage.",
+    )
+    ewc: float = Field(
+        1.0,
+        ge=0,
+        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. 1: "
+        "a token of earlier data counts as one of the new. 0: none.",
+    )
+    fisher_examples: int = Field(64, ge=1, description="Earlier examples that tell which weights mattered.")
+    averaging: Literal["none", "last", "swa", "ema"] = Field(
+        "last",
+        description="last: the last averaged_checkpoints checkpoints, by what they add to the base; swa: every step of the "
+        "second half; ema: every step, the later the more.",
+    )
+    averaged_checkpoints: int = Field(3, ge=2, le=16, description="How many checkpoints averaging: last is over, at most.")
+    averaged_rank: Literal["same", "sum"] = Field(
+        "same",
+        description="sum: the exact average, whose rank is lora_r times the checkpoints; same: the nearest adapter of rank "
+        "lora_r, from which another run can start; what is lost is recorded.",
+    )
+    ema_decay: float = Field(0.95, gt=0, lt=1, description="What averaging: ema leaves of the mean at each step.")
+    choose: ChoiceWish = Field(
+        "evaluated",
+        description="The weights that the run ends with. evaluated: of the last checkpoint, the one with the lowest loss on "
+        "the new data and the average, that with the lowest loss on new and old held-out examples; or one of them by name.",
+    )
+    choice_examples: int = Field(32, ge=1, description="Examples of each held-out set that choose. They are not reported on.")
+
+    @model_validator(mode="after")
+    def _averages_what_it_chooses(self) -> Self:
+        if self.choose == "averaged" and self.averaging == "none":
+            raise ValueError("choose: averaged needs an averaging: last, swa or ema")
+        return self
+
+
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
+
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -90,6 +141,12 @@ class TrainingRecipe(Contract):
     checkpoint_steps: int = Field(20, ge=1, description="A checkpoint every so many steps; a killed run resumes from the last.")
     workers: int = Field(1, ge=1, description="Ray Train workers that share every step.")
     seed: int = Field(17, description="Decides the adapter's first weights and the order of the examples.")
+
+    continual: Continual | None = Field(
+        None,
+        description="How a run that starts from a tuned model keeps what that model knows. Left out where it does start from "
+        "one: the section's defaults; of no meaning where it does not.",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

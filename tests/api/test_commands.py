@@ -11,6 +11,9 @@ import httpx
 import pytest
 
 from shared.contracts.learning import DeploymentWish
+from shared.contracts.workers import AtWork, Gpu, WorkerReport
+from shared.presence import RedisWorkforce
+from shared.queue import open_redis
 from tests.api.conftest import BASE, PDF, Gateway
 from tests.api.shelved import Authors, dataset_of_shelf, model_of
 from tests.api.test_ledger import GOOD, Readers, page
@@ -139,3 +142,21 @@ def test_a_deployment_is_rolled_back_by_one_command(gateway: Gateway, run: Run) 
     assert json.loads(run("deployments", "answers", "--json").stdout)["wish"]["context_tokens"] == 1_024
     missing = run("rollback", "nobody")
     assert missing.returncode != 0 and "There is no deployment 'nobody'" in missing.stderr
+
+
+def test_workers_and_the_gpus_that_they_see_are_shown_each_once(gateway: Gateway, run: Run) -> None:
+    assert "No worker sees a GPU." in run("workers").stdout
+    gpu = Gpu(uuid="GPU-1", index=0, name="NVIDIA H100", memory_used_bytes=8 << 30, memory_total_bytes=80 << 30)
+    told = RedisWorkforce(open_redis(gateway.parts.settings))
+    for pid in (7, 8):
+        told.tell(
+            WorkerReport(
+                id=f"training-{pid}@node", service="training", host="node", pid=pid, version="0.1.0", queues=("training",),
+                started_at="2026-01-01T00:00:00Z", beat_seconds=60, gpus=(gpu,),
+                at=AtWork(job="run.abc", stage="training", since="2026-01-01T00:00:00Z") if pid == 7 else None,
+            )
+        )  # fmt: skip
+    shown = run("workers").stdout
+    assert "training-7@node" in shown and "training: run.abc" in shown and "training-8@node" in shown
+    assert shown.count("NVIDIA H100") == 1 and "8.0 of 80.0 GiB" in shown
+    assert [one["id"] for one in json.loads(run("workers", "--json").stdout)] == ["training-7@node", "training-8@node"]

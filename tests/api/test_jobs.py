@@ -7,7 +7,11 @@ from typing import Any
 import httpx
 
 from shared.contracts.work import DocumentWork, Progress
+from shared.contracts.workers import Gpu
+from shared.presence import Presence
+from shared.queue import open_redis
 from tests.api.conftest import PDF, Gateway
+from tests.servers import wait_until
 
 SHELF = "/v1/collections/papers"
 
@@ -121,3 +125,14 @@ def test_jobs_are_listed_by_kind_and_state(gateway: Gateway, client: httpx.Clien
     assert len(client.get("/v1/jobs", params={"kind": "document"}).json()["items"]) == 2
     assert client.get("/v1/jobs", params={"kind": "run"}).json()["items"] == []
     assert client.get("/v1/jobs", params={"kind": "dream"}).status_code == 422
+
+
+def test_workers_are_listed_with_what_they_are_at_and_their_gpus_to_whoever_may_read(gateway: Gateway) -> None:
+    gpu = Gpu(uuid="GPU-1", index=0, name="NVIDIA H100", memory_used_bytes=8 << 30, memory_total_bytes=80 << 30)
+    presence = Presence(open_redis(gateway.parts.settings), "training", 0.05, ("training",), look=lambda: (gpu,))
+    with gateway.client("read") as client, presence.shown(), presence.at_work("run.abc", "training"):
+        wait_until(lambda: bool((found := client.get("/v1/workers").json()["items"]) and found[0]["at"]), "what it is at")
+        (worker,) = client.get("/v1/workers").json()["items"]
+    assert (worker["service"], worker["state"], worker["queues"]) == ("training", "live", ["training"])
+    assert worker["at"]["job"] == "run.abc" and worker["gpus"][0]["memory_total_bytes"] == 80 << 30
+    assert httpx.get(f"{gateway.url}/v1/workers", trust_env=False).status_code == 401

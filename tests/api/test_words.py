@@ -9,7 +9,7 @@ import pytest
 from services.cleaning.handlers import handlers as cleaning_handlers
 from services.cleaning.labelled import flat_labels, read_labelled
 from services.extraction.handlers import handlers as extraction_handlers
-from services.gateway.routes.feedback import preferences
+from services.gateway.pairs import preferences
 from shared.catalog.database import migrate, open_database
 from shared.catalog.protocol import Slice
 from shared.catalog.sql import SqlCatalog

@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from shared.contracts.workers import AtWork, Gpu, WorkerReport
+from shared.presence import RedisWorkforce
+from shared.queue import open_redis
 from tests.browser.conftest import EXAMPLES, Enter, violations
 from tests.browser.library import Library
 
@@ -21,6 +25,7 @@ def test_what_broke_is_told_with_its_document_and_started_again(
     job = f"document.errors.{dead[:16]}"
     lectern.gateway.catalog.finish_job(job, "dead", "internal", "Given up after 5 attempts.", "2026-01-01T00:00:00Z")
     lectern.deploy(None, "base-alone")
+    workers(lectern, "document.papers.4f0cde51a7b2936e")
     page = enter("admin")
     page.goto("/operate")
     expect(page.get_by_role("row", name=job)).to_contain_text("Given up after 5 attempts")
@@ -32,6 +37,46 @@ def test_what_broke_is_told_with_its_document_and_started_again(
     refused = page.get_by_role("row").filter(has_text="errors").filter(has_text="PDF").first
     refused.get_by_role("link").click()
     expect(page.locator(".notice.bad")).to_contain_text("Refused")
+
+
+def workers(lectern: Library, job: str) -> None:
+    """A worker at a job, an idle one that sees a GPU, and one that was killed a minute ago."""
+    redis = open_redis(lectern.gateway.parts.settings)
+    told = RedisWorkforce(redis)
+    gpu = Gpu(uuid="GPU-1", index=0, name="NVIDIA H100 80GB HBM3", memory_used_bytes=31 << 30, memory_total_bytes=80 << 30)
+    at = AtWork(job=job, stage="extraction", since="2026-01-01T00:00:00Z")
+    one = WorkerReport(
+        id="extraction-12@node-1", service="extraction", host="node-1", pid=12, version="0.1.0", queues=("extraction",),
+        started_at="2026-01-01T00:00:00Z", beat_seconds=300, at=at,
+    )  # fmt: skip
+    told.tell(one)
+    told.tell(one.model_copy(update={"id": "extraction-13@node-1", "pid": 13, "at": None, "beat_seconds": 5.0}))
+    redis.expire("worker:extraction-13@node-1", 840)
+    training = {"id": "training-7@node-2", "service": "training", "host": "node-2", "pid": 7, "queues": ("training",)}
+    told.tell(one.model_copy(update={**training, "at": None, "gpus": (gpu,)}))
+
+
+def test_workers_show_what_they_are_at_whether_they_live_and_their_gpus(enter: Enter, lectern: Library) -> None:
+    document = lectern.add(EXAMPLES / "data-policy.pdf", "worked-on")
+    page = enter("read")
+    page.goto("/operate")
+    expect(page.locator("main")).to_contain_text("No worker sees one: training and serving run on processors.")
+    workers(lectern, f"document.worked-on.{document[:16]}")
+    page.reload()
+    card = page.locator("section", has=page.get_by_role("heading", name="Workers"))
+    expect(card.get_by_role("row", name="13 on node-1")).to_contain_text("No sign of life: it was killed")
+    expect(card.get_by_role("progressbar", name="Memory in use of GPU 0 on node-2")).to_be_visible()
+    expect(card).to_contain_text("31.0 GiB of 80.0 GiB")
+    assert violations(page) == []
+    card.get_by_role("row", name="12 on node-1").get_by_role("link").click()
+    expect(page.get_by_role("heading", name="data-policy.pdf")).to_be_visible()
+
+
+@pytest.fixture(autouse=True)
+def alone(lectern: Library) -> None:
+    """No sign of life from other tests."""
+    redis = open_redis(lectern.gateway.parts.settings)
+    redis.delete("workers")
 
 
 def test_an_admin_makes_a_key_that_is_shown_once_and_revoking_it_ends_its_session(enter: Enter, lectern: Library) -> None:

@@ -11,6 +11,7 @@ from shared.contracts.documents import ChunkingParameters, ProcessingParameters
 from shared.contracts.forgetting import DatasetTrace, ModelTrace, Receipt, Uses
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
+from shared.contracts.preferences import PreferenceParameters, PreferenceSet
 from shared.contracts.retention import Promotion
 from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected, Work
 
@@ -330,3 +331,15 @@ def test_the_latest_promotion_of_a_name_counts(shelf: Catalog) -> None:
     shelf.put_promotion(Promotion(name="n", model="n-1", limit=0.1, at="t"))
     assert {name: one.model for name, one in shelf.promotions(["m", "none"]).items()} == {"m": "m-2"}
     assert shelf.promotions([]) == {}
+
+
+def test_preference_sets_come_newest_first_and_the_latest_word_on_one_counts(any_catalog: Catalog) -> None:
+    made = PreferenceSet(
+        key="a" * 64, name="thumbs", version=1, source="feedback", parameters=PreferenceParameters(), pairs=2, heldout=0,
+        prompts=2, files={}, created_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    later = made.model_copy(update={"key": "b" * 64, "created_at": "2026-01-02T00:00:00Z"})
+    for one in (made, later, made.model_copy(update={"pairs": 1})):
+        any_catalog.put_preferences(one)
+    assert [(one.key[0], one.pairs) for one in any_catalog.preference_sets(Slice())] == [("b", 2), ("a", 1)]
+    assert any_catalog.preference_set("c" * 16) is None

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.gateway.chores.preferences import redact_preferences
 from services.gateway.chores.redaction import redact
 from services.gateway.chores.sweep import Tell
 from services.gateway.chores.uses import all_datasets, all_memberships, uses
@@ -125,6 +126,8 @@ class Removal:
             wish = read_contract(self._store, layout.dataset(dataset.dataset), DatasetWish)
             if wish is not None and redact(self._store, wish.key, receipt.document):
                 self._restate(dataset.dataset, wish.key)
+        for preferences in receipt.uses.preferences:
+            redact_preferences(self._store, self._catalog, preferences.set, receipt.document)
         for run in receipt.uses.runs:
             if not run.finished:
                 self._drop_checkpoints(run.run)
@@ -149,7 +152,8 @@ def survey(records: Records, document: str, sequence: int = 0, wish: Forgetting 
     removed = Counter(kind for kind, _ in paths_of(store, records.catalog, document))
     return Receipt(
         document=document, forgetting=sequence, state="begun", uses=found, removed=dict(sorted(removed.items())),
-        redacted={one.dataset: one.train + one.heldout for one in found.datasets},
+        redacted={one.dataset: one.train + one.heldout for one in found.datasets}
+        | {one.set: one.train + one.heldout for one in found.preferences},
         why=wish.why if wish else "", by=wish.by if wish else "", asked_at=wish.at if wish else now(), at=now(),
     )  # fmt: skip
 

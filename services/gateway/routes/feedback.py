@@ -1,6 +1,5 @@
 """Feedback: thumbs and corrections on answers, and the pairs of answers that they prefer."""
 
-from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -10,12 +9,13 @@ from pydantic import Field
 from services.gateway.auth import Reader, Writer
 from services.gateway.downloads import JSONL
 from services.gateway.pagination import PagingOf
-from services.gateway.parts import Parts, PartsOf
+from services.gateway.pairs import preferences
+from services.gateway.parts import PartsOf
+from services.gateway.preference_sets import everything
 from shared import layout
-from shared.catalog.protocol import Slice
 from shared.clock import now
 from shared.contracts.base import Contract
-from shared.contracts.feedback import Feedback, Preference, Rating
+from shared.contracts.feedback import Feedback, Rating
 from shared.contracts.views import ListPage
 from shared.ids import short
 from shared.keys import digest
@@ -23,8 +23,6 @@ from shared.objects import Series
 from shared.tombstones import require_not_forgotten
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
-
-AT_ONCE = 500
 
 
 class FeedbackRequest(Contract):
@@ -70,28 +68,3 @@ def download_pairs(parts: PartsOf, _: Reader) -> StreamingResponse:
     to one prompt that one person rated, those rated up are preferred to those rated down."""
     lines = (one.model_dump_json(exclude={"schema_version"}).encode() + b"\n" for one in preferences(everything(parts)))
     return StreamingResponse(lines, media_type=JSONL)
-
-
-def everything(parts: Parts) -> Iterator[Feedback]:
-    before = None
-    while some := parts.catalog.all_feedback(Slice(AT_ONCE, before)):
-        yield from some
-        before = (some[-1].at, some[-1].id)
-
-
-def preferences(said: Iterable[Feedback]) -> Iterator[Preference]:
-    """Pairs, by prompt and person."""
-    rated: dict[tuple[str, str, str], list[Feedback]] = {}
-    for one in said:
-        if one.correction and one.correction != one.answer:
-            yield _pair(one, one.correction, one.answer, "correction")
-        if one.rating != "none":
-            rated.setdefault((one.reviewer, one.mode, one.prompt), []).append(one)
-    for words in rated.values():
-        rejected = [one for one in words if one.rating == "down"]
-        for good in (one for one in words if one.rating == "up"):
-            yield from (_pair(good, good.answer, bad.answer, "ratings") for bad in rejected if bad.answer != good.answer)
-
-
-def _pair(one: Feedback, chosen: str, rejected: str, source: Literal["correction", "ratings"]) -> Preference:
-    return Preference(prompt=one.prompt, chosen=chosen, rejected=rejected, mode=one.mode, source=source, reviewer=one.reviewer)

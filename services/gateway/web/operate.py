@@ -14,6 +14,7 @@ from services.gateway.routes.keys import views as key_views
 from services.gateway.web.entry import ByAdmin, ByReviewer, Viewer, local
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
+from services.gateway.web.workers import address, crew
 from shared.catalog.protocol import Slice
 from shared.clock import now
 from shared.contracts.keys import Allowance
@@ -37,18 +38,12 @@ def _operate(request: Request, parts: Parts, session: Any, secret: str = "", sta
     broken = [*catalog.jobs(Slice(SHOWN), None, "dead"), *catalog.jobs(Slice(SHOWN), None, "failed")]
     return page(
         request, session, "operate.html", status=status, here="operate", queues=_queues(parts), counts=catalog.count_jobs(),
+        crew=crew(parts),
         running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
         waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
         deployments=catalog.deployments(), keys=key_views(parts) if allows(session.key, "admin") else None, secret=secret,
         deeds=catalog.deeds(Slice(SHOWN)) if allows(session.key, "admin") else (),
     )  # fmt: skip
-
-
-def address(job: JobView) -> str:
-    """The page of what a job makes."""
-    if job.kind == "document":
-        return f"/shelf/{job.collection}/documents/{job.subject}"
-    return {"dataset": f"/datasets/{job.subject}", "run": f"/runs/{job.subject}"}.get(job.kind, "/operate")
 
 
 def _at_work(job: JobView) -> dict[str, Any]:

@@ -46,6 +46,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def memory(count: int | None) -> str:
+    """In the binary units that makers of GPUs count in."""
+    return "–" if count is None else f"{count / (1 << 30):.1f} GiB"
+
+
 def on_the_way(state: str, stage: str) -> str:
     """What a piece of work is at, in a few words."""
     if state == "running":
@@ -61,6 +66,6 @@ def role(scopes: tuple[str, ...]) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "size": size, "when": when, "number": number, "duration": duration, "role": role,
+    "size": size, "when": when, "number": number, "duration": duration, "memory": memory, "role": role,
 }  # fmt: skip
 FILTERS["stage"] = lambda name: STAGES.get(name, name)

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from services.training.adapters import machine
@@ -40,6 +41,16 @@ def keep_adapter_in_fp32(model: Any) -> None:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+
+
+def take_up(model: Any, weights: bytes) -> None:
+    """Put an adapter's weights (safetensors) in place of the fresh ones. After `keep_adapter_in_fp32`: before it the trainer
+    rounds what learns on a quantized base to bf16. Raises ValueError where they are not of this model's layers and ranks."""
+    given = load(weights)
+    there = {name: tuple(value.shape) for name, value in get_peft_model_state_dict(model).items()}
+    if {name: tuple(value.shape) for name, value in given.items()} != there:
+        raise ValueError("the adapter that training was to begin from has other layers or ranks than the recipe's")
+    set_peft_model_state_dict(model, given)
 
 
 def load_for_scoring(base: Path, adapter: Path, device: torch.device) -> Any:

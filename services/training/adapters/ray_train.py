@@ -29,13 +29,14 @@ class OneWorker(ray.train.torch.TorchConfig):  # type: ignore[misc]
         return Backend  # type: ignore[no-any-return]
 
 
-def run_on_ray(job: Job, table: RowTable, live_curve: Path, use_gpu: bool) -> None:
-    """Train the job on `job.recipe.workers` workers. Raises Diverged, or Ray's TrainingFailedError."""
-    with _ray(job, table):
+def run_on_ray(job: Job, table: RowTable, live_curve: Path, use_gpu: bool, begins_from: bytes | None = None) -> None:
+    """Train the job on `job.recipe.workers` workers, from the adapter in `begins_from` (safetensors) or a fresh one. Raises
+    Diverged, or Ray's TrainingFailedError."""
+    with _ray(job, table, begins_from):
         points = _beside_driver(PointFile, str(live_curve))
         trainer = ray.train.torch.TorchTrainer(
             _worker,
-            train_loop_config={"job": job, "table": ray.put(table), "points": points},
+            train_loop_config={"job": job, "table": ray.put(table), "begins_from": ray.put(begins_from), "points": points},
             torch_config=OneWorker() if job.recipe.workers == 1 else None,
             scaling_config=ScalingConfig(num_workers=job.recipe.workers, use_gpu=use_gpu),
             run_config=RunConfig(
@@ -59,7 +60,8 @@ def _worker(config: dict[str, Any]) -> None:
         ray.get(points.append.remote(point.model_dump(mode="json")))
 
     context = ray.train.get_context()
-    train(config["job"], ray.get(config["table"]), context.get_world_rank(), ray.train.torch.get_device(), tell)
+    table, begins_from = ray.get([config["table"], config["begins_from"]])
+    train(config["job"], table, context.get_world_rank(), ray.train.torch.get_device(), tell, begins_from)
 
 
 def _beside_driver(actor: type[Any], *arguments: Any) -> Any:
@@ -74,13 +76,13 @@ def _raise_divergence(error: TrainingFailedError) -> None:
 
 
 @contextmanager
-def _ray(job: Job, table: RowTable) -> Iterator[None]:
+def _ray(job: Job, table: RowTable, begins_from: bytes | None) -> Iterator[None]:
     address = job.settings.ray_address
     # Ray's sockets lie below this directory, and a socket's path may have 107 bytes: the job's own is too deep.
     directory = Path(tempfile.mkdtemp(prefix="lectern-ray-"))
     local: dict[str, Any] = {
         "num_cpus": job.recipe.workers, "include_dashboard": False,
-        "object_store_memory": _OBJECT_STORE_BYTES + 2 * (table.ids.nbytes + table.labels.nbytes),
+        "object_store_memory": _OBJECT_STORE_BYTES + 2 * (table.ids.nbytes + table.labels.nbytes + len(begins_from or b"")),
         "_temp_dir": str(directory),
     }  # fmt: skip
     try:

@@ -10,10 +10,11 @@ from services.extraction import handlers as extraction
 from services.training import handlers as training
 from services.training.settings import TrainingSettings
 from shared.contracts.documents import ChunkingParameters, ExtractionParameters, ProcessingParameters
-from shared.contracts.learning import DatasetInput, DatasetParameters
+from shared.contracts.learning import DatasetInput, DatasetParameters, Parent
+from shared.contracts.recipes import Continual, TrainingRecipe
 from shared.contracts.work import DocumentWork, RunWork
 from shared.objects import ObjectStore
-from shared.pipeline import STAGES, chain, chunking_key, cleaning_key, dataset_key, extraction_key
+from shared.pipeline import STAGES, chain, chunking_key, cleaning_key, dataset_key, extraction_key, training_key
 
 
 def test_each_stage_has_exactly_one_handler(store: ObjectStore) -> None:
@@ -51,3 +52,17 @@ def test_how_many_pages_a_process_reads_decides_nothing() -> None:
 def test_the_order_of_its_documents_does_not_name_a_dataset(inputs: list[DatasetInput]) -> None:
     straight = tuple(sorted(inputs, key=lambda one: one.document))
     assert dataset_key("b", DatasetParameters(), tuple(inputs)) == dataset_key("b", DatasetParameters(), straight)
+
+
+def test_a_recipe_without_the_section_on_continual_tuning_keeps_the_key_it_had() -> None:
+    """Before there was such a section, this run had this key."""
+    before = "8d3843150a9999a7fb4a8d7c6f537a10269ed6d57ae2759352525a1ce4a29c8b"
+    assert training_key("d" * 64, TrainingRecipe(), "b" * 64) == before
+    assert training_key("d" * 64, TrainingRecipe(continual=Continual()), "b" * 64) != before
+
+
+def test_a_run_is_named_by_the_model_that_it_starts_from() -> None:
+    def key(run: str, adapter_digest: str) -> str:
+        return training_key("d", TrainingRecipe(), "b", Parent(model="m", run=run, adapter_digest=adapter_digest))
+
+    assert len({key("r", "1"), key("r", "2"), key("s", "1"), training_key("d", TrainingRecipe(), "b")}) == 4

@@ -22,7 +22,7 @@ from shared.contracts.exports import ExportParameters, ExportResult, Variant
 from shared.contracts.work import Rejected
 from shared.template import ALPACA
 from tests.unit.training.tiny import TINY
-from tests.unit.training.world import examples, make_tokenizer, write_examples
+from tests.unit.training.world import examples, make_tokenizer, write_lines
 
 MERGED = LIMITS["merged"]
 SAME = Position(divergence=0.0, margin=1.0, agrees=True)
@@ -55,8 +55,8 @@ def spec_of(base: Path, adapter: Path, tmp_path: Path, variant: Variant = "merge
     for name in ("out", "work"):
         (tmp_path / name).mkdir(exist_ok=True)
     return ExportSpec(
-        about=ABOUT, base=base, adapter=adapter, heldout=write_examples(tmp_path / "h.jsonl", examples(2)),
-        train=write_examples(tmp_path / "t.jsonl", examples(4, seed=1)), template="alpaca",
+        about=ABOUT, base=base, adapter=adapter, heldout=write_lines(tmp_path / "h.jsonl", examples(2)),
+        train=write_lines(tmp_path / "t.jsonl", examples(4, seed=1)), template="alpaca",
         parameters=ExportParameters(variant=variant, compared_examples=2), compressor=None, out=tmp_path / "out",
         work=tmp_path / "work",
     )  # fmt: skip

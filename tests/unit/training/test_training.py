@@ -18,6 +18,7 @@ from services.training.settings import TrainingSettings
 from services.training.stages.curve import merge
 from services.training.stages.examples import encode
 from services.training.stages.packing import rows_of
+from services.training.stages.recipe import refuse_ranks
 from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import TrainingRecipe
 from shared.objects import ObjectStore
@@ -54,8 +55,9 @@ def attempt(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> Attempt:
     encoded = [encode(one, "alpaca", tokenizer) for one in examples(11)]
 
     def run(
-        name: str, until: int | None = None, recipe: TrainingRecipe = RECIPE, work: str = "work", precision: Any = "bf16"
-    ) -> list[LossPoint]:
+        name: str, until: int | None = None, recipe: TrainingRecipe = RECIPE, work: str = "work", precision: Any = "bf16",
+        begins_from: bytes | None = None,
+    ) -> list[LossPoint]:  # fmt: skip
         points: list[LossPoint] = []
 
         def tell(point: LossPoint) -> None:
@@ -67,7 +69,7 @@ def attempt(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> Attempt:
         table = RowTable.of(rows_of(encoded, packing, recipe.max_tokens))
         job = Job(name, NAME, recipe, precision, settings, 1, tmp_path / work, packing, tuple(encoded[:3]))
         try:
-            train(job, table, 0, torch.device("cpu"), tell)
+            train(job, table, 0, torch.device("cpu"), tell, begins_from)
         except Killed:
             assert until is not None
         return points
@@ -100,6 +102,48 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     assert latest is not None
     assert figures(read_curve(latest[1] / "curve.jsonl")) == figures(undisturbed)
     assert json.loads((latest[1] / "facts.json").read_text())["resumed_from_step"] == 4
+
+
+ONE_BATCH = RECIPE.model_copy(
+    update={"batch_size": 11, "gradient_accumulation": 1, "epochs": 4.0, "schedule": "constant", "warmup_ratio": 0.0}
+)
+"""Every step sees the same eleven examples, at the same rate."""
+
+
+@pytest.mark.parametrize("recipe", [ONE_BATCH, ONE_BATCH.model_copy(update={"quantization": "none"})])
+def test_a_run_that_begins_from_an_adapter_begins_at_the_loss_where_that_one_ended(
+    attempt: Attempt, store: ObjectStore, tmp_path: Path, recipe: TrainingRecipe
+) -> None:
+    longer = attempt("a" * 64, recipe=recipe.model_copy(update={"epochs": 5.0}), work="longer", precision="fp32")
+    fresh = attempt("b" * 64, recipe=recipe, work="parent", precision="fp32")
+    weights = adapter(store, "b" * 64, tmp_path)
+    first = attempt("c" * 64, recipe=recipe, work="child", precision="fp32", begins_from=weights)[0]
+    assert first.loss == pytest.approx(longer[4].loss, rel=1e-4), "the parent's loss on the batch after its four steps"
+    assert abs(first.loss - fresh[0].loss) > 0.1
+
+
+def test_a_killed_run_that_began_from_an_adapter_goes_on_from_its_checkpoint(
+    attempt: Attempt, store: ObjectStore, tmp_path: Path
+) -> None:
+    attempt("a" * 64, work="parent")
+    weights = adapter(store, "a" * 64, tmp_path)
+    undisturbed = attempt("b" * 64, work="one", begins_from=weights)
+    attempt("c" * 64, until=5, work="two", begins_from=weights)
+    assert figures(attempt("c" * 64, work="three", begins_from=weights)) == figures(undisturbed)
+    assert adapter(store, "b" * 64, tmp_path) == adapter(store, "c" * 64, tmp_path)
+
+
+def test_an_adapter_of_another_rank_is_not_taken_up(attempt: Attempt, store: ObjectStore, tmp_path: Path) -> None:
+    attempt("a" * 64, work="parent")
+    weights = adapter(store, "a" * 64, tmp_path)
+    other = RECIPE.model_copy(update={"lora_r": 8})
+    (tmp_path / "weights").write_bytes(weights)
+    ranks = pretrained.adapter_ranks(tmp_path / "weights")
+    assert ranks == {4} and refuse_ranks(RECIPE, ranks) is None
+    refused = refuse_ranks(other, ranks)
+    assert refused is not None and refused.reason == "other-adapter" and "has rank 4, the recipe's is 8" in refused.detail
+    with pytest.raises(ValueError, match="other layers or ranks"):
+        attempt("b" * 64, recipe=other, begins_from=weights)
 
 
 def test_a_run_killed_between_epochs_goes_on_too(attempt: Attempt) -> None:

@@ -1,0 +1,1 @@
+"""Training killed on purpose: the parts of `make bench-kills`."""

@@ -1,0 +1,1 @@
+"""Proximal policy optimization with a KL penalty, as arithmetic on tensors: nothing here knows a model."""

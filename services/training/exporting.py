@@ -23,7 +23,7 @@ from shared.template import TEMPLATES
 
 REPORT, CARD = "report.json", "README.md"
 
-GGUF_TYPES: dict[str, Quantization] = {"gguf-f16": "F16", "gguf-q8_0": "Q8_0", "gguf-q4_1": "Q4_1", "gguf-q4_0": "Q4_0"}
+GGUF_TYPES: dict[str, Quantization] = {"gguf-f16": "F16", "gguf-q8_0": "Q8_0", "gguf-q5_1": "Q5_1", "gguf-q4_1": "Q4_1"}
 
 
 @dataclass(frozen=True, slots=True)

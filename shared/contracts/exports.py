@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 
-Variant = Literal["merged", "gguf-f16", "gguf-q8_0", "gguf-q4_1", "gguf-q4_0", "awq", "gptq"]
+Variant = Literal["merged", "gguf-f16", "gguf-q8_0", "gguf-q5_1", "gguf-q4_1", "awq", "gptq"]
 """merged: bf16 safetensors. gguf-…: one file for llama.cpp, its weights of that type. awq, gptq: safetensors of 4-bit weights,
 calibrated on the dataset's own examples."""
 

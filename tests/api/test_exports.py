@@ -77,9 +77,9 @@ def test_an_export_is_made_once_and_its_files_are_served_by_name(gateway: Gatewa
     assert (part.status_code, part.content) == (206, b"GGUF")
     again = ask(client, model=model)
     assert (again.status_code, again.json()["id"]) == (200, found["id"])
-    assert ask(client, "gguf-q4_0").json()["id"] != found["id"]
+    assert ask(client, "gguf-q4_1").json()["id"] != found["id"]
     listed = client.get(f"/v1/tuned-models/{model}/exports").json()["items"]
-    assert [one["wish"]["parameters"]["variant"] for one in listed] == ["gguf-q4_0", "gguf-q8_0"]
+    assert [one["wish"]["parameters"]["variant"] for one in listed] == ["gguf-q4_1", "gguf-q8_0"]
 
 
 def test_no_name_leads_out_of_an_export(gateway: Gateway, client: httpx.Client, model: str) -> None:

@@ -23,7 +23,7 @@ from services.training.stages.gguf_layout import (
 )
 from shared.contracts.work import Rejected
 
-FILE_TYPES = {"F16": 1, "Q8_0": 7, "Q4_0": 2, "Q4_1": 3}
+FILE_TYPES = {"F16": 1, "Q8_0": 7, "Q5_1": 9, "Q4_1": 3}
 """llama.cpp's number (LlamaFileType) for what most tensors are."""
 
 

@@ -29,7 +29,7 @@ EIGHT_BITS = MERGED
 FOUR_BITS = Limits(divergence=0.3, adapter_share=0.5, agreement=0.8, perplexity_ratio=1.25)
 
 LIMITS: dict[Variant, Limits] = {
-    "merged": MERGED, "gguf-f16": MERGED, "gguf-q8_0": EIGHT_BITS, "gguf-q4_1": FOUR_BITS, "gguf-q4_0": FOUR_BITS,
+    "merged": MERGED, "gguf-f16": MERGED, "gguf-q8_0": EIGHT_BITS, "gguf-q5_1": FOUR_BITS, "gguf-q4_1": FOUR_BITS,
     "awq": FOUR_BITS, "gptq": FOUR_BITS,
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from shared.contracts.work import Rejected
 
-Quantization = Literal["F32", "F16", "Q8_0", "Q4_1", "Q4_0"]
+Quantization = Literal["F32", "F16", "Q8_0", "Q5_1", "Q4_1"]
 
 ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """config.json's model_type → GGUF's architecture."""
@@ -22,7 +22,7 @@ QWEN3_HEAD = 128
 """What all published Qwen 3 models have, and what transformers takes for granted when it reads a GGUF of one."""
 
 BLOCK = 32
-"""Weights that share a scale in Q8_0, Q4_1 and Q4_0. Rows must be a multiple of it."""
+"""Weights that share a scale in Q8_0, Q5_1 and Q4_1. Rows must be a multiple of it."""
 
 DIGITS_APART = {"type": "Digits", "individual_digits": True}
 _BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
@@ -107,7 +107,7 @@ def _steps(told: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def tensor_type(wanted: Quantization, name: str, shape: tuple[int, ...]) -> Quantization:
-    """The type of a tensor, by GGUF's name for it. Vectors stay as they are. Beside 4-bit layers the vocabulary's matrices get
+    """The type of a tensor, by GGUF's name for it. Vectors stay as they are. Beside layers of 4 or 5 bits the vocabulary's matrices get
     8 bits, since each of their errors is an error of a whole token; a row that does not divide into blocks gets 16."""
     if len(shape) < 2:
         return "F32"

@@ -129,10 +129,10 @@ def test_what_llama_cpp_may_read_otherwise_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_vocabulary_keeps_eight_bits_beside_four() -> None:
-    assert tensor_type("Q4_0", "blk.0.attn_q.weight", (64, 64)) == "Q4_0"
-    assert tensor_type("Q4_0", "token_embd.weight", (400, 64)) == "Q8_0"
-    assert tensor_type("Q4_0", "blk.0.ffn_down.weight", (64, 40)) == "F16"
-    assert tensor_type("Q4_0", "blk.0.attn_norm.weight", (64,)) == "F32"
+    assert tensor_type("Q4_1", "blk.0.attn_q.weight", (64, 64)) == "Q4_1"
+    assert tensor_type("Q4_1", "token_embd.weight", (400, 64)) == "Q8_0"
+    assert tensor_type("Q4_1", "blk.0.ffn_down.weight", (64, 40)) == "F16"
+    assert tensor_type("Q4_1", "blk.0.attn_norm.weight", (64,)) == "F32"
 
 
 def test_corrupted_weights_are_stopped_with_their_figures(

@@ -27,6 +27,7 @@ from services.training.stages.recipe import (
     refuse_architecture,
     refuse_choice,
     refuse_examples,
+    refuse_ranks,
     refuse_rows,
     refuse_steps,
     refuse_template,
@@ -84,7 +85,7 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     config = pretrained.read_config(spec.base)
     if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
         return refused
-    if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec):
+    if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
     precision = choose_precision(spec.recipe, machine.capabilities())
@@ -100,6 +101,10 @@ def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
     if isinstance(spec.recipe.lora_targets, str):
         return None
     return refuse_missing_targets(spec.recipe, pretrained.linear_layers(spec.base))
+
+
+def _refuse_beginning(spec: TrainingSpec) -> Rejected | None:
+    return refuse_ranks(spec.recipe, pretrained.adapter_ranks(spec.begins_from)) if spec.begins_from else None
 
 
 def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing: str) -> Prepared | Rejected:

@@ -1,6 +1,6 @@
 """What is wrong with a recipe or its dataset, said before any model is loaded."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from services.training.stages.examples import Encoded
@@ -45,6 +45,17 @@ def refuse_template(template: str, own: bool = True) -> Rejected | None:
         return None
     return Rejected(
         reason="unknown-template", detail=f"There is no template {template!r}; there are {sorted([*TEMPLATES, CHAT])}."
+    )
+
+
+def refuse_ranks(recipe: TrainingRecipe, ranks: Collection[int]) -> Rejected | None:
+    """An adapter to begin from whose layers have other ranks than the recipe's: it would not fit where it is to go."""
+    if all(rank == recipe.lora_r for rank in ranks):
+        return None
+    return Rejected(
+        reason="other-adapter",
+        detail=f"The adapter that the run starts from has rank {' and '.join(map(str, sorted(ranks)))}, the recipe's is "
+        f"{recipe.lora_r}. Start from another model, or from the base.",
     )
 
 

@@ -16,10 +16,19 @@ class Earlier(Contract):
     chunks: Path
 
 
+class HeldOut(Contract):
+    """A held-out set: the dataset it is of, its name, and the file of its examples."""
+
+    set: str
+    name: str
+    examples: Path
+
+
 class TrainingSpec(Contract):
     """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
     the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
-    that adapter was trained on."""
+    that adapter was trained on; `sets`, where the recipe keeps what was learnt before, every held-out set, the dataset's own
+    first."""
 
     run: str
     base_name: str
@@ -30,27 +39,22 @@ class TrainingSpec(Contract):
     recipe: TrainingRecipe
     begins_from: Path | None = None
     earlier: tuple[Earlier, ...] = ()
+    sets: tuple[HeldOut, ...] = ()
     out: Path
     work: Path
     parent: int | None = None
 
 
-class HeldOut(Contract):
-    """A held-out set: the dataset it is of, its name, and the file of its examples."""
-
-    set: str
-    name: str
-    examples: Path
-
-
 class EvaluationSpec(Contract):
-    """One evaluation: the base with and without the adapter on each held-out set, the dataset's own first."""
+    """One evaluation: the base with and without the adapter on each held-out set, the dataset's own first. `chosen`: half of
+    each chose among checkpoints already, so that the other half is what reports."""
 
     base: Path
     adapter: Path
     sets: tuple[HeldOut, ...]
     template: str
     parameters: EvaluationParameters
+    chosen: bool = False
     out: Path
     work: Path
     parent: int | None = None

@@ -65,6 +65,10 @@ bench-kills: setup  ## Ten times kill -9 of the Ray worker, the driver and the C
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
+bench-continual: setup  ## Three collections in sequence: what each way of tuning forgets (hours on a CPU; ARGS="--device cuda")
+	@$(BIN)/python -m benchmarks.continual --prepare .lectern/continual
+	@$(BIN)/python -m benchmarks.continual --run .lectern/continual --base .lectern/continual/base --out .lectern/continual.json $(ARGS)
+
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
 
@@ -101,4 +105,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-kills bench-attention bench-serving clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-kills bench-attention bench-serving clean

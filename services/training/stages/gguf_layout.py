@@ -107,8 +107,8 @@ def _steps(told: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def tensor_type(wanted: Quantization, name: str, shape: tuple[int, ...]) -> Quantization:
-    """The type of a tensor, by GGUF's name for it. Vectors stay as they are. Beside layers of 4 or 5 bits the vocabulary's matrices get
-    8 bits, since each of their errors is an error of a whole token; a row that does not divide into blocks gets 16."""
+    """The type of a tensor, by GGUF's name for it. Vectors stay as they are. Beside layers of 4 or 5 bits the vocabulary's
+    matrices get 8, since each of their errors is an error of a whole token; a row that does not divide into blocks gets 16."""
     if len(shape) < 2:
         return "F32"
     if wanted in ("F32", "F16"):

@@ -138,11 +138,9 @@ def _earlier(context: StageContext[RunWork], run: RunWish) -> tuple[Earlier, ...
     if run.parent is None or wish is None or not (wish.replay_share or wish.ewc):
         return ()
     before = datasets_of(_reader(context), runs_to(_reader(context), run)[1:])
+    files = ("train", "heldout", "chunks") if wish.replay == "quality" else ("train", "heldout")
     return tuple(
-        Earlier(
-            dataset=short(one.key),
-            **{name: context.fetch("dataset", one.key, f"{name}.jsonl") for name in ("train", "heldout", "chunks")},
-        )
+        Earlier(dataset=short(one.key), **{name: context.fetch("dataset", one.key, f"{name}.jsonl") for name in files})
         for one in before
         if short(one.key) != run.dataset
     )

@@ -8,12 +8,13 @@ from shared.contracts.recipes import TrainingRecipe
 
 
 class Earlier(Contract):
-    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be."""
+    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be;
+    with its chunks where their quality decides."""
 
     dataset: str
     train: Path
     heldout: Path
-    chunks: Path
+    chunks: Path | None = None
 
 
 class HeldOut(Contract):

@@ -109,6 +109,10 @@ def model(model: str) -> str:
     return f"models/{model}.json"
 
 
+def export(export: str) -> str:
+    return f"exports/{export}.json"
+
+
 def promotions(name: str) -> str:
     """Which versions of a model's name were promoted: the latest counts."""
     return f"promotions/{name}"
@@ -141,6 +145,11 @@ def tagger_file(name: str, digest: str, file: str) -> str:
 
 def api_key(key: str) -> str:
     return f"keys/{key}"
+
+
+def person(person: str) -> str:
+    """Who signs in at a provider: the digest of the issuer and their name there."""
+    return f"people/{person}"
 
 
 def forgotten(document: str) -> str:

@@ -18,7 +18,7 @@ BETWEEN = {
     "classifier": ("classifiers",),
 }
 """What is named by a stage's results, or names it, and is listed when the stage has been."""
-AFTER_STAGES = ("labels", "line-labels", "collections", "documents", "taggers", "bases", "keys", "receipts")
+AFTER_STAGES = ("labels", "line-labels", "collections", "documents", "taggers", "bases", "keys", "people", "receipts")
 AT_THE_END = ("forgotten",)
 """Tombstones are listed when all else was: whose document was found missing is among them."""
 LEFT_OUT = ("uploads",)

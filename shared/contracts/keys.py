@@ -35,6 +35,19 @@ class ApiKey(Allowance):
     created_at: str
     revoked_at: str | None = None
 
+    @property
+    def limited(self) -> bool:
+        return self.requests_per_minute is not None or self.tokens_per_day is not None
+
+
+class Person(Contract):
+    """Somebody who signs in at an OpenID provider, `people/<digest of issuer and subject>/`; the last one counts."""
+
+    issuer: str
+    subject: str = Field(description="Their name for the provider, which it never gives to anybody else.")
+    key: str = Field(description="Id of the API key that stands for them.")
+    at: str
+
 
 class Deed(Contract):
     """Something that a key changed: an entry of the audit log, `audit/<day>/<id>.json`."""

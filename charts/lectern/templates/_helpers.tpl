@@ -60,6 +60,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ .Values.settings.maxAttempts | int | quote }}
 - name: LECTERN_RETRY_BASE_SECONDS
   value: {{ .Values.settings.retryBaseSeconds | quote }}
+- name: LECTERN_HEARTBEAT_SECONDS
+  value: {{ .Values.settings.heartbeatSeconds | quote }}
 - name: LECTERN_LOG_JSON
   value: {{ .Values.settings.logJson | quote }}
 {{- with .Values.extraEnv }}
@@ -151,4 +153,14 @@ nodeSelector: {{ toYaml . | nindent 2 }}
 {{- with .tolerations }}
 tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* Pods of a kind on different nodes, where there are any: one node's end is not the end of all. */}}
+{{- define "lectern.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{ include "lectern.selector" . | nindent 8 }}
 {{- end }}

@@ -11,8 +11,9 @@ from shared import layout
 from shared.objects import Listed, ObjectStore
 from shared.pipeline import STAGES
 
-BEFORE_STAGES = ("jobs", "audit", "feedback", "deployments", "promotions", "models")
+BEFORE_STAGES = ("jobs", "audit", "feedback", "deployments", "promotions")
 BETWEEN = {
+    "export": ("exports", "models"),
     "training": ("checkpoints", "runs", "preference-versions", "preferences", "preference-pairs"),
     "dataset": ("dataset-versions", "datasets"),
     "classifier": ("classifiers",),

@@ -2,26 +2,21 @@
 
 from pathlib import Path
 
+from services.training.stages.export_card import About
 from shared.contracts.base import Contract
+from shared.contracts.exports import ExportParameters
 from shared.contracts.learning import EvaluationParameters
 from shared.contracts.recipes import TrainingRecipe
 
 
-class TrainingSpec(Contract):
-    """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
-    the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one."""
+class Earlier(Contract):
+    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be;
+    with its chunks where their quality decides."""
 
-    run: str
-    base_name: str
-    base: Path
-    examples: Path
+    dataset: str
+    train: Path
     heldout: Path
-    template: str
-    recipe: TrainingRecipe
-    begins_from: Path | None = None
-    out: Path
-    work: Path
-    parent: int | None = None
+    chunks: Path | None = None
 
 
 class HeldOut(Contract):
@@ -32,19 +27,59 @@ class HeldOut(Contract):
     examples: Path
 
 
+class TrainingSpec(Contract):
+    """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
+    the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
+    that adapter was trained on; `sets`, where the recipe keeps what was learnt before, every held-out set, the dataset's own
+    first."""
+
+    run: str
+    base_name: str
+    base: Path
+    examples: Path
+    heldout: Path
+    template: str
+    recipe: TrainingRecipe
+    begins_from: Path | None = None
+    earlier: tuple[Earlier, ...] = ()
+    sets: tuple[HeldOut, ...] = ()
+    out: Path
+    work: Path
+    parent: int | None = None
+
+
 class EvaluationSpec(Contract):
-    """One evaluation: the base with and without the adapter on each held-out set, the dataset's own first."""
+    """One evaluation: the base with and without the adapter on each held-out set, the dataset's own first. `chosen`: half of
+    each chose among checkpoints already, so that the other half is what reports."""
 
     base: Path
     adapter: Path
     sets: tuple[HeldOut, ...]
     template: str
     parameters: EvaluationParameters
+    chosen: bool = False
     out: Path
     work: Path
     parent: int | None = None
 
 
+class ExportSpec(Contract):
+    """One export. `train` calibrates, where the variant is calibrated, and `compressor` is llm-compressor's interpreter."""
+
+    about: About
+    base: Path
+    adapter: Path
+    heldout: Path
+    train: Path
+    template: str
+    parameters: ExportParameters
+    compressor: Path | None
+    out: Path
+    work: Path
+    parent: int | None = None
+
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 RESULT = "result.json"
 REFUSAL = "refusal.json"
 LIVE_CURVE = "live-curve.jsonl"
@@ -58,6 +93,14 @@ REFUSED = 3
 class Planned(Contract):
     """How many optimizer steps the run has, which with packing only its examples tell."""
 
+    total: int
+
+
+class Exported(Contract):
+    """What an export is at, and how many examples it was compared on."""
+
+    phase: str
+    done: int
     total: int
 
 

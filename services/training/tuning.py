@@ -3,25 +3,31 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from services.training.adapters import machine, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job, RowTable
+from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Diverged, Facts, Job, RowTable
 from services.training.adapters.ray_train import run_on_ray
-from services.training.answers import read_examples
+from services.training.adapters.states import rank_of
+from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
+from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
-from services.training.spec import LIVE_CURVE, PLAN, Planned, TrainingSpec
+from services.training.spec import ADAPTER_WEIGHTS, LIVE_CURVE, PLAN, Planned, TrainingSpec
+from services.training.stages.choice import halves
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
 from services.training.stages.precision import Precision, choose_precision
 from services.training.stages.recipe import (
     refuse_architecture,
+    refuse_choice,
     refuse_examples,
+    refuse_ranks,
     refuse_rows,
     refuse_steps,
     refuse_template,
@@ -29,7 +35,8 @@ from services.training.stages.recipe import (
 )
 from services.training.stages.schedule import plan_steps
 from services.training.stages.scoring import draw
-from shared.contracts.learning import LossPoint, TrainingResult
+from shared.contracts.checkpoints import CheckpointChoice
+from shared.contracts.learning import Example, LossPoint, TrainingResult
 from shared.contracts.work import Rejected
 from shared.errors import Unavailable
 from shared.keys import digest
@@ -38,7 +45,6 @@ from shared.template import TEMPLATES
 from shared.tuning.architectures import packing_of
 from shared.tuning.checks import refuse_missing_targets, refuse_recipe
 
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _ADAPTER_CONFIG = "adapter_config.json"
 
 
@@ -51,6 +57,8 @@ class Prepared:
     packing: str
     precision: Precision
     tokenizer: Any
+    replayed: dict[str, int]
+    continuing: Continuing | None
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -61,7 +69,7 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     job = Job(
         run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
         threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
-        packing=prepared.packing, heldout=prepared.heldout,
+        packing=prepared.packing, heldout=prepared.heldout, continuing=prepared.continuing,
     )  # fmt: skip
     use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
     try:
@@ -69,7 +77,7 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
         run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
     except Diverged as error:
         return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
-    return _publish(spec, settings, prepared.tokenizer)
+    return _publish(spec, settings, prepared)
 
 
 def prepare(spec: TrainingSpec) -> Prepared | Rejected:
@@ -77,7 +85,7 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     config = pretrained.read_config(spec.base)
     if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
         return refused
-    if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec):
+    if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
     precision = choose_precision(spec.recipe, machine.capabilities())
@@ -95,6 +103,10 @@ def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
     return refuse_missing_targets(spec.recipe, pretrained.linear_layers(spec.base))
 
 
+def _refuse_beginning(spec: TrainingSpec) -> Rejected | None:
+    return refuse_ranks(spec.recipe, pretrained.adapter_ranks(spec.begins_from)) if spec.begins_from else None
+
+
 def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing: str) -> Prepared | Rejected:
     """The examples as rows, and how many steps they make (told to the handler that watches)."""
     examples, heldout = read_examples(spec.examples), _heldout(spec, tokenizer)
@@ -103,12 +115,49 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
     encoded = [encode(one, spec.template, tokenizer, spec.recipe.loss) for one in examples]
     if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe):
         return refused
-    rows = rows_of(encoded, packing, spec.recipe.max_tokens)
+    replayed = _replayed(spec, examples, tokenizer)
+    if isinstance(replayed, Rejected):
+        return replayed
+    choosing = _choosing(spec, tokenizer)
+    if isinstance(choosing, Rejected):
+        return choosing
+    rows = rows_of([*encoded, *replayed.encoded], packing, spec.recipe.max_tokens)
     plan = plan_steps(spec.recipe, len(rows))
     if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
-    return Prepared(rows, heldout, packing, precision, tokenizer)
+    continuing = Continuing(replayed.mattering, choosing, spec.sets[0].set) if spec.sets else None
+    return Prepared(rows, heldout, packing, precision, tokenizer, dict(replayed.counts), continuing)
+
+
+def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:
+    """What is trained on beside the dataset's own examples, of the datasets that the adapter was trained on before."""
+    recipe = spec.recipe
+    if recipe.continual is None:
+        return Replayed()
+    try:
+        return replay(
+            spec.earlier, own, spec.heldout, recipe.continual, recipe.seed, recipe.max_tokens,
+            lambda one: encode(one, spec.template, tokenizer, recipe.loss),
+        )  # fmt: skip
+    except ValueError as error:
+        return unreadable(error)
+
+
+def _choosing(spec: TrainingSpec, tokenizer: Any) -> dict[str, tuple[Encoded, ...]] | Rejected:
+    """By held-out set, the examples that choose among checkpoints; none where nothing is to be chosen."""
+    wish = spec.recipe.continual
+    if wish is None or wish.choose == "last":
+        return {}
+    found = {}
+    for one in spec.sets:
+        examples = read_examples(one.examples)
+        if isinstance(examples, Rejected):
+            return examples
+        drawn = draw(halves(examples)[0], wish.choice_examples, spec.recipe.seed)
+        encoded = (encode(example, spec.template, tokenizer) for example in drawn)
+        found[one.set] = tuple(example for example in encoded if len(example.ids) <= spec.recipe.max_tokens)
+    return refuse_choice(len(found[spec.sets[0].set])) or found
 
 
 def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Rejected:
@@ -123,28 +172,38 @@ def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Reject
     return tuple(one for one in encoded if len(one.ids) <= spec.recipe.max_tokens)
 
 
-def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> TrainingResult:
+def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared) -> TrainingResult:
     """Leave the last checkpoint's adapter and curve in `out`: weights and configuration by name, and nothing else of it."""
+    tokenizer = prepared.tokenizer
     latest = Checkpoints(open_store(settings), spec.run).fetch_latest(spec.work / "last")
     if latest is None:
         raise Unavailable("training ended but no checkpoint of it can be read back from the object store")
     step, checkpoint = latest
     adapter = spec.out / "adapter"
     adapter.mkdir(parents=True)
-    shutil.copyfile(checkpoint / _ADAPTER_WEIGHTS, adapter / _ADAPTER_WEIGHTS)
-    _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name)
+    chosen = checkpoint / CHOSEN
+    shutil.copyfile(chosen if chosen.is_file() else checkpoint / ADAPTER_WEIGHTS, adapter / ADAPTER_WEIGHTS)
+    _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name, rank_of(adapter / ADAPTER_WEIGHTS))
     if spec.template in TEMPLATES:  # else the base's own, which its tokenizer has already
         tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
-    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter))
+    made = _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
+    return made.model_copy(update={"choice": _choice(checkpoint)})
 
 
-def _write_config(source: Path, target: Path, base_name: str) -> None:
-    """PEFT notes the directory that the base was read from, which means nothing elsewhere, and the adapted layers in an
-    order that changes from process to process. The base's name and a sorted list take their place."""
+def _choice(checkpoint: Path) -> CheckpointChoice | None:
+    path = checkpoint / CHOICE
+    return CheckpointChoice.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _write_config(source: Path, target: Path, base_name: str, rank: int) -> None:
+    """With the rank that the weights have: an exact average's is higher than the recipe's, and its scale is not. PEFT notes
+    the directory that the base was read from, which means nothing elsewhere, and the adapted layers in an order that changes
+    from process to process. The base's name and a sorted list take their place."""
     config = json.loads(source.read_bytes())
+    config["lora_alpha"], config["r"] = config["lora_alpha"] * rank // config["r"], rank
     config["base_model_name_or_path"] = base_name
     config["target_modules"] = sorted(config["target_modules"])
     target.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
@@ -155,7 +214,7 @@ def _digest(directory: Path) -> str:
     return digest({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
 
 
-def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str) -> TrainingResult:
+def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str, replayed: dict[str, int]) -> TrainingResult:
     first, last = curve[0], curve[-1]
     return TrainingResult(
         steps=step, tokens=last.tokens, seconds=round(last.seconds, 3),
@@ -163,5 +222,5 @@ def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str
         trainable_parameters=facts.trainable_parameters, total_parameters=facts.total_parameters,
         precision=facts.precision, device=facts.device, attention=facts.attention,
         packing=facts.packing, peak_memory_bytes=facts.peak_memory_bytes,
-        adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step,
+        adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step, replayed=replayed,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.exports import ExportWish
 from shared.contracts.feedback import Feedback
 from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey, Deed, KeyUse
@@ -22,6 +23,7 @@ from shared.contracts.views import (
     DeploymentView,
     DocumentView,
     EventView,
+    ExportView,
     JobView,
     RunView,
     StageView,
@@ -198,6 +200,11 @@ class Catalog(Protocol):
     def versions(self, name: str) -> list[Model]:
         """All of a name, oldest first."""
 
+    def put_export(self, wish: ExportWish) -> None: ...
+    def export(self, export: str) -> ExportView | None: ...
+    def exports(self, model: str, part: Slice) -> list[ExportView]:
+        """Of a model, by its id."""
+
     def put_promotion(self, promotion: Promotion) -> None: ...
     def promotions(self, names: Collection[str]) -> dict[str, Promotion]:
         """Of these names, those of which a version was promoted."""
@@ -287,7 +294,7 @@ class Catalog(Protocol):
     def admit(self, key: ApiKey, at: datetime) -> None:
         """Count a request to a model. Raises LimitReached where the key has asked for all it may, which counts nothing."""
 
-    def count_tokens(self, key: str, at: datetime, tokens: int) -> None: ...
+    def count_use(self, key: str, day: str, use: KeyUse) -> None: ...
     def uses(self, at: datetime) -> dict[str, KeyUse]:
         """What each key has asked on the day of a time, by key; nothing of those that asked nothing."""
 

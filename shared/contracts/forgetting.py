@@ -37,13 +37,15 @@ class PreferenceTrace(Contract):
 
 
 class RunTrace(Contract):
-    """A run on such a dataset. `trained`: its training set held the document; else only its held-out set did."""
+    """A run on such a dataset, or one that started from a model of such a run. `trained`: its training set held the
+    document, or its parent's did; else only a held-out set did."""
 
     run: str
     name: str
     dataset: str
     trained: bool
     finished: bool
+    parent: str | None = Field(None, description="The model that it started from, where that one saw the document.")
 
 
 class ModelTrace(Contract):
@@ -52,6 +54,14 @@ class ModelTrace(Contract):
     model: str
     run: str
     trained: bool
+
+
+class ExportTrace(Contract):
+    """An export of such a model: it knows what its model knows."""
+
+    export: str
+    model: str
+    variant: str
 
 
 class DeploymentTrace(Contract):
@@ -75,6 +85,7 @@ class Uses(Contract):
     )
     runs: tuple[RunTrace, ...] = ()
     models: tuple[ModelTrace, ...] = ()
+    exports: tuple[ExportTrace, ...] = ()
     deployments: tuple[DeploymentTrace, ...] = ()
     classifiers: tuple[str, ...] = Field((), description="Garbage classifiers and line taggers that learned from its labels.")
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from services.gateway.chores.preferences import traces, untraced
 from shared import layout
 from shared.contracts.documents import Membership
-from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ModelTrace, RunTrace, Uses
+from shared.contracts.exports import ExportWish
+from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ExportTrace, ModelTrace, RunTrace, Uses
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.review import ClassifierWish
 from shared.ids import short
@@ -27,6 +28,7 @@ def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datas
         document=document, collections=tuple(one.collection for one in places),
         filenames=tuple(sorted({one.filename for one in places})), datasets=held,
         preferences=tuple(traces(store, document)), untraced_preferences=tuple(untraced(store)), runs=runs, models=models,
+        exports=tuple(_exports(store, {one.model for one in models})),
         deployments=tuple(_deployments(store, {one.model for one in models})),
         classifiers=tuple(_classifiers(store, document)),
     )  # fmt: skip
@@ -72,12 +74,25 @@ def _unfinished_replays(store: ObjectStore, datasets: Iterable[str], held: froze
 
 
 def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace]) -> Iterator[RunTrace]:
-    for path in sorted(store.list("runs")):
-        wish = read_contract(store, path, RunWish)
-        if wish is not None and wish.dataset in datasets:
+    """Runs on these datasets, and runs that started from a model of such a run, however far back."""
+    wishes = [wish for path in sorted(store.list("runs")) if (wish := read_contract(store, path, RunWish)) is not None]
+    trained = {short(one.key): datasets[one.dataset].train > 0 for one in wishes if one.dataset in datasets}
+    children = [one for one in wishes if one.parent is not None]
+    while True:
+        before = dict(trained)
+        for one in children:
+            run, parent = short(one.key), short(one.parent.run) if one.parent else ""
+            if parent in trained:
+                trained[run] = trained.get(run, False) or trained[parent]
+        if trained == before:
+            break
+    for one in wishes:
+        run = short(one.key)
+        if run in trained:
             yield RunTrace(
-                run=short(wish.key), name=wish.name, dataset=wish.dataset, trained=datasets[wish.dataset].train > 0,
-                finished=committed(store, TRAINING.name, wish.key) is not None,
+                run=run, name=one.name, dataset=one.dataset, trained=trained[run],
+                finished=committed(store, TRAINING.name, one.key) is not None,
+                parent=one.parent.model if one.parent and short(one.parent.run) in trained else None,
             )  # fmt: skip
 
 
@@ -86,6 +101,13 @@ def _models(store: ObjectStore, runs: dict[str, RunTrace]) -> Iterator[ModelTrac
         model = read_contract(store, path, Model)
         if model is not None and model.run in runs:
             yield ModelTrace(model=model.id, run=model.run, trained=runs[model.run].trained)
+
+
+def _exports(store: ObjectStore, models: set[str]) -> Iterator[ExportTrace]:
+    for path in sorted(store.list("exports")):
+        wish = read_contract(store, path, ExportWish)
+        if wish is not None and wish.model in models:
+            yield ExportTrace(export=short(wish.key), model=wish.model, variant=wish.parameters.variant)
 
 
 def _classifiers(store: ObjectStore, document: str) -> Iterator[str]:

@@ -162,7 +162,7 @@ class TrainingRecipe(Contract):
     continual: Continual | None = Field(
         None,
         description="How a run that starts from a tuned model keeps what that model knows. Left out where it does start from "
-        "one: the section's defaults; of no meaning where it does not.",
+        "one: the section's defaults; where it does not, replay and ewc have nothing to keep, and the rest holds all the same.",
     )
 
     alignment: Alignment | None = Field(

@@ -99,7 +99,7 @@ def _figures(points: list[LossPoint]) -> list[tuple[int, float, float, float, in
 def _tell(one: Killed) -> None:
     print(
         f"  {one.victim:14} wanted at {one.planned:3}, killed at {one.step:3}, resumed at {one.resumed_at:3} "
-        f"after {one.seconds:5.1f} s, left behind {len(one.survivors)} {' '.join(one.survivors)}",
+        f"after {one.seconds:5.1f} s, trained twice at once {one.overlapping}",
         flush=True,
     )
 

@@ -9,16 +9,19 @@ from typing import Any
 
 from services.training.adapters import machine, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job, RowTable
-from services.training.adapters.ray_train import run_on_ray
+from services.training.adapters.handover import ClusterJob, Rows
+from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job, PointFile, RowTable, Sink
+from services.training.adapters.kubernetes import RayJobApi
+from services.training.adapters.ray_train import refused_as_diverged, run_on_ray
+from services.training.adapters.rayjobs import RayJobs
 from services.training.answers import read_examples
 from services.training.curves import read_curve
-from services.training.settings import TrainingSettings
+from services.training.settings import KUBERAY, TrainingSettings
 from services.training.spec import LIVE_CURVE, PLAN, Planned, TrainingSpec
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
-from services.training.stages.precision import Precision, choose_precision
+from services.training.stages.precision import choose_precision
 from services.training.stages.recipe import (
     refuse_architecture,
     refuse_examples,
@@ -49,7 +52,6 @@ class Prepared:
     rows: list[Row]
     heldout: tuple[Encoded, ...]
     packing: str
-    precision: Precision
     tokenizer: Any
 
 
@@ -58,18 +60,37 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     prepared = prepare(spec)
     if isinstance(prepared, Rejected):
         return prepared
+    begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
+    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from)
+    train = _train_on_kuberay if settings.ray_address == KUBERAY else _train_on_ray
+    return train(spec, settings, prepared, rows) or _publish(spec, settings, prepared.tokenizer)
+
+
+def _train_on_ray(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared, rows: Rows) -> Rejected | None:
+    """On a Ray of this machine's own, or on a cluster's whose machines are like this one."""
+    capabilities = machine.capabilities()
+    precision = choose_precision(spec.recipe, capabilities)
+    if isinstance(precision, Rejected):
+        return precision
     job = Job(
-        run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
+        run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=precision, settings=settings,
         threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
-        packing=prepared.packing, heldout=prepared.heldout,
+        packing=prepared.packing, heldout=rows.heldout,
     )  # fmt: skip
-    use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
+    use_gpu = capabilities.device == "cuda" if settings.use_gpu is None else settings.use_gpu
+    points = Sink(PointFile, (str(spec.work / LIVE_CURVE),))
     try:
-        begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
-        run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
+        run_on_ray(job, rows.table, points, use_gpu, rows.begins_from)
     except Diverged as error:
-        return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
-    return _publish(spec, settings, prepared.tokenizer)
+        return refused_as_diverged(error)
+    return None
+
+
+def _train_on_kuberay(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared, rows: Rows) -> Rejected | None:
+    """In a cluster of the run's own. What it computes in is decided there, where the machines are known."""
+    job = ClusterJob(run=spec.run, base_name=spec.base_name, recipe=spec.recipe, packing=prepared.packing)
+    api = RayJobApi(settings.kubernetes_url, settings.kubernetes_account_dir, settings.kubernetes_patience_seconds)
+    return RayJobs(api, open_store(settings), settings).train(job, rows, spec.work / LIVE_CURVE)
 
 
 def prepare(spec: TrainingSpec) -> Prepared | Rejected:
@@ -80,12 +101,9 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
-    precision = choose_precision(spec.recipe, machine.capabilities())
-    if isinstance(precision, Rejected):
-        return precision
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
-    return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
+    return _laid_out(spec, tokenizer, packing_of(spec.recipe, config))
 
 
 def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
@@ -95,7 +113,7 @@ def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
     return refuse_missing_targets(spec.recipe, pretrained.linear_layers(spec.base))
 
 
-def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing: str) -> Prepared | Rejected:
+def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Rejected:
     """The examples as rows, and how many steps they make (told to the handler that watches)."""
     examples, heldout = read_examples(spec.examples), _heldout(spec, tokenizer)
     if isinstance(examples, Rejected) or isinstance(heldout, Rejected):
@@ -108,7 +126,7 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
     if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
-    return Prepared(rows, heldout, packing, precision, tokenizer)
+    return Prepared(rows, heldout, packing, tokenizer)
 
 
 def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Rejected:

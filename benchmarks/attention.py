@@ -1,8 +1,8 @@
 """`python -m benchmarks.attention`: the kernel against attention written out, and SDPA, on a GPU: time and memory, forward and
-back, at 1k to 16k tokens. Without a GPU it says so and measures nothing."""
+back. Twice: one sequence of 1k to 16k tokens, and, as the FlashAttention papers have it, 16k tokens in sequences of 1k to 16k,
+which the kernel takes as one packed row. Without a GPU it says so and measures nothing."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 
@@ -14,34 +14,34 @@ HEADS, KEY_HEADS, WIDTH = 32, 8, 128
 
 
 def written_out(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """[heads, tokens, head]: what a notebook writes."""
-    group = q.shape[0] // k.shape[0]
-    k, v = k.repeat_interleave(group, 0), v.repeat_interleave(group, 0)
-    scores = q @ k.transpose(1, 2) / WIDTH**0.5
-    hidden = torch.ones(q.shape[1], q.shape[1], dtype=torch.bool, device=q.device).triu(1)
+    """[sequences, heads, tokens, head]: what a notebook writes."""
+    group = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
+    scores = q @ k.transpose(2, 3) / WIDTH**0.5
+    hidden = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).triu(1)
     return scores.masked_fill(hidden, float("-inf")).softmax(-1) @ v
 
 
 def sdpa(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    return scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True, enable_gqa=True)[0]
+    return scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
 
 
 def kernel(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    from services.training.kernels.launch import attention
+    """As training calls it: transformers' layout in, one packed row of sequences for the kernel."""
+    from services.training.kernels.triton_attention import triton_attention
 
-    ends = torch.tensor([0, q.shape[1]], dtype=torch.int32, device=q.device)
-    return attention(*(one.transpose(0, 1) for one in (q, k, v)), ends, q.shape[1]).transpose(0, 1)
+    return triton_attention(torch.nn.Identity(), q, k, v, None)[0].transpose(1, 2)
 
 
-def measured(compute: Callable[..., torch.Tensor], tokens: int) -> dict[str, float]:
+def measured(compute: Callable[..., torch.Tensor], sequences: int, tokens: int) -> dict[str, float]:
     """Milliseconds forward and back (median), and the most memory beyond the inputs."""
     from triton.testing import do_bench
 
     parts = [
-        torch.randn(heads, tokens, WIDTH, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+        torch.randn(sequences, heads, tokens, WIDTH, device="cuda", dtype=torch.bfloat16, requires_grad=True)
         for heads in (HEADS, KEY_HEADS, KEY_HEADS)
     ]
-    gradient = torch.randn(HEADS, tokens, WIDTH, device="cuda", dtype=torch.bfloat16)
+    gradient = torch.randn(sequences, HEADS, tokens, WIDTH, device="cuda", dtype=torch.bfloat16)
 
     def step() -> None:
         compute(*parts).backward(gradient)
@@ -52,7 +52,21 @@ def measured(compute: Callable[..., torch.Tensor], tokens: int) -> dict[str, flo
     held = torch.cuda.memory_allocated()
     step()
     torch.cuda.synchronize()
-    return {"ms": float(do_bench(step, grad_to_none=parts)), "bytes": float(torch.cuda.max_memory_allocated() - held)}
+    peak = float(torch.cuda.max_memory_allocated() - held)
+    return {"ms": float(do_bench(step, grad_to_none=parts, return_mode="median")), "bytes": peak}
+
+
+def row(sequences: int, tokens: int) -> None:
+    """A line: milliseconds and MB of each, and how many times as fast the kernel is."""
+    told: dict[str, dict[str, float]] = {}
+    for compute in (written_out, sdpa, kernel):
+        try:
+            told[compute.__name__] = measured(compute, sequences, tokens)
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+    parts = [f"{name} {one['ms']:7.2f} ms {one['bytes'] / 1e6:6.0f} MB" for name, one in told.items()]
+    ratios = [f"{told[name]['ms'] / told['kernel']['ms']:.2f} x {name}" for name in ("written_out", "sdpa") if name in told]
+    print(f"{sequences:3} x {tokens:5} tokens: {', '.join(parts)}; the kernel's speed {', '.join(ratios)}", flush=True)
 
 
 def main() -> int:
@@ -63,13 +77,9 @@ def main() -> int:
         return 0
     print(f"{torch.cuda.get_device_name()}, {HEADS} heads over {KEY_HEADS} of {WIDTH}, bf16, causal, forward and back")
     for tokens in LENGTHS:
-        told: dict[str, dict[str, float] | str] = {}
-        for compute in (written_out, sdpa, kernel):
-            try:
-                told[compute.__name__] = measured(compute, tokens)
-            except torch.cuda.OutOfMemoryError:
-                told[compute.__name__] = "out of memory"
-        print(json.dumps({"tokens": tokens, **told}))
+        row(1, tokens)
+    for tokens in LENGTHS[:-1]:
+        row(LENGTHS[-1] // tokens, tokens)
     return 0
 
 

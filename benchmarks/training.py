@@ -98,7 +98,7 @@ def measured(base: Path, pdfs: Path, only: str) -> dict[str, Any]:
     from services.training.adapters.machine import capabilities
 
     precision = "bf16" if capabilities().bf16 else "fp32"
-    common = {"base": str(base), "pdfs": str(pdfs), "examples": STEPS * BATCH, "precision": precision}
+    common = {"base": str(base), "pdfs": str(pdfs), "examples": STEPS * BATCH, "precision": precision, "device": "cpu"}
     load = os.getloadavg()[0]
     print(f"{'variant':48} {'tokens/CPU s':>12} {'peak MB':>8} {'estimate':>8} {'error':>7} {'loss, step 1':>12}")
     runs = {}

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    backups,
     chat,
     classifiers,
     cleaner,
@@ -86,6 +87,7 @@ for group in (
     chat,
     cleaner,
     jobs,
+    backups,
     workers,
     keys,
     stages,

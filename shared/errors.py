@@ -37,6 +37,12 @@ class Forgotten(LecternError):
     code = "forgotten"
 
 
+class Damaged(LecternError):
+    """What is read is not what was written."""
+
+    code = "damaged"
+
+
 class NotReady(Conflict):
     """What is asked for is still being made, or could not be made; the message says which."""
 

@@ -154,7 +154,7 @@ def register_products(store: ObjectStore, catalog: Catalog, work: Work, manifest
     model = Model(
         id=f"{wish.name}-{result.adapter_digest[:12]}", name=wish.name, run=short(work.run), dataset=wish.dataset,
         base=wish.recipe.base, adapter_key=work.run, adapter_digest=result.adapter_digest,
-        template=dataset.parameters.template if dataset else "alpaca",
+        template=dataset.parameters.template if dataset else "alpaca", parent=wish.parent.model if wish.parent else None,
         evaluation=EvaluationResult.model_validate(manifest.result), created_at=manifest.finished_at,
     )  # fmt: skip
     create_contract(store, layout.model(model.id), model)

@@ -143,6 +143,11 @@ def api_key(key: str) -> str:
     return f"keys/{key}"
 
 
+def person(person: str) -> str:
+    """Who signs in at a provider: the digest of the issuer and their name there."""
+    return f"people/{person}"
+
+
 def forgotten(document: str) -> str:
     """The wishes to forget a document, and to lift that."""
     return f"forgotten/{document}"

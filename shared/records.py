@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared import layout
-from shared.bases import read_base
 from shared.catalog.protocol import Catalog, NewJob
 from shared.choices import require_published
 from shared.clock import now
@@ -19,6 +18,7 @@ from shared.contracts.learning import (
     DatasetParameters,
     DatasetWish,
     DeploymentWish,
+    Model,
     RunWish,
 )
 from shared.contracts.recipes import TrainingRecipe
@@ -47,13 +47,12 @@ from shared.pipeline import (
     dataset_key,
     preview_key,
     screening_key,
-    training_key,
 )
 from shared.queue import Queue
 from shared.results import committed
+from shared.run_wishes import require_unforgotten, run_wish
 from shared.telemetry import log
 from shared.tombstones import require_not_forgotten
-from shared.tuning.require import require_possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +198,9 @@ class Records:
             raise Conflict(f"No document of {collection!r} is done yet; watch it with `lectern watch`, then ask again.")
         return tuple(sorted(inputs, key=lambda one: one.document))
 
-    def wish_run(self, name: str, dataset: str, recipe: TrainingRecipe) -> str:
-        """Ask for a training run on a dataset that is done. Returns the run's id. Raises Conflict, NotFound, BadRecipe."""
+    def wish_run(self, name: str, dataset: str, recipe: TrainingRecipe, parent: Model | None = None) -> str:
+        """Ask for a training run on a dataset that is done, from the base or a tuned model. Returns the run's id. Raises
+        Conflict, NotFound, BadRecipe."""
         _require_name(name)
         found = self.catalog.dataset(dataset)
         if found is None:
@@ -208,18 +208,10 @@ class Records:
         if found.state != "done":
             raise Conflict(f"Dataset {dataset} is {found.state}; a run needs one that is done.")
         self._require_whole(dataset, found.wish.key, "Build a dataset of the documents that remain, and tune on that.")
-        base = read_base(self.store, recipe.base)
-        if base is None:
-            raise NotFound(
-                f"The base model {recipe.base!r} is not in the object store. "
-                f"Publish it with `python -m services.training.publish_base {recipe.base}`."
-            )
-        require_possible(self.store, recipe, base, found.wish.key)
-        key = training_key(found.wish.key, recipe, base.digest)
-        wish = RunWish(key=key, name=name, dataset=dataset, recipe=recipe, base_digest=base.digest, created_at=now())
-        create_contract(self.store, layout.run(short(key)), wish)
-        self.start(index_run(self.store, self.catalog, short(key)))
-        return short(key)
+        wish = run_wish(self.store, self.catalog, name, found.wish, recipe, parent)
+        create_contract(self.store, layout.run(short(wish.key)), wish)
+        self.start(index_run(self.store, self.catalog, short(wish.key)))
+        return short(wish.key)
 
     def _require_whole(self, dataset: str, key: str, remedy: str) -> None:
         """A dataset that lines were taken out of is not what its name says. Raises Conflict."""
@@ -299,6 +291,8 @@ class Records:
         dataset = read_contract(self.store, layout.dataset(wish.dataset), DatasetWish) if wish else None
         if dataset is not None:
             self._require_whole(short(dataset.key), dataset.key, "Ask for a new run on a dataset of what remains.")
+        if wish is not None and wish.parent is not None:
+            require_unforgotten(self.store, self.catalog, wish.parent)
 
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":

@@ -179,10 +179,13 @@ class Runner:
     def _commit(self, manifest: Manifest) -> Manifest:
         if create_contract(self.store, layout.manifest(manifest.stage, manifest.key), manifest):
             return manifest
-        for file in manifest.files.values():
-            self.store.delete(file.path)
         standing = committed(self.store, manifest.stage, manifest.key)
         assert standing is not None, "an object that could not be created must exist"
+        # It may be this very one: a store that dies between the writing and the answer is asked again, and says that it stands.
+        named = {file.path for file in standing.files.values()}
+        for file in manifest.files.values():
+            if file.path not in named:
+                self.store.delete(file.path)
         return standing
 
     def _follow(self, stage: Stage, work: Work, manifest: Manifest, outcome: Outcome) -> Outcome:

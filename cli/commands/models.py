@@ -30,11 +30,12 @@ def models(
         session.emit(found[0] if model else found)
         return
     rows = [
-        (each["id"], each["name"], each["base"], each["dataset"], f"{each['evaluation']['base']['loss']:.4f}",
-         f"{each['evaluation']['tuned']['loss']:.4f}", "yes" if each.get("promoted") else "", each["created_at"][:19])
+        (each["id"], each["name"], each.get("parent") or each["base"], each["dataset"],
+         f"{each['evaluation']['base']['loss']:.4f}", f"{each['evaluation']['tuned']['loss']:.4f}",
+         "yes" if each.get("promoted") else "", each["created_at"][:19])
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["model", "name", "base", "dataset", "base loss#", "tuned loss#", "promoted", "made"], rows))
+    session.console.print(table(["model", "name", "from", "dataset", "base loss#", "tuned loss#", "promoted", "made"], rows))
     for each in found:
         if note := forgotten_note(each):
             session.say(f"{each['id']} {note}")

@@ -8,6 +8,7 @@ import typer
 from cli.assignments import parse_assignments, read_mapping
 from cli.command import command
 from cli.commands.recipes import read_recipe, show_estimate
+from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import duration, segment, size
 
@@ -21,7 +22,12 @@ def register(main: typer.Typer) -> None:
 
 def tune(
     session: Session,
-    dataset: Annotated[str, typer.Argument(help="The dataset's id.")],
+    dataset: Annotated[str | None, typer.Argument(help="The dataset's id.")] = None,
+    named: Annotated[str | None, typer.Option("--dataset", help="The same as the argument.", metavar="DATASET")] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option("--from", help="A tuned model to start from, by id or name; the base without it.", metavar="MODEL"),
+    ] = None,
     name: Annotated[str, typer.Option(help="What to call the run and the model it makes.")] = "tuned",
     recipe: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings (the API's TrainingRecipe).")] = None,
     settings: Annotated[
@@ -35,20 +41,30 @@ def tune(
         bool, typer.Option("--estimate", help="Only say what it would cost: memory by part, time, and whether it fits.")
     ] = False,
 ) -> None:
-    """Tune a base model on a dataset (QLoRA), and evaluate it against the base on held-out examples."""
+    """Tune a base model on a dataset (QLoRA), or with --from a tuned model further, and evaluate it against the base on
+    held-out examples: the dataset's, and those of everything that model was tuned on before."""
     from cli.waiting import wait_for_job
 
     wanted = _wanted(recipe, settings)
+    asked = {"dataset": _dataset(dataset, named), "recipe": wanted, **({"parent": parent} if parent else {})}
     if estimate:
-        show_estimate(session, session.api.post("/v1/recipes/estimate", {"dataset": dataset, "recipe": wanted}))
+        show_estimate(session, session.api.post("/v1/recipes/estimate", asked))
         return
-    found = session.api.post("/v1/runs", {"name": name, "dataset": dataset, **({"recipe": wanted} if wanted else {})})
+    found = session.api.post("/v1/runs", {"name": name, **asked})
     if wait:
         wait_for_job(session, found["job"])
         found = session.api.get(f"/v1/runs/{found['id']}")
     _show(session, found)
     if not wait:
         session.say(f"Watch it with `lectern watch {found['job']}`.")
+
+
+def _dataset(argument: str | None, option: str | None) -> str:
+    found = {one for one in (argument, option) if one}
+    if len(found) != 1:
+        told = "Name one dataset, as an argument or with --dataset; `lectern dataset list` shows them."
+        raise Failure(told, Exit.USAGE, "usage")
+    return found.pop()
 
 
 def _wanted(recipe: Path | None, settings: list[str] | None) -> dict[str, Any]:
@@ -124,13 +140,22 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     from cli.render import pairs, state
 
     wish = found["wish"]
-    recipe = ", ".join(
-        f"{name}={value}" for name, value in wish["recipe"].items() if name != "schema_version" and value is not None
-    )
     session.console.print(pairs([
-        ("run", found["id"]), ("name", wish["name"]), ("dataset", wish["dataset"]), ("recipe", recipe),
+        ("run", found["id"]), ("name", wish["name"]), ("dataset", wish["dataset"]),
+        ("from", (wish.get("parent") or {}).get("model")), ("recipe", ", ".join(_settings(wish["recipe"]))),
         ("state", state(found["state"])), ("reason", found.get("detail")), *_training(found), *_evaluation(found),
     ]))  # fmt: skip
+
+
+def _settings(recipe: dict[str, Any], within: str = "") -> list[str]:
+    """`name=value` of all that is set, as `--set` takes it."""
+    told: list[str] = []
+    for name, value in recipe.items():
+        if isinstance(value, dict):
+            told += _settings(value, f"{within}{name}.")
+        elif name != "schema_version" and value is not None:
+            told.append(f"{within}{name}={value}")
+    return told
 
 
 def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
@@ -143,7 +168,13 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", f"{result['precision']} on {result['device']}, {result['trainable_parameters']:,} parameters trained"),
         ("memory", f"{size(result['peak_memory_bytes'])} at the most"),
         ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
+        *([("replayed", _replayed(result["replayed"]))] if result.get("replayed") else []),
     ]
+
+
+def _replayed(counts: dict[str, int]) -> str:
+    told = ", ".join(f"{count} of {dataset}" for dataset, count in counts.items())
+    return f"{sum(counts.values())} earlier examples: {told}"
 
 
 def _evaluation(run: dict[str, Any]) -> list[tuple[str, str]]:

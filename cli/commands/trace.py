@@ -82,10 +82,20 @@ def _model(session: Session, found: dict[str, Any]) -> None:
     session.console.print(pairs([
         ("model", found["model"]), ("base", found["base"]), ("run", found["run"]),
         ("dataset", f"{found['dataset']} ({found['dataset_name']})"),
+        ("came from", ", ".join(f"{one['model']} ({one['dataset_name']})" for one in found["ancestors"]) or None),
+        ("others came from it", ", ".join(found["children"]) or None),
         ("deployments", ", ".join(found["deployments"]) or "none"),
         ("saw forgotten documents", ", ".join(one[:12] for one in found["saw_forgotten"]) or None),
     ]))  # fmt: skip
-    session.console.print(table(["document", "file*"], [(one[:12], one_line(name, 100)) for one, name in found["documents"]]))
+    taught = [(found["dataset_name"], found["documents"])]
+    taught += [(one["dataset_name"], one["documents"]) for one in found["ancestors"]]
+    rows = [(of, one[:12], one_line(name, 100)) for of, documents in taught for one, name in documents]
+    session.console.print(table(["dataset", "document", "file*"], rows))
+
+
+def _how(run: dict[str, Any]) -> str:
+    how = "trained on it" if run["trained"] else "measured on it"
+    return f"{how}, or started from {run['parent']}, which was" if run.get("parent") else how
 
 
 def _document(session: Session, found: dict[str, Any]) -> None:
@@ -99,7 +109,7 @@ def _document(session: Session, found: dict[str, Any]) -> None:
         ("dataset", one["dataset"], one["name"], f"{count(one['train'], 'training example')}, {one['heldout']} held out")
         for one in found["datasets"]
     ]
-    rows += [("run", one["run"], one["name"], "trained on it" if one["trained"] else "measured on it") for one in found["runs"]]
+    rows += [("run", one["run"], one["name"], _how(one)) for one in found["runs"]]
     rows += [("model", one["model"], "", "trained on it" if one["trained"] else "measured on it") for one in found["models"]]
     rows += [("deployment", one["deployment"], one["model"], one["state"]) for one in found["deployments"]]
     session.console.print(table(["used in", "id", "name", "how*"], rows))

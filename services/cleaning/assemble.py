@@ -15,12 +15,13 @@ from services.cleaning.duplicates import DUPLICATES, ChunkFile, Found, Sketches,
 from services.cleaning.replay import Drawn, Earlier, draw_replay
 from services.cleaning.screening import read_chunks
 from services.cleaning.stages.card import CARD, Written
-from services.cleaning.stages.dataset import Skipped, Source, Terms, examples, fingerprint
+from services.cleaning.stages.dataset import Skipped, Source, Terms, examples
 from services.cleaning.stages.lengths import Lengths
-from services.cleaning.stages.split import draw, heldout_chunks, heldout_documents, shares_a_page
+from services.cleaning.stages.split import heldout_chunks, heldout_documents, shares_a_page
 from shared.contracts.documents import Chunk
 from shared.contracts.learning import DatasetParameters, DatasetResult, Example
 from shared.contracts.work import Rejected
+from shared.rehearsal import draw, fingerprint
 
 TRAIN, HELDOUT, CHUNKS = "train", "heldout", "chunks.jsonl"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from services.cleaning.stages.dataset import Terms, fingerprint
-from services.cleaning.stages.split import draw
+from services.cleaning.stages.dataset import Terms
 from shared.contracts.learning import Example
 from shared.objects import read_lines
+from shared.rehearsal import draw, fingerprint, replayed_beside
 
 Flags = npt.NDArray[np.bool_]
 
@@ -66,7 +66,7 @@ def draw_replay(
     dataset says (so also what is held out), whose document or chunk is held out, those that are in it already, and those that
     are too long for this dataset's base and template."""
     share = terms.parameters.replay.share
-    wanted = round(own * share / (1 - share)) if earlier else 0
+    wanted = replayed_beside(own, share) if earlier else 0
     fitting = _fitting(earlier, dropped, terms, set(seen), heldout) if wanted else iter(())
     places: list[list[int]] = [[] for _ in earlier]
     for _, number, place in heapq.nsmallest(wanted, fitting):

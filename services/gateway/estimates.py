@@ -6,16 +6,21 @@ import random
 import subprocess
 from typing import Any
 
+from services.gateway.lineage import datasets_behind
 from services.gateway.parts import Parts
+from services.gateway.retention import starting_from
 from shared.bases import read_base
 from shared.catalog.protocol import Slice
 from shared.contracts.estimates import Estimate, EstimateRequest, Lengths
+from shared.contracts.learning import Model
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import DatasetView, RunView
 from shared.errors import NotFound, NotReady
 from shared.jsonl import lines_of
 from shared.pipeline import DATASET
+from shared.rehearsal import replayed_beside
 from shared.results import committed
+from shared.tuning.beginnings import taken_up
 from shared.tuning.estimate import CARDS, KNOWN, estimate
 from shared.tuning.require import base_config, require_recipe
 
@@ -31,7 +36,8 @@ def estimate_run(parts: Parts, asked: EstimateRequest) -> Estimate:
     dataset = parts.catalog.dataset(asked.dataset) if asked.dataset else None
     if asked.dataset and dataset is None:
         raise NotFound(f"There is no dataset {asked.dataset!r}.")
-    recipe = _recipe(asked, dataset)
+    parent = starting_from(parts, asked.parent) if asked.parent else None
+    recipe = _begun(parts, asked, parent) if parent else _recipe(asked, dataset)
     base = read_base(parts.store, recipe.base)
     if base is None and recipe.base not in KNOWN:
         raise NotFound(f"There is no base model {recipe.base!r} in the object store; publish it first.")
@@ -41,8 +47,9 @@ def estimate_run(parts: Parts, asked: EstimateRequest) -> Estimate:
     gpu, size = this_machine()
     devices = (("asked for", asked.device_memory_bytes),) if asked.device_memory_bytes else (*CARDS, (gpu or "this CPU", size))
     on_cpu = gpu is None and asked.device_memory_bytes is None and base is not None
+    lengths = _with_replay(parts, recipe, parent, _lengths(parts, dataset))
     return estimate(
-        recipe, config or {}, _lengths(parts, dataset), devices, device="cpu" if on_cpu else "cuda",
+        recipe, config or {}, lengths, devices, device="cpu" if on_cpu else "cuda",
         tokens_per_second=_earlier(parts, recipe.base), gpu=gpu,
     )  # fmt: skip
 
@@ -51,6 +58,26 @@ def _recipe(asked: EstimateRequest, dataset: DatasetView | None) -> TrainingReci
     if dataset is None or "base" in asked.recipe.model_fields_set:
         return asked.recipe
     return asked.recipe.model_copy(update={"base": dataset.wish.base})
+
+
+def _begun(parts: Parts, asked: EstimateRequest, parent: Model) -> TrainingRecipe:
+    run = parts.catalog.run(parent.run)
+    return taken_up(asked.recipe, run.wish.recipe) if run else asked.recipe
+
+
+def _with_replay(parts: Parts, recipe: TrainingRecipe, parent: Model | None, own: Lengths | None) -> Lengths | None:
+    """With the examples that are replayed of what the parent was tuned on, as long as the dataset's own are."""
+    if parent is None or own is None or recipe.continual is None:
+        return own
+    wanted = replayed_beside(own.examples, recipe.continual.replay_share)
+    there = sum(_trained_on(parts, one) for one in datasets_behind(parts.catalog, parent))
+    return own.model_copy(update={"examples": own.examples + min(wanted, there)})
+
+
+def _trained_on(parts: Parts, dataset: str) -> int:
+    """Training examples of a dataset that is done."""
+    head = parts.catalog.dataset_head(dataset)
+    return sum(int(one.result.get("train", 0)) for one in head.stages if one.stage == DATASET.name) if head else 0
 
 
 def _lengths(parts: Parts, dataset: DatasetView | None) -> Lengths | None:

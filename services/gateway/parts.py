@@ -8,6 +8,7 @@ import httpx
 from fastapi import Depends, Request
 
 from services.gateway.evidence import EvidenceShelf
+from services.gateway.oidc.single_sign_on import SingleSignOn, open_single_sign_on
 from services.gateway.settings import GatewaySettings
 from shared.catalog.database import open_database
 from shared.catalog.protocol import Catalog
@@ -30,6 +31,7 @@ class Parts:
     engines: httpx.AsyncClient
     evidence: EvidenceShelf
     workforce: Workforce
+    single_sign_on: SingleSignOn | None = None
     woken: Event = field(default_factory=Event)
     """Set where a chore was asked for, so that it is not left lying until the next sweep."""
 
@@ -50,6 +52,7 @@ def open_parts(settings: GatewaySettings) -> Parts:
         engines=engine_client(settings),
         evidence=EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes),
         workforce=RedisWorkforce(redis),
+        single_sign_on=open_single_sign_on(settings),
     )
 
 

@@ -22,11 +22,13 @@ STATUS = {
     "malformed-upload": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "sign-in-refused": 403,
     "not-found": 404,
     "already-exists": 409,
     "conflict": 409,
     "not-ready": 409,
     "forgot-too-much": 409,
+    "saw-forgotten": 409,
     "lease-held": 409,
     "cancelled": 409,
     "forgotten": 410,
@@ -40,6 +42,7 @@ STATUS = {
     "unsupported": 501,
     "no-ocr-engine": 501,
     "unavailable": 503,
+    "provider-unavailable": 503,
 }
 
 OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/models")

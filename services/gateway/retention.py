@@ -2,12 +2,13 @@
 
 from pydantic import Field
 
+from services.gateway.lineage import all_runs, ancestors
 from services.gateway.parts import Parts
 from shared.clock import now
 from shared.contracts.base import Contract
 from shared.contracts.learning import Model
 from shared.contracts.retention import ForgettingReport, Promotion
-from shared.errors import InvalidInput, NotFound
+from shared.errors import InvalidInput, NotFound, NotReady
 from shared.retention import forgetting_report, promotion_of
 
 
@@ -29,6 +30,20 @@ def model_of(parts: Parts, name: str) -> Model:
     return found
 
 
+def starting_from(parts: Parts, name: str) -> Model:
+    """The model that a run is to start from. Raises NotFound, NotReady where it is still being made."""
+    try:
+        return model_of(parts, meant(parts, name))
+    except NotFound:
+        making = next((one for one in all_runs(parts.catalog) if name in (one.id, one.wish.name)), None)
+        if making is None:
+            raise
+        raise NotReady(
+            f"There is no model {name!r} to start from: its run {making.id} is {making.state}. Watch it with "
+            f"`lectern watch {making.job}`, and start from its model when it is done."
+        ) from None
+
+
 def meant(parts: Parts, name: str) -> str:
     """The version that a name means: the promoted one where there is one, else the name itself."""
     promoted = parts.catalog.promotions([name]).get(name)
@@ -36,11 +51,13 @@ def meant(parts: Parts, name: str) -> str:
 
 
 def report_of(parts: Parts, name: str) -> ForgettingReport:
-    """Of a version beside the earlier ones of its name on the same base. Raises NotFound, NotReady."""
+    """Of a version beside the earlier ones of its name on the same base, and the models that it came from. Raises NotFound,
+    NotReady."""
     model = model_of(parts, name)
     versions = parts.catalog.versions(model.name)
     earlier = versions[: next(at for at, one in enumerate(versions) if one.id == model.id)]
-    return forgetting_report([*(one for one in earlier if one.base == model.base), model])
+    before = {one.id: one for one in (*ancestors(parts.catalog, model), *earlier) if one.base == model.base}
+    return forgetting_report([*sorted(before.values(), key=lambda one: (one.created_at, one.id)), model])
 
 
 def promote(parts: Parts, name: str, asked: PromotionRequest, by: str) -> Promotion:

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from shared.settings import SharedSettings
+from services.gateway.oidc.settings import OidcSettings
 
 
-class GatewaySettings(SharedSettings):
+class GatewaySettings(OidcSettings):
     """Where it listens, how much it takes in, how often it looks."""
 
     host: str = "127.0.0.1"

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from services.gateway.leaves import Leaves, of_number
+from services.gateway.lineage import taught_by
 from shared import layout
 from shared.catalog.protocol import Catalog, Slice
 from shared.containment import stands_on, texts_within
 from shared.contracts.documents import Chunk, Page, ProcessingParameters, Span
-from shared.contracts.learning import DatasetInput, DatasetWish, Example, Model
+from shared.contracts.learning import DatasetInput, DatasetWish, Example
 from shared.contracts.traces import ChunkTrace, ExampleTrace, Place
 from shared.contracts.views import DatasetView
 from shared.contracts.work import File, Manifest
@@ -117,7 +118,7 @@ class Traces:
         return tuple(one.collection for one in self.catalog.shelves_of(document) if one.id == document)
 
     def _models(self, dataset: str) -> tuple[str, ...]:
-        return tuple(one.id for one in all_models(self.catalog) if one.dataset == dataset)
+        return taught_by(self.catalog, dataset)
 
 
 def all_datasets(catalog: Catalog) -> Iterator[DatasetView]:
@@ -126,13 +127,6 @@ def all_datasets(catalog: Catalog) -> Iterator[DatasetView]:
     while datasets := catalog.datasets(Slice(50, before)):
         yield from datasets
         before = (datasets[-1].wish.created_at, datasets[-1].id)
-
-
-def all_models(catalog: Catalog) -> Iterator[Model]:
-    before = None
-    while models := catalog.models(Slice(200, before)):
-        yield from models
-        before = (models[-1].created_at, models[-1].id)
 
 
 def page_map(store: ObjectStore, wish: DatasetWish, document: str) -> File | None:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from services.training.spec import REFUSAL, REFUSED, RESULT
 from shared.contracts.base import Contract
 from shared.contracts.learning import Example
@@ -23,5 +21,9 @@ def read_examples(path: Path) -> Sequence[Example] | Rejected:
     """The examples of a dataset file."""
     try:
         return [Example.model_validate(line) for line in read_lines(path)]
-    except (ValidationError, ValueError) as error:
-        return Rejected(reason="unreadable-dataset", detail=f"The dataset holds a line that is no example: {error}")
+    except ValueError as error:
+        return unreadable(error)
+
+
+def unreadable(error: ValueError) -> Rejected:
+    return Rejected(reason="unreadable-dataset", detail=f"The dataset holds a line that is no example: {error}")

@@ -8,13 +8,26 @@ from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.children import Children
 from services.training.curves import read_curve
 from services.training.settings import TrainingSettings, child_environment
-from services.training.spec import LIVE_CURVE, PLAN, PROGRESS, RESULT, EvaluationSpec, HeldOut, Planned, Scored, TrainingSpec
+from services.training.spec import (
+    ADAPTER_WEIGHTS,
+    LIVE_CURVE,
+    PLAN,
+    PROGRESS,
+    RESULT,
+    Earlier,
+    EvaluationSpec,
+    HeldOut,
+    Planned,
+    Scored,
+    TrainingSpec,
+)
 from services.training.stages.curve import pace
-from shared import layout
+from shared.ancestry import Read, datasets_of, read_dataset, read_run, runs_to
 from shared.bases import fetch_base, read_base
 from shared.contracts.base import Contract
 from shared.contracts.learning import DatasetWish, EvaluationResult, RunWish, TrainingResult
 from shared.contracts.work import Rejected, RunWork
+from shared.errors import NotFound
 from shared.ids import short
 from shared.objects import ObjectStore
 from shared.stage import Handler, StageContext
@@ -41,11 +54,15 @@ class RunStages:
         base = self._base(run)
         if isinstance(base, Rejected):
             return base
+        begins_from = _begins_from(context, run)
+        if isinstance(begins_from, Rejected):
+            return begins_from
         work = _directory(context.scratch / "job")
         spec = TrainingSpec(
             run=run.key, base_name=run.recipe.base, base=base, examples=context.fetch("dataset", dataset.key, "train.jsonl"),
             heldout=context.fetch("dataset", dataset.key, "heldout.jsonl"), template=dataset.parameters.template,
-            recipe=run.recipe, out=context.out, work=work, parent=os.getpid(),
+            recipe=run.recipe, begins_from=begins_from, earlier=_earlier(context, run), out=context.out, work=work,
+            parent=os.getpid(),
         )  # fmt: skip
         tick = _training_progress(context, work)
         refused = self._children.run("services.training.job", spec, work, tick)
@@ -61,7 +78,7 @@ class RunStages:
         Checkpoints(self._store, run.key).clear()
         work = _directory(context.scratch / "job")
         spec = EvaluationSpec(
-            base=base, adapter=_adapter(context, run.key), sets=held_out(context, dataset),
+            base=base, adapter=_adapter(context, run.key), sets=held_out(context, run),
             template=dataset.parameters.template, parameters=context.work.evaluation, out=context.out, work=work,
             parent=os.getpid(),
         )  # fmt: skip
@@ -87,33 +104,62 @@ class RunStages:
 
 
 def _wishes(context: StageContext[RunWork]) -> tuple[RunWish, DatasetWish]:
-    run = RunWish.model_validate_json(context.fetch_object(layout.run(short(context.work.run))).read_bytes())
-    return run, _dataset(context, run.dataset)
+    run = read_run(_reader(context), context.work.run)
+    return run, read_dataset(_reader(context), run.dataset)
 
 
-def _dataset(context: StageContext[RunWork], dataset: str) -> DatasetWish:
-    return DatasetWish.model_validate_json(context.fetch_object(layout.dataset(dataset)).read_bytes())
+def _reader(context: StageContext[RunWork]) -> Read:
+    return lambda path: context.fetch_object(path).read_bytes()
 
 
-def held_out(context: StageContext[RunWork], dataset: DatasetWish) -> tuple[HeldOut, ...]:
-    """The held-out sets that a model is measured on: its dataset's own, and those of every dataset that this one replays,
-    and they in turn."""
-    found: dict[str, HeldOut] = {}
-    waiting = [dataset]
-    while waiting:
-        one = waiting.pop(0)
-        if one.key in found:
-            continue
-        path = context.fetch("dataset", one.key, "heldout.jsonl")
-        found[one.key] = HeldOut(set=short(one.key), name=one.name, examples=path)
-        waiting.extend(_dataset(context, earlier) for earlier in one.parameters.replay.datasets)
-    return tuple(found.values())
+def _begins_from(context: StageContext[RunWork], run: RunWish) -> Path | Rejected | None:
+    """The weights that the run takes up: its parent's, and no others that stand in their place by now."""
+    if run.parent is None:
+        return None
+    try:
+        made = TrainingResult.model_validate(context.result("training", run.parent.run))
+        weights = context.fetch("training", run.parent.run, f"adapter/{ADAPTER_WEIGHTS}")
+    except NotFound:
+        return Rejected(
+            reason="parent-missing",
+            detail=f"The adapter of {run.parent.model}, from which this run was to start, is gone. Start from another model.",
+        )
+    if made.adapter_digest != run.parent.adapter_digest:
+        return Rejected(
+            reason="parent-changed",
+            detail=f"The adapter of {run.parent.model} is not the one that this run was asked for. Start a new run from it.",
+        )
+    return weights
+
+
+def _earlier(context: StageContext[RunWork], run: RunWish) -> tuple[Earlier, ...]:
+    """What can be replayed: every dataset that the parent and those before it were trained on."""
+    if run.parent is None or run.recipe.continual is None or not run.recipe.continual.replay_share:
+        return ()
+    before = datasets_of(_reader(context), runs_to(_reader(context), run)[1:])
+    return tuple(
+        Earlier(
+            dataset=short(one.key),
+            **{name: context.fetch("dataset", one.key, f"{name}.jsonl") for name in ("train", "heldout", "chunks")},
+        )
+        for one in before
+        if short(one.key) != run.dataset
+    )
+
+
+def held_out(context: StageContext[RunWork], run: RunWish) -> tuple[HeldOut, ...]:
+    """The held-out sets that a model is measured on: its dataset's own, those of every dataset that this one replays, and
+    they in turn; and the same of every model that it came from."""
+    return tuple(
+        HeldOut(set=short(one.key), name=one.name, examples=context.fetch("dataset", one.key, "heldout.jsonl"))
+        for one in datasets_of(_reader(context), runs_to(_reader(context), run))
+    )
 
 
 def _adapter(context: StageContext[RunWork], run: str) -> Path:
     """Weights and configuration of the adapter, side by side as PEFT wants them."""
     directory = _directory(context.scratch / "adapter")
-    for name in ("adapter_model.safetensors", "adapter_config.json"):
+    for name in (ADAPTER_WEIGHTS, "adapter_config.json"):
         context.fetch("training", run, f"adapter/{name}").rename(directory / name)
     return directory
 
@@ -131,6 +177,7 @@ def _training_progress(context: StageContext[RunWork], work: Path) -> Callable[[
             learning_rate=last.learning_rate, tokens=last.tokens, seconds=round(last.seconds, 1),
             tokens_per_second=round(rate.tokens_per_second, 1), memory_bytes=last.memory_bytes,
             eta_seconds=round(rate.seconds_per_step * (total - last.step), 1), **({"heldout_loss": held[-1]} if held else {}),
+            **last.metrics,
         )  # fmt: skip
 
     return tick

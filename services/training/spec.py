@@ -7,9 +7,19 @@ from shared.contracts.learning import EvaluationParameters
 from shared.contracts.recipes import TrainingRecipe
 
 
+class Earlier(Contract):
+    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be."""
+
+    dataset: str
+    train: Path
+    heldout: Path
+    chunks: Path
+
+
 class TrainingSpec(Contract):
     """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
-    the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one."""
+    the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
+    that adapter was trained on."""
 
     run: str
     base_name: str
@@ -19,6 +29,7 @@ class TrainingSpec(Contract):
     template: str
     recipe: TrainingRecipe
     begins_from: Path | None = None
+    earlier: tuple[Earlier, ...] = ()
     out: Path
     work: Path
     parent: int | None = None
@@ -45,6 +56,7 @@ class EvaluationSpec(Contract):
     parent: int | None = None
 
 
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 RESULT = "result.json"
 REFUSAL = "refusal.json"
 LIVE_CURVE = "live-curve.jsonl"

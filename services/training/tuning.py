@@ -3,25 +3,24 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.training.adapters import machine, pretrained
+from services.training.adapters import pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.handover import ClusterJob, Rows
-from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job, PointFile, RowTable, Sink
-from services.training.adapters.kubernetes import RayJobApi
-from services.training.adapters.ray_train import refused_as_diverged, run_on_ray
-from services.training.adapters.rayjobs import RayJobs
-from services.training.answers import read_examples
+from services.training.adapters.handover import Rows
+from services.training.adapters.jobs import CURVE, FACTS, Facts, RowTable
+from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
-from services.training.settings import KUBERAY, TrainingSettings
-from services.training.spec import LIVE_CURVE, PLAN, Planned, TrainingSpec
+from services.training.placing import train
+from services.training.replaying import Replayed, replay
+from services.training.settings import TrainingSettings
+from services.training.spec import ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
-from services.training.stages.precision import choose_precision
 from services.training.stages.recipe import (
     refuse_architecture,
     refuse_examples,
@@ -32,7 +31,7 @@ from services.training.stages.recipe import (
 )
 from services.training.stages.schedule import plan_steps
 from services.training.stages.scoring import draw
-from shared.contracts.learning import LossPoint, TrainingResult
+from shared.contracts.learning import Example, LossPoint, TrainingResult
 from shared.contracts.work import Rejected
 from shared.errors import Unavailable
 from shared.keys import digest
@@ -41,7 +40,6 @@ from shared.template import TEMPLATES
 from shared.tuning.architectures import packing_of
 from shared.tuning.checks import refuse_missing_targets, refuse_recipe
 
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _ADAPTER_CONFIG = "adapter_config.json"
 
 
@@ -53,6 +51,7 @@ class Prepared:
     heldout: tuple[Encoded, ...]
     packing: str
     tokenizer: Any
+    replayed: dict[str, int]
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -62,35 +61,9 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
         return prepared
     begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
     rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from)
-    train = _train_on_kuberay if settings.ray_address == KUBERAY else _train_on_ray
-    return train(spec, settings, prepared, rows) or _publish(spec, settings, prepared.tokenizer)
-
-
-def _train_on_ray(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared, rows: Rows) -> Rejected | None:
-    """On a Ray of this machine's own, or on a cluster's whose machines are like this one."""
-    capabilities = machine.capabilities()
-    precision = choose_precision(spec.recipe, capabilities)
-    if isinstance(precision, Rejected):
-        return precision
-    job = Job(
-        run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=precision, settings=settings,
-        threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
-        packing=prepared.packing, heldout=rows.heldout,
-    )  # fmt: skip
-    use_gpu = capabilities.device == "cuda" if settings.use_gpu is None else settings.use_gpu
-    points = Sink(PointFile, (str(spec.work / LIVE_CURVE),))
-    try:
-        run_on_ray(job, rows.table, points, use_gpu, rows.begins_from)
-    except Diverged as error:
-        return refused_as_diverged(error)
-    return None
-
-
-def _train_on_kuberay(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared, rows: Rows) -> Rejected | None:
-    """In a cluster of the run's own. What it computes in is decided there, where the machines are known."""
-    job = ClusterJob(run=spec.run, base_name=spec.base_name, recipe=spec.recipe, packing=prepared.packing)
-    api = RayJobApi(settings.kubernetes_url, settings.kubernetes_account_dir, settings.kubernetes_patience_seconds)
-    return RayJobs(api, open_store(settings), settings).train(job, rows, spec.work / LIVE_CURVE)
+    if refused := train(spec, settings, prepared.packing, rows):
+        return refused
+    return _publish(spec, settings, prepared)
 
 
 def prepare(spec: TrainingSpec) -> Prepared | Rejected:
@@ -121,12 +94,29 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Re
     encoded = [encode(one, spec.template, tokenizer, spec.recipe.loss) for one in examples]
     if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe):
         return refused
-    rows = rows_of(encoded, packing, spec.recipe.max_tokens)
+    replayed = _replayed(spec, examples, tokenizer)
+    if isinstance(replayed, Rejected):
+        return replayed
+    rows = rows_of([*encoded, *replayed.encoded], packing, spec.recipe.max_tokens)
     plan = plan_steps(spec.recipe, len(rows))
     if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
-    return Prepared(rows, heldout, packing, tokenizer)
+    return Prepared(rows, heldout, packing, tokenizer, dict(replayed.counts))
+
+
+def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:
+    """What is trained on beside the dataset's own examples, of the datasets that the adapter was trained on before."""
+    recipe = spec.recipe
+    if recipe.continual is None:
+        return Replayed()
+    try:
+        return replay(
+            spec.earlier, own, spec.heldout, recipe.continual, recipe.seed, recipe.max_tokens,
+            lambda one: encode(one, spec.template, tokenizer, recipe.loss),
+        )  # fmt: skip
+    except ValueError as error:
+        return unreadable(error)
 
 
 def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Rejected:
@@ -141,22 +131,23 @@ def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Reject
     return tuple(one for one in encoded if len(one.ids) <= spec.recipe.max_tokens)
 
 
-def _publish(spec: TrainingSpec, settings: TrainingSettings, tokenizer: Any) -> TrainingResult:
+def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared) -> TrainingResult:
     """Leave the last checkpoint's adapter and curve in `out`: weights and configuration by name, and nothing else of it."""
+    tokenizer = prepared.tokenizer
     latest = Checkpoints(open_store(settings), spec.run).fetch_latest(spec.work / "last")
     if latest is None:
         raise Unavailable("training ended but no checkpoint of it can be read back from the object store")
     step, checkpoint = latest
     adapter = spec.out / "adapter"
     adapter.mkdir(parents=True)
-    shutil.copyfile(checkpoint / _ADAPTER_WEIGHTS, adapter / _ADAPTER_WEIGHTS)
+    shutil.copyfile(checkpoint / ADAPTER_WEIGHTS, adapter / ADAPTER_WEIGHTS)
     _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name)
     if spec.template in TEMPLATES:  # else the base's own, which its tokenizer has already
         tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
-    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter))
+    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
 
 
 def _write_config(source: Path, target: Path, base_name: str) -> None:
@@ -173,7 +164,7 @@ def _digest(directory: Path) -> str:
     return digest({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
 
 
-def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str) -> TrainingResult:
+def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str, replayed: dict[str, int]) -> TrainingResult:
     first, last = curve[0], curve[-1]
     return TrainingResult(
         steps=step, tokens=last.tokens, seconds=round(last.seconds, 3),
@@ -181,5 +172,5 @@ def _result(step: int, curve: list[LossPoint], facts: Facts, adapter_digest: str
         trainable_parameters=facts.trainable_parameters, total_parameters=facts.total_parameters,
         precision=facts.precision, device=facts.device, attention=facts.attention,
         packing=facts.packing, peak_memory_bytes=facts.peak_memory_bytes,
-        adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step,
+        adapter_digest=adapter_digest, resumed_from_step=facts.resumed_from_step, replayed=replayed,
     )  # fmt: skip

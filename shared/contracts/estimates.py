@@ -62,6 +62,9 @@ class EstimateRequest(Contract):
     dataset: str | None = Field(
         None, pattern="^[0-9a-f]{16}$", description="Id of a dataset that is done; without one, every example has max_tokens."
     )
+    parent: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="The tuned model that the run would start from, as of a run."
+    )
     device_memory_bytes: int | None = Field(
         None, ge=1 << 28, description="Memory of the device to fit; left out: 24, 48 and 80 GB, and where the gateway runs."
     )

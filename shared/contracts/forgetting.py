@@ -37,13 +37,15 @@ class PreferenceTrace(Contract):
 
 
 class RunTrace(Contract):
-    """A run on such a dataset. `trained`: its training set held the document; else only its held-out set did."""
+    """A run on such a dataset, or one that started from a model of such a run. `trained`: its training set held the
+    document, or its parent's did; else only a held-out set did."""
 
     run: str
     name: str
     dataset: str
     trained: bool
     finished: bool
+    parent: str | None = Field(None, description="The model that it started from, where that one saw the document.")
 
 
 class ModelTrace(Contract):

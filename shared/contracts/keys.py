@@ -36,6 +36,15 @@ class ApiKey(Allowance):
     revoked_at: str | None = None
 
 
+class Person(Contract):
+    """Somebody who signs in at an OpenID provider, `people/<digest of issuer and subject>/`; the last one counts."""
+
+    issuer: str
+    subject: str = Field(description="Their name for the provider, which it never gives to anybody else.")
+    key: str = Field(description="Id of the API key that stands for them.")
+    at: str
+
+
 class Deed(Contract):
     """Something that a key changed: an entry of the audit log, `audit/<day>/<id>.json`."""
 

@@ -129,6 +129,7 @@ class LossPoint(Contract):
     seconds: float
     memory_bytes: int = Field(0, description="The most that the worker held so far.")
     heldout_loss: float | None = Field(None, description="Where the recipe asked for it at this step.")
+    metrics: dict[str, float] = Field({}, description="What else a method of alignment measures: reward, kl, …")
 
 
 class TrainingResult(Contract):
@@ -149,6 +150,7 @@ class TrainingResult(Contract):
     packing: str = ""
     adapter_digest: str
     resumed_from_step: int = 0
+    replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
 
 
 class Score(Contract):
@@ -219,6 +221,7 @@ class Model(Contract):
     adapter_key: str
     adapter_digest: str
     template: str
+    parent: str | None = Field(None, description="Id of the model that its run started from; none: the base.")
     evaluation: EvaluationResult
     created_at: str
 

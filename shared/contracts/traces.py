@@ -43,11 +43,21 @@ class ExampleTrace(Contract):
     chunk: Chunk | None = Field(None, description="None where the chunk came with the example from an earlier dataset.")
     collections: tuple[str, ...] = ()
     places: tuple[Place, ...]
-    models: tuple[str, ...] = Field((), description="Models whose dataset holds it.")
+    models: tuple[str, ...] = Field((), description="Models whose dataset holds it, and those that came from them.")
+
+
+class Ancestor(Contract):
+    """A model that another came from, and what it was tuned on."""
+
+    model: str
+    run: str
+    dataset: str
+    dataset_name: str
+    documents: tuple[tuple[str, str], ...] = Field(description="Id and file name of each document of its dataset.")
 
 
 class ModelTrace(Contract):
-    """A model's way back to its documents."""
+    """A model's way back to its documents: those of its dataset, and those of the models that it came from."""
 
     kind: Literal["model"] = "model"
     model: str
@@ -56,5 +66,7 @@ class ModelTrace(Contract):
     dataset: str
     dataset_name: str
     documents: tuple[tuple[str, str], ...] = Field(description="Id and file name of each document of its dataset.")
+    ancestors: tuple[Ancestor, ...] = Field((), description="The models that it came from, the nearest first.")
+    children: tuple[str, ...] = Field((), description="Models whose runs started from it.")
     deployments: tuple[str, ...] = ()
     saw_forgotten: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from shared.contracts.work import Rejected
 from shared.errors import InvalidInput
 from shared.objects import ObjectStore
 from shared.results import committed
+from shared.tuning.beginnings import refuse_other_adapter
 from shared.tuning.checks import refuse_dataset, refuse_recipe
 
 _CONFIG = "config.json"
@@ -53,6 +54,13 @@ def require_recipe(store: ObjectStore, recipe: TrainingRecipe, base: BaseModelMa
     config = base_config(store, base)
     if config and config.get("model_type"):
         _raise(refuse_recipe(recipe, config))
+
+
+def require_same_adapter(
+    store: ObjectStore, recipe: TrainingRecipe, before: TrainingRecipe, model: str, base: BaseModelManifest
+) -> None:
+    """Raises BadRecipe where a run from `model`, made by the recipe `before`, would not train that model's adapter on."""
+    _raise(refuse_other_adapter(recipe, before, model, base_config(store, base) or {}))
 
 
 def _raise(refused: Rejected | None) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from services.cleaning.handlers import classifier, screening
 from services.gateway.app import create_app
 from services.gateway.evidence import EvidenceShelf
+from services.gateway.oidc.single_sign_on import open_single_sign_on
 from services.gateway.parts import Parts, engine_client
 from services.gateway.settings import GatewaySettings
 from shared.bases import publish_base
@@ -59,12 +60,13 @@ PDF = b"%PDF-1.7\n%a small one\n%%EOF\n"
 
 @dataclass
 class Server:
-    """An ASGI application on a free port, in a thread of this process."""
+    """An ASGI application on a port, free where none is said, in a thread of this process."""
 
     app: ASGIApp
+    port: int = 0
 
     def __post_init__(self) -> None:
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="warning", access_log=False)
+        config = uvicorn.Config(self.app, host="127.0.0.1", port=self.port, log_level="warning", access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -281,8 +283,19 @@ def make_gateway(valkey: Valkey, catalog: SqlCatalog, tmp_path: Path) -> Iterato
         redis, queue = open_redis(settings), open_queue(settings)
         leases = RedisLeases(redis, settings.lease_seconds)
         evidence = EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes)
-        parts = Parts(settings, store, catalog, queue, leases, engine_client(settings), evidence, RedisWorkforce(redis))
-        servers.append(Server(create_app(parts)))
+        parts = Parts(
+            settings,
+            store,
+            catalog,
+            queue,
+            leases,
+            engine_client(settings),
+            evidence,
+            RedisWorkforce(redis),
+            open_single_sign_on(settings),
+        )
+        port = settings.port if settings.public_url else 0
+        servers.append(Server(create_app(parts), port))
         return Gateway(parts, servers[-1].url, Workers(Runner(store, catalog, queue, leases, settings)))
 
     Redis.from_url(valkey.url).flushall()

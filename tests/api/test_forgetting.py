@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -283,9 +284,7 @@ def test_a_rebuilt_catalog_goes_on_with_a_forgetting_that_was_asked_for(
     catalog = SqlCatalog(open_database(url))
     reindex(shelf.store, catalog)
     assert [one.id for one in catalog.chores()] == [job.id]
-    parts = shelf.parts.__class__(shelf.parts.settings, shelf.store, catalog, shelf.parts.queue, shelf.parts.leases,
-                                  shelf.parts.engines, shelf.parts.evidence)  # fmt: skip
-    assert chores(parts).sweep() == 1
+    assert chores(replace(shelf.parts, catalog=catalog)).sweep() == 1
     found = catalog.forgotten(secret_id())
     assert found is not None and found.state == "forgotten"
 

@@ -20,6 +20,7 @@ from services.cleaning.handlers import handlers as cleaning_handlers
 from services.extraction.handlers import handlers as extraction_handlers
 from services.gateway.app import create_app
 from services.gateway.evidence import EvidenceShelf
+from services.gateway.oidc.single_sign_on import open_single_sign_on
 from services.gateway.parts import Parts, engine_client
 from services.gateway.settings import GatewaySettings
 from shared.bases import publish_base
@@ -167,22 +168,32 @@ class Library:
 
 
 @contextmanager
-def library(root: Path, queue_url: str) -> Iterator[Library]:
-    """A whole one in a directory."""
+def library(root: Path, queue_url: str, **more: Any) -> Iterator[Library]:
+    """A whole one in a directory; `more` are further settings of its gateway."""
     shared = SharedSettings(
         store_url=f"file://{root}/store", catalog_url=f"sqlite:///{root}/catalog.db", queue_url=queue_url,
         cache_dir=root / "cache", log_json=False,
     )  # fmt: skip
-    settings = GatewaySettings(**shared.model_dump(), event_poll_seconds=0.1, recovery_seconds=60)
+    settings = GatewaySettings(**shared.model_dump(), event_poll_seconds=0.1, recovery_seconds=60, **more)
     migrate(settings.catalog_url)
     database = open_database(settings.catalog_url)
     store, catalog, redis, queue = open_store(settings), SqlCatalog(database), open_redis(settings), open_queue(settings)
     leases = RedisLeases(redis, settings.lease_seconds)
     evidence = EvidenceShelf(store, settings.evidence_indexes, settings.evidence_max_bytes)
-    parts = Parts(settings, store, catalog, queue, leases, engine_client(settings), evidence, RedisWorkforce(redis))
+    parts = Parts(
+        settings,
+        store,
+        catalog,
+        queue,
+        leases,
+        engine_client(settings),
+        evidence,
+        RedisWorkforce(redis),
+        open_single_sign_on(settings),
+    )
     _publish_base(root / "base", parts)
     told = SpeakingEngine()
-    server, engine = Server(create_app(parts)), Server(told.app)
+    server, engine = Server(create_app(parts), more.get("port", 0)), Server(told.app)
     yield Library(Gateway(parts, server.url, RealWorkers(Runner(store, catalog, queue, leases, settings))), told, engine.url)
     for one in (server, engine):
         one.stop()

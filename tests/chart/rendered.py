@@ -14,6 +14,7 @@ from services.extraction.settings import ExtractionSettings
 from services.gateway.settings import GatewaySettings
 from services.serving.settings import ServingSettings
 from services.training.settings import TrainingSettings
+from shared.backup.settings import BackupSettings
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "lectern"
@@ -21,10 +22,12 @@ KUBERNETES = "1.37"
 Manifest = dict[str, Any]
 
 SETTINGS = {
+    "backup": BackupSettings,
     "cleaning": CleaningSettings,
     "extraction": ExtractionSettings,
     "gateway": GatewaySettings,
     "publish-base": TrainingSettings,
+    "restore": BackupSettings,
     "serving": ServingSettings,
     "training": TrainingSettings,
 }
@@ -75,9 +78,23 @@ RELEASES: dict[str, Manifest] = {
         "serviceAccount": {"create": False, "name": "with-role"},
     },
     "plain http": {**TRIAL, "gateway": {"ingress": {"enabled": True, "host": "lectern.local"}}},
+    "single sign-on": {
+        **OWN_SECRET,
+        "gateway": {
+            "settings": {
+                "publicUrl": "https://lectern.example.org",
+                "oidcIssuer": "https://id.example.org",
+                "oidcClientId": "lectern",
+                "oidcRoles": {"library-staff": "reviewer"},
+                "oidcDefaultRole": "viewer",
+            }
+        },
+    },
     "more environment": {**TRIAL, "extraEnv": [{"name": "OTEL_SERVICE_NAME", "value": "lectern"}]},
     **{f"without {name}": {**TRIAL, "workers": {name: {"enabled": False}}} for name in ("extraction", "cleaning", "training")},
     "without serving": {**TRIAL, "serving": {"enabled": False}},
+    "backups": {**OWN_SECRET, "backup": {"enabled": True, "endpoint": "https://elsewhere.example.org", "region": "eu-west-1"}},
+    "from a backup": {**TRIAL, "backup": {"restoreFrom": "s3://kept/lectern"}},
     "without jobs": {**TRIAL, "jobs": {"migrate": {"enabled": False}, "publishBase": {"enabled": False}}},
 }
 
@@ -109,6 +126,8 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
     for manifest in manifests:
         if manifest["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
             yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        if manifest["kind"] == "CronJob":
+            yield manifest["metadata"]["name"], manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:

@@ -46,7 +46,7 @@ def test_every_variable_is_a_setting_of_the_service_that_gets_it(manifests: list
 
 def test_every_container_starts_a_module_that_there_is(manifests: list[Manifest]) -> None:
     for name, container in containers(manifests):
-        (module,) = container["args"]
+        module = container["args"][0]
         assert runnable(module), f"{name} starts {module}"
 
 
@@ -77,6 +77,22 @@ def test_the_migration_and_its_secret_come_before_the_rest() -> None:
     assert hooks["lectern-migrate"]["helm.sh/hook"] == hooks["lectern"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     assert int(hooks["lectern"]["helm.sh/hook-weight"]) < 0
     assert hooks["lectern-publish-base"]["helm.sh/hook"] == "post-install,post-upgrade"
+
+
+def test_a_first_install_from_a_backup_fills_the_store_before_the_migration_looks_at_it() -> None:
+    jobs = {one["metadata"]["name"]: one for one in render(RELEASES["from a backup"]) if one["kind"] == "Job"}
+    restore, migrate = (jobs[f"lectern-{name}"]["metadata"]["annotations"] for name in ("restore", "migrate"))
+    assert restore["helm.sh/hook"] == "pre-install"
+    assert int(restore["helm.sh/hook-weight"]) < int(migrate.get("helm.sh/hook-weight", 0))
+    (container,) = jobs["lectern-restore"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["shared.backup", "restore", "s3://kept/lectern", "--resume"]
+
+
+def test_backups_are_taken_one_at_a_time_and_go_on_where_one_was_cut_short() -> None:
+    (backup,) = [one for one in render(RELEASES["backups"]) if one["kind"] == "CronJob"]
+    assert backup["spec"]["concurrencyPolicy"] == "Forbid"
+    (container,) = backup["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["shared.backup", "take", "s3://lectern-backups", "--keep", "7", "--resume"]
 
 
 def test_two_gateways_with_serving_are_refused_since_each_would_serve_the_same_wishes() -> None:

@@ -11,7 +11,7 @@ from tests.chart.rendered import ROOT, SETTINGS, Manifest, runnable
 
 COMPOSE: Manifest = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Manifest] = COMPOSE["services"]
-OURS = ("gateway", "extraction", "cleaning", "training", "serving", "migrate", "publish-base")
+OURS = ("gateway", "extraction", "cleaning", "training", "serving", "migrate", "publish-base", "backup")
 LONG_RUNNING = ("gateway", "extraction", "cleaning", "training", "serving")
 SERVERS = ("postgres", "store", "valkey")
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
@@ -130,5 +130,5 @@ def test_what_a_dockerfile_copies_is_there_and_is_sent_to_the_builder(path: Path
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_entry_point_of_compose_exists(name: str) -> None:
-    (module,) = SERVICES[name].get("command", [f"services.{name}"])
+    module = SERVICES[name].get("command", [f"services.{name}"])[0]
     assert runnable(module)

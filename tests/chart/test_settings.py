@@ -21,14 +21,17 @@ ELSEWHERE = {
     "event_poll_seconds": "how often a loop looks: no installation is better with another",
     "poll_seconds": "as event_poll_seconds",
     "reconcile_seconds": "as event_poll_seconds",
+    "heartbeat_seconds": "as event_poll_seconds",
 }
 """Settings that neither compose nor the chart offers, each with the reason."""
 OF_ONE_JOB = {"publish-base": {"default_base"}}
+IN_COMPOSE = sorted(set(SETTINGS) - {"restore"})
+"""A restore is the backup's service with another command."""
 """The one-shots read a service's settings and heed few of them."""
 BY_TLS = {"cookies_secure"}
 """In the chart, what follows from the ingress."""
 
-EXAMPLES = {"string": "example", "integer": 7, "number": 1.5, "boolean": True}
+EXAMPLES = {"string": "example", "integer": 7, "number": 1.5, "boolean": True, "object": {"example": "viewer"}}
 
 
 def fields(service: str) -> set[str]:
@@ -40,7 +43,7 @@ def field_of(variable: str) -> str:
     return variable.removeprefix("LECTERN_").lower()
 
 
-@pytest.mark.parametrize("service", SETTINGS)
+@pytest.mark.parametrize("service", IN_COMPOSE)
 def test_compose_sets_every_setting_or_passes_it_on_from_its_environment_file(service: str) -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     assert fields(service) - {field_of(one) for one in compose["services"][service]["environment"]} == set()
@@ -72,6 +75,7 @@ def everything_set() -> dict[str, set[str]]:
     workers = {name: {"settings": _examples(one)} for name, one in schema["workers"]["properties"].items()}
     values: Manifest = {
         **TRIAL, "workers": workers,
+        "backup": {"enabled": True, "endpoint": "https://elsewhere.example.org", "region": "eu", "restoreFrom": "s3://kept"},
         **{name: {"settings": _examples(schema[name])} for name in ("gateway", "serving")},
     }  # fmt: skip
     found = {one["name"]: one["env"] for _, one in containers(render(values))}

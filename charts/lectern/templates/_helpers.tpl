@@ -60,6 +60,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ .Values.settings.maxAttempts | int | quote }}
 - name: LECTERN_RETRY_BASE_SECONDS
   value: {{ .Values.settings.retryBaseSeconds | quote }}
+- name: LECTERN_HEARTBEAT_SECONDS
+  value: {{ .Values.settings.heartbeatSeconds | quote }}
 - name: LECTERN_LOG_JSON
   value: {{ .Values.settings.logJson | quote }}
 {{- with .Values.extraEnv }}
@@ -77,6 +79,20 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 
 {{- define "lectern.defaultBase" -}}
 - {name: LECTERN_DEFAULT_BASE, value: {{ .Values.settings.defaultBase | quote }}}
+{{- end }}
+
+{{/* Where backups are kept, for those that take and restore them. */}}
+{{- define "lectern.backupEnv" -}}
+{{- with .Values.backup.endpoint }}
+- {name: LECTERN_BACKUP_S3_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.backup.region }}
+- {name: LECTERN_BACKUP_S3_REGION, value: {{ . | quote }}}
+{{- end }}
+- name: LECTERN_BACKUP_S3_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: backup-s3-access-key, optional: true}}
+- name: LECTERN_BACKUP_S3_SECRET_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: backup-s3-secret-key, optional: true}}
 {{- end }}
 
 {{- define "lectern.podSecurity" -}}

@@ -1,6 +1,5 @@
 """Chunks → instruction examples. What the model learns to answer are whole sentences."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -191,8 +190,3 @@ def example(
         id=digest([source.document, *said])[:16], instruction=instruction, input=given, output=answer, recipe=recipe,
         chunk=chunk.id, document=source.document, filename=source.filename, spans=spans, tokens=tokens,
     )  # fmt: skip
-
-
-def fingerprint(example: Example) -> bytes:
-    """Equal for examples that say the same, whichever document they come from."""
-    return hashlib.sha256("\x00".join((example.instruction, example.input, example.output)).encode()).digest()[:16]

@@ -1,8 +1,8 @@
 """Which text a reviewer should see next: where a label teaches most, and a share by lot, for blind spots."""
 
-from services.cleaning.stages.split import draw
 from shared.contracts.documents import Chunk, GarbageItem
 from shared.contracts.review import Lane
+from shared.rehearsal import draw
 
 AUDIT_SHARE = 0.2
 """Share of all texts that only the lot shows. Their labels are held out: no version is trained on them, and all are measured

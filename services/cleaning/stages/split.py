@@ -1,15 +1,10 @@
 """Which examples are held out: by drawing that depends on nothing but the seed and a name."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from math import ceil
 
 from shared.contracts.learning import DatasetParameters
-
-
-def draw(seed: int, name: str) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the name."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8], "big") / 2**64
+from shared.rehearsal import draw
 
 
 def heldout_documents(documents: Sequence[str], parameters: DatasetParameters) -> frozenset[str]:

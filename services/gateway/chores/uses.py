@@ -72,12 +72,25 @@ def _unfinished_replays(store: ObjectStore, datasets: Iterable[str], held: froze
 
 
 def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace]) -> Iterator[RunTrace]:
-    for path in sorted(store.list("runs")):
-        wish = read_contract(store, path, RunWish)
-        if wish is not None and wish.dataset in datasets:
+    """Runs on these datasets, and runs that started from a model of such a run, however far back."""
+    wishes = [wish for path in sorted(store.list("runs")) if (wish := read_contract(store, path, RunWish)) is not None]
+    trained = {short(one.key): datasets[one.dataset].train > 0 for one in wishes if one.dataset in datasets}
+    children = [one for one in wishes if one.parent is not None]
+    while True:
+        before = dict(trained)
+        for one in children:
+            run, parent = short(one.key), short(one.parent.run) if one.parent else ""
+            if parent in trained:
+                trained[run] = trained.get(run, False) or trained[parent]
+        if trained == before:
+            break
+    for one in wishes:
+        run = short(one.key)
+        if run in trained:
             yield RunTrace(
-                run=short(wish.key), name=wish.name, dataset=wish.dataset, trained=datasets[wish.dataset].train > 0,
-                finished=committed(store, TRAINING.name, wish.key) is not None,
+                run=run, name=one.name, dataset=one.dataset, trained=trained[run],
+                finished=committed(store, TRAINING.name, one.key) is not None,
+                parent=one.parent.model if one.parent and short(one.parent.run) in trained else None,
             )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Tuned models: what runs left behind, how they scored, and what they learned from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from services.gateway.auth import Reader, Writer
 from services.gateway.evidence import Evidence
+from services.gateway.lineage import ancestors, datasets_behind
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.retention import PromotionRequest, model_of, promote, report_of
@@ -17,6 +18,9 @@ from shared.contracts.retention import ForgettingReport, Promotion
 from shared.contracts.views import ListPage, ModelView
 
 router = APIRouter(prefix="/v1/tuned-models", tags=["models"])
+
+Saw = Mapping[str, tuple[str, ...]]
+"""Forgotten documents by who saw them."""
 
 ModelName = Annotated[str, Path(description="Id of a model, or its name for the newest version.", pattern=r"^[A-Za-z0-9._-]+$")]
 
@@ -43,16 +47,23 @@ def find_evidence(
     text: Annotated[str, Query(min_length=1, max_length=8_000, description="A question, or an answer of the model.")],
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> ListPage[Evidence]:
-    """The training chunks nearest to a text, by BM25 over the dataset that the model was tuned on, best first."""
-    dataset = head_of(parts, model_of(parts, model).dataset)
-    names = partial(parts.catalog.dataset_inputs, dataset.id)
-    return ListPage(items=tuple(parts.evidence.nearest(dataset.head.key, names, text, limit)))
+    """The training chunks nearest to a text, by BM25 over each dataset that the model and those it came from were tuned on,
+    best first. Scores of chunks of different datasets are only roughly comparable."""
+    found: dict[str, Evidence] = {}
+    for one in datasets_behind(parts.catalog, model_of(parts, model)):
+        dataset = head_of(parts, one)
+        names = partial(parts.catalog.dataset_inputs, dataset.id)
+        for each in parts.evidence.nearest(dataset.head.key, names, text, limit):
+            found.setdefault(each.chunk, each)
+    best = sorted(found.values(), key=lambda each: -each.score)
+    return ListPage(items=tuple(best[:limit]))
 
 
 @router.get("/{model}/forgetting", summary="See what it forgot")
 def get_forgetting(parts: PartsOf, _: Reader, model: ModelName) -> ForgettingReport:
-    """The base, earlier versions of the name and the model on every held-out set that it was measured on: its dataset's,
-    those of the datasets that this one replays, and general probes. Loss, perplexity and answers with 95 % intervals, and
+    """The base, the models that it came from, earlier versions of the name and the model on every held-out set that it was
+    measured on: its dataset's, those of the datasets that this one replays and that the models before it were tuned on, and
+    general probes. Loss, perplexity and answers with 95 % intervals, and
     where its loss rose beyond noise above that of the best earlier version."""
     return report_of(parts, model)
 
@@ -65,15 +76,23 @@ def promote_model(parts: PartsOf, key: Writer, model: ModelName, asked: Promotio
 
 
 def marked(parts: Parts, models: Sequence[Model]) -> list[ModelView]:
-    """Models with the forgotten documents that each of them saw, told by the model and by its dataset."""
-    by_model = parts.catalog.saw_forgotten("model", [one.id for one in models])
+    """Models with the forgotten documents that each of them saw, told by the model, by its dataset, and by those of the models
+    that it came from."""
+    lines = {one.id: (one, *ancestors(parts.catalog, one)) for one in models}
+    every = [each for line in lines.values() for each in line]
+    by_model = parts.catalog.saw_forgotten("model", sorted({one.id for one in every}))
+    by_dataset = parts.catalog.saw_forgotten("dataset", sorted({one.dataset for one in every}))
     promoted = parts.catalog.promotions({one.name for one in models})
-    by_dataset = parts.catalog.saw_forgotten("dataset", sorted({one.dataset for one in models}))
     return [
         ModelView(
             **one.model_dump(),
             promoted=one.name in promoted and promoted[one.name].model == one.id,
-            saw_forgotten=tuple(sorted({*by_model.get(one.id, ()), *by_dataset.get(one.dataset, ())})),
+            saw_forgotten=_saw(lines[one.id], by_model, by_dataset),
         )
         for one in models
     ]
+
+
+def _saw(line: Sequence[Model], by_model: Saw, by_dataset: Saw) -> tuple[str, ...]:
+    found = (document for one in line for document in (*by_model.get(one.id, ()), *by_dataset.get(one.dataset, ())))
+    return tuple(sorted(set(found)))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request
 
 from services.gateway.auth import Reader
 from services.gateway.chores.uses import uses
+from services.gateway.lineage import all_models, ancestors
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.routes.datasets import DatasetId, dataset_of
 from services.gateway.routes.documents import DocumentId
@@ -15,8 +16,8 @@ from services.gateway.shelves import places_of
 from services.gateway.traces import Traces, all_datasets
 from shared.contracts.documents import Membership
 from shared.contracts.forgetting import Uses
-from shared.contracts.learning import Model
-from shared.contracts.traces import ChunkTrace, ExampleTrace, ModelTrace
+from shared.contracts.learning import DatasetWish, Model
+from shared.contracts.traces import Ancestor, ChunkTrace, ExampleTrace, ModelTrace
 from shared.errors import NotFound
 
 router = APIRouter(prefix="/v1", tags=["provenance"])
@@ -80,6 +81,19 @@ def _model(parts: Parts, model: Model) -> ModelTrace:
     served = [one.name for one in parts.catalog.deployments() if one.wish.model == model.id]
     return ModelTrace(
         model=model.id, base=model.base, run=model.run, dataset=model.dataset, dataset_name=dataset.wish.name,
-        documents=tuple((one.document, one.filename) for one in dataset.wish.inputs), deployments=tuple(served),
+        documents=_documents(dataset.wish), deployments=tuple(served),
+        ancestors=tuple(_ancestor(parts, one) for one in ancestors(parts.catalog, model)),
+        children=tuple(one.id for one in all_models(parts.catalog) if one.parent == model.id),
         saw_forgotten=marked(parts, [model])[0].saw_forgotten,
     )  # fmt: skip
+
+
+def _ancestor(parts: Parts, model: Model) -> Ancestor:
+    wish = dataset_of(parts, model.dataset).wish
+    return Ancestor(
+        model=model.id, run=model.run, dataset=model.dataset, dataset_name=wish.name, documents=_documents(wish)
+    )  # fmt: skip
+
+
+def _documents(wish: DatasetWish) -> tuple[tuple[str, str], ...]:
+    return tuple((one.document, one.filename) for one in wish.inputs)

@@ -12,6 +12,7 @@ from services.gateway.auth import Reader, Writer
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
+from services.gateway.retention import starting_from
 from shared.contracts.base import Contract
 from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import TrainingRecipe
@@ -25,6 +26,8 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 RunId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Id of the run.")]
 
 BATCH = 500
+NO_METRICS = {*LossPoint.model_fields, "phase", "tokens_per_second", "eta_seconds"}
+"""What a run in progress tells of itself; every other figure is one of its method's metrics."""
 
 
 class RunRequest(Contract):
@@ -33,16 +36,22 @@ class RunRequest(Contract):
     name: str = Field(examples=["papers-tuned"])
     dataset: str = Field(pattern="^[0-9a-f]{16}$", description="Id of a dataset that is done.")
     recipe: TrainingRecipe = Field(TrainingRecipe(), description="A base that is left out is the dataset's own.")
+    parent: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="The tuned model to start from, by id, or by name for the promoted version or else the newest. What the "
+        "recipe leaves out of base, lora_r, lora_alpha and lora_targets is then that model's.",
+    )  # fmt: skip
 
 
 @router.post("", summary="Ask for a training run", status_code=202, response_model=RunView, responses={200: {"model": RunView}})
 def create_run(parts: PartsOf, _: Writer, once: OnceOf, asked: RunRequest) -> JSONResponse:
-    """202 with a job to watch. The same dataset, recipe and base are the same run: 200 where it is done already."""
+    """202 with a job to watch. The same dataset, recipe, base and parent are the same run: 200 where it is done already."""
     return once.answer(asked.model_dump(mode="json"), lambda: _create(parts, asked))
 
 
 def _create(parts: Parts, asked: RunRequest) -> Reply:
-    run = parts.records.wish_run(asked.name, asked.dataset, _recipe(parts, asked))
+    parent = starting_from(parts, asked.parent) if asked.parent else None
+    run = parts.records.wish_run(asked.name, asked.dataset, asked.recipe if parent else _recipe(parts, asked), parent)
     view = run_of(parts, run)
     headers = {"Location": f"/v1/runs/{run}", "Link": f'</v1/jobs/{view.job}>; rel="monitor"'}
     return Reply(200 if view.state == "done" else 202, view, headers)
@@ -89,6 +98,7 @@ def _told(parts: Parts, job: str) -> Iterator[LossPoint]:
         try:
             fields = event.data.get("fields", {})
             told = {name: fields[name] for name in LossPoint.model_fields if name in fields}
+            told["metrics"] = {name: value for name, value in fields.items() if name not in NO_METRICS}
             point = LossPoint.model_validate_json(json.dumps(told))
         except ValidationError:
             continue

@@ -1,4 +1,4 @@
-"""Who is at a page, what may be posted by whom, and the way in and out: sign-in by API key."""
+"""Who is at a page, what may be posted by whom, and the way in and out."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from services.gateway.auth import allows, key_of_secret
-from services.gateway.parts import PartsOf
+from services.gateway.parts import Parts, PartsOf
 from services.gateway.sessions import COOKIE, SESSION_SECONDS, Session, begin, session_of
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import ROLES
@@ -70,8 +70,20 @@ ByAdmin = Annotated[Posted, Depends(_posted("admin"))]
 
 
 @routes.get("/sign-in")
-def sign_in_page(request: Request, next: Annotated[str, Query(max_length=600)] = "/") -> Response:
-    return page(request, None, "sign_in.html", next=local(next), wrong="")
+def sign_in_page(
+    request: Request, parts: PartsOf, next: Annotated[str, Query(max_length=600)] = "/", out: bool = False
+) -> Response:
+    """`out`: after signing out, when the provider still knows the browser."""
+    farewell = parts.single_sign_on.farewell() if out and parts.single_sign_on else None
+    return sign_in_form(request, parts, local(next), farewell=farewell)
+
+
+def sign_in_form(
+    request: Request, parts: Parts, target: str, wrong: str = "", status: int = 200, farewell: str | None = None
+) -> Response:
+    """The way in, with what was wrong with the last try."""
+    name = parts.single_sign_on.name if parts.single_sign_on else None
+    return page(request, None, "sign_in.html", status=status, next=target, wrong=wrong, single_sign_on=name, farewell=farewell)
 
 
 @routes.post("/sign-in")
@@ -84,18 +96,24 @@ async def sign_in(request: Request, parts: PartsOf) -> Response:
     try:
         key = await run_in_threadpool(key_of_secret, parts, secret)
     except Unauthorized as error:
-        return page(request, None, "sign_in.html", status=401, next=target, wrong=error.message)
+        return sign_in_form(request, parts, target, error.message, 401)
     answer = back(target)
-    secure = request.url.scheme == "https" or parts.settings.cookies_secure
+    secure = is_secure(request, parts)
     answer.set_cookie(COOKIE, begin(key), max_age=SESSION_SECONDS, secure=secure, httponly=True, samesite="strict")
     return answer
 
 
 @routes.post("/sign-out")
-def sign_out(_: ByViewer) -> Response:
-    answer = back("/sign-in")
+def sign_out(parts: PartsOf, _: ByViewer) -> Response:
+    answer = back("/sign-in?out=true" if parts.single_sign_on else "/sign-in")
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
+
+
+def is_secure(request: Request, parts: Parts) -> bool:
+    """Whether browsers reach us by HTTPS, so that cookies may be for HTTPS alone."""
+    public = parts.settings.public_url or ""
+    return request.url.scheme == "https" or parts.settings.cookies_secure or public.startswith("https://")
 
 
 def local(target: str) -> str:

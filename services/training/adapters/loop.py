@@ -9,10 +9,10 @@ from datasets import Dataset
 from peft.helpers import disable_input_dtype_casting
 from transformers import PrinterCallback
 
-from services.training.adapters import machine, models, pretrained
+from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CURVE, Facts, Job, RowTable
-from services.training.adapters.recorder import RunRecorder
+from services.training.adapters.jobs import CURVE, Job, RowTable
+from services.training.adapters.recorder import RunRecorder, facts_of
 from services.training.adapters.scores import heldout_loss
 from services.training.adapters.tensorboard import told_too
 from services.training.adapters.trainer import FlatRows, PadBatch, RunTrainer, trainer_settings
@@ -48,7 +48,7 @@ def train(
     model = models.load_for_training(base, job.recipe, job.precision, device)
     tokenizer = pretrained.load_tokenizer(base)
     recorder = RunRecorder(
-        checkpoints, curve, _facts(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id)
+        checkpoints, curve, facts_of(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id)
     )
     trainer = RunTrainer(
         model=model, args=trainer_settings(job.recipe, plan, job.precision, directory, on_cpu=device.type == "cpu"),
@@ -80,12 +80,3 @@ def _heldout_loss(model: Any, job: Job, pad_id: int) -> Callable[[int], float | 
         return heldout_loss(model, job.heldout, pad_id) if every and job.heldout and step % every == 0 else None
 
     return at
-
-
-def _facts(model: Any, job: Job, device: torch.device, step: int) -> Facts:
-    trainable, total = model.get_nb_trainable_parameters()
-    return Facts(
-        trainable_parameters=trainable, total_parameters=total, precision=job.precision,
-        device=machine.device_name(device), peak_memory_bytes=0, resumed_from_step=step, packing=job.packing,
-        attention=model.config._attn_implementation,
-    )  # fmt: skip

@@ -10,8 +10,8 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts
-from services.training.adapters.machine import peak_memory_bytes
+from services.training.adapters.jobs import CURVE, FACTS, Diverged, Facts, Job
+from services.training.adapters.machine import device_name, peak_memory_bytes
 from services.training.curves import write_curve
 from shared.contracts.learning import LossPoint
 
@@ -76,6 +76,16 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         facts = self._facts.model_copy(update={"peak_memory_bytes": peak_memory_bytes(self._device)})
         (directory / FACTS).write_text(facts.model_dump_json(), encoding="utf-8")
         write_curve(directory / CURVE, self._curve)
+
+
+def facts_of(model: Any, job: Job, device: torch.device, step: int) -> Facts:
+    """Of a model with an adapter that is taken up after so many steps."""
+    trainable, total = model.get_nb_trainable_parameters()
+    return Facts(
+        trainable_parameters=trainable, total_parameters=total, precision=job.precision,
+        device=device_name(device), peak_memory_bytes=0, resumed_from_step=step, packing=job.packing,
+        attention=model.config._attn_implementation,
+    )  # fmt: skip
 
 
 def _gathered(share: dict[str, str], workers: int) -> list[dict[str, str]]:

@@ -17,33 +17,38 @@ def _config(rows: int, columns: int, warps: int, stages: int) -> Any:
 
 
 def _candidates() -> list[Any]:
-    """Tile sizes to choose among on a GPU. The interpreter has no time to measure, so it is given one."""
+    """Tile sizes to choose among on a GPU, the smallest last. The interpreter has no time to measure, so it is given one."""
+    smallest = _config(32, 32, 4, 1)
     if _INTERPRETED:
-        return [_config(32, 32, 4, 1)]
-    sizes = [(128, 128), (128, 64), (64, 128), (64, 64), (64, 32), (32, 64), (32, 32)]
-    return [_config(rows, columns, warps, stages) for rows, columns in sizes for warps in (4, 8) for stages in (1, 2, 3)]
+        return [smallest]
+    large, small = ((128, 128), (128, 64), (64, 128)), ((128, 64), (64, 64), (64, 32), (32, 64))
+    chosen = [(*one, 8) for one in large] + [(*one, 4) for one in small]
+    return [_config(*one, stages) for one in chosen for stages in (2, 3)] + [smallest]
 
 
-def _fitting(configs: list[Any], _: dict[str, Any], **shape: Any) -> list[Any]:
-    """Leave out tiles that cannot fit beside each other: about 160 KiB of shared memory, of two bytes an element."""
+def _fitting(configs: list[Any], given: dict[str, Any], **shape: Any) -> list[Any]:
+    """Leave out tiles that cannot fit beside each other: about 200 KiB of shared memory (Hopper; where less is to be had, the
+    compiler refuses and the next is taken). Training on a GPU computes in two bytes an element; four get the smallest tile,
+    since products in exact fp32 take minutes to compile."""
+    if given["Q"].element_size() > 2:
+        return [configs[-1]]
     width = shape["BLOCK_D"]
     fitting = [
         each
         for each in configs
-        if 2 * width * (each.kwargs["BLOCK_M"] + 2 * each.kwargs["BLOCK_N"] * each.num_stages) <= 160 << 10
-        and (width < 128 or each.kwargs["BLOCK_M"] * each.kwargs["BLOCK_N"] <= 128 * 64)
-        and (each.num_warps == 4 or each.kwargs["BLOCK_M"] >= 64)
+        if 2 * width * (each.kwargs["BLOCK_M"] + 2 * each.kwargs["BLOCK_N"] * each.num_stages) <= 200 << 10
     ]
     return fitting or [configs[-1]]
 
 
-def _tuned(kernel: Any) -> Any:
-    return triton.autotune(configs=_candidates(), key=_KEY, prune_configs_by={"early_config_prune": _fitting})(kernel)
+def _tuned(kernel: Any, largest: int) -> Any:
+    """`largest`: elements of a tile of scores beyond which the kernel's registers spill."""
+    configs = [one for one in _candidates() if one.kwargs["BLOCK_M"] * one.kwargs["BLOCK_N"] <= largest]
+    return triton.autotune(configs=configs, key=_KEY, prune_configs_by={"early_config_prune": _fitting})(kernel)
 
 
-_forward, _backward_keys, _backward_queries = (
-    _tuned(kernel) for kernel in (flash.forward, flash.backward_keys, flash.backward_queries)
-)
+_forward = _tuned(flash.forward, 128 * 128)
+_backward_keys, _backward_queries = _tuned(flash.backward_keys, 128 * 64), _tuned(flash.backward_queries, 128 * 64)
 
 
 class _Attention(torch.autograd.Function):  # type: ignore[misc]

@@ -1,6 +1,7 @@
 """The runner's promises: nothing twice, nothing lost, every end told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,26 @@ def test_an_attempt_leaves_no_files_behind(world: World, tmp_path: Path) -> None
 
     world.runner.run(EXTRACTION, world.work, remember)
     assert not kept[0].exists()
+
+
+class ForgetfulStore:
+    """A store that writes a manifest, loses its answer, and is asked again."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def create(self, path: str, data: bytes) -> None:
+        self._store.create(path, data)
+        if path.endswith("manifest.json"):
+            self._store.create(path, data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_a_commit_whose_answer_was_lost_keeps_its_own_files(world: World) -> None:
+    runner = replace(world.runner, store=ForgetfulStore(world.runner.store))  # type: ignore[arg-type]
+    assert runner.run(EXTRACTION, world.work, Counting()) == "done"
+    manifest = committed(world.runner.store, "extraction", EXTRACTION.key(world.work))
+    assert manifest is not None and manifest.files
+    assert all(world.runner.store.size(file.path) == file.size_bytes for file in manifest.files.values())

@@ -9,12 +9,12 @@ from triton.compiler import ASTSource
 from services.training.kernels import flash
 
 SIZES = {"BLOCK_M": 64, "BLOCK_N": 64}
-SHAPE = {"GROUP": 4, "D": 80, "BLOCK_D": 128, "CAUSAL": True, "WINDOW": 64, "LENGTH": 1024}
+SHAPE = {"GROUP": 4, "D": 80, "BLOCK_D": 128, "CAUSAL": True, "WINDOW": 64}
 
 
 def built(kernel: triton.JITFunction, capability: int, constants: dict[str, int | bool]) -> int:
     """Bytes of shared memory that the compiled kernel takes."""
-    floats, ints = {"LSE": "*fp32", "DELTA": "*fp32", "scale": "fp32"}, {"ENDS": "*i32", "tokens": "i32"}
+    floats, ints = {"LSE": "*fp32", "DELTA": "*fp32", "scale": "fp32"}, {"ENDS": "*i32", "tokens": "i32", "LENGTH": "i32"}
     signature = {}
     for name in kernel.arg_names:
         kind = floats.get(name) or ints.get(name) or ("*bf16" if name.isupper() else "i32")

@@ -12,7 +12,7 @@ from services.training.adapters import models
 from services.training.export import REPORT, export
 from services.training.stages.gate import MERGED, NEAR_TIE, Comparison, Position, compare, judge
 from shared.contracts.work import Rejected
-from tests.unit.training.world import examples, write_examples
+from tests.unit.training.world import examples, write_lines
 
 SAME = Position(divergence=0.0, margin=1.0, agrees=True)
 FAR = Position(divergence=1.0, margin=1.0, agrees=False)
@@ -32,7 +32,7 @@ def adapter(tiny_base: Path, tmp_path: Path) -> Path:
 
 
 def exported(base: Path, adapter: Path, tmp_path: Path) -> Comparison | Rejected:
-    return export(base, adapter, write_examples(tmp_path / "h.jsonl", examples(4)), tmp_path / "out", "alpaca")
+    return export(base, adapter, write_lines(tmp_path / "h.jsonl", examples(4)), tmp_path / "out", "alpaca")
 
 
 def test_a_merged_model_is_the_model_that_was_trained(tiny_base: Path, adapter: Path, tmp_path: Path) -> None:

@@ -21,12 +21,21 @@ from services.training.handlers import handlers, held_out
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import encode
 from services.training.stages.packing import rows_of
+from shared import layout
 from shared.bases import read_base
 from shared.catalog.protocol import NewJob
 from shared.catalog.sql import SqlCatalog
 from shared.contracts.datasets import ReplayParameters
-from shared.contracts.learning import DatasetParameters, DatasetWish, EvaluationResult, LossPoint, TrainingResult
-from shared.contracts.recipes import TrainingRecipe
+from shared.contracts.learning import (
+    DatasetParameters,
+    DatasetWish,
+    EvaluationResult,
+    LossPoint,
+    Parent,
+    RunWish,
+    TrainingResult,
+)
+from shared.contracts.recipes import Continual, TrainingRecipe
 from shared.contracts.work import Rejected, RunWork
 from shared.ids import run_job, short
 from shared.objects import ObjectStore
@@ -58,8 +67,8 @@ class World:
         self.runner = Runner(store, catalog, CeleryQueue(celery_app(settings), redis), RedisLeases(redis, 5), settings)
         self.dataset = put_dataset(store, scratch, TRAIN, HELDOUT)
 
-    def ask(self, recipe: TrainingRecipe, base_digest: str) -> RunWork:
-        run = put_run(self.store, self.dataset, recipe, base_digest)
+    def ask(self, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None) -> RunWork:
+        run = put_run(self.store, self.dataset, recipe, base_digest, parent)
         work = RunWork(job=run_job(short(run.key)), trace="t", run=run.key)
         self.catalog.put_job(NewJob(work.job, "run", short(run.key), None, TRAINING.name, work, "t"))
         return work
@@ -220,11 +229,50 @@ def test_a_model_is_measured_on_all_that_its_dataset_replays(world: World, tiny_
     seen: list[tuple[str, bool]] = []
 
     def look(context: StageContext[RunWork]) -> Rejected:
-        seen.extend((one.set, one.examples.exists()) for one in held_out(context, world.dataset))
+        run = RunWish.model_validate_json(world.store.read(layout.run(short(context.work.run))))
+        seen.extend((one.set, one.examples.exists()) for one in held_out(context, run))
         return Rejected(reason="enough", detail="It was looked at.")
 
     world.runner.run(TRAINING, work, look)
     assert seen == [("c" * 16, True), ("b" * 16, True), ("a" * 16, True)]
+
+
+@pytest.mark.slow
+def test_a_run_from_a_model_begins_where_that_one_ended_and_is_measured_on_all_that_it_learned(
+    world: World, tiny_base: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"max_steps": 12, "quantization": "none", "precision": "fp32"})
+    digest = publish_tiny(world.store, tiny_base)
+    parent = world.ask(recipe, digest)
+    assert world.train(parent) == "done"
+    made = trained(world, parent)
+    before = world.dataset
+    world.dataset = put_dataset(world.store, tmp_path / "new", [*examples(20, seed=2)], examples(5, seed=3), "e" * 64)
+    begins_from = Parent(model="run", run=parent.run, adapter_digest=made.adapter_digest)
+    child = world.ask(recipe.model_copy(update={"continual": Continual(replay_share=0.2)}), digest, begins_from)
+    assert world.train(child) == "done"
+    result = trained(world, child)
+    assert result.replayed == {short(before.key): 5}, "of 25 examples a fifth"
+    assert result.first_loss < made.first_loss - 0.3 and result.adapter_digest != made.adapter_digest
+
+    assert world.evaluate(child) == "done"
+    manifest = committed(world.store, "evaluation", EVALUATION.key(child))
+    assert manifest is not None
+    sets = EvaluationResult.model_validate(manifest.result).sets
+    assert [one.set for one in sets] == [short(world.dataset.key), short(before.key), "probes"]
+    model = world.catalog.model("run")
+    assert model is not None and (model.run, model.parent) == (short(child.run), "run")
+
+    gone = world.ask(recipe, digest, begins_from.model_copy(update={"adapter_digest": "0" * 64}))
+    assert (world.train(gone), world.reason(gone)) == ("failed", "parent-changed")
+    gone = world.ask(recipe, digest, begins_from.model_copy(update={"run": "f" * 64}))
+    assert (world.train(gone), world.reason(gone)) == ("failed", "parent-missing")
+
+
+def trained(world: World, work: RunWork) -> TrainingResult:
+    manifest = committed(world.store, "training", work.run)
+    assert manifest is not None
+    return TrainingResult.model_validate(manifest.result)
 
 
 def test_a_cancelled_run_ends_with_all_its_processes_and_commits_nothing(world: World, tiny_base: Path) -> None:

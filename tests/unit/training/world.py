@@ -11,11 +11,14 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from shared import layout
 from shared.bases import publish_base
+from shared.contracts.base import Contract
+from shared.contracts.documents import Chunk
 from shared.contracts.learning import (
     DatasetParameters,
     DatasetResult,
     DatasetWish,
     Example,
+    Parent,
     RunWish,
 )
 from shared.contracts.recipes import TrainingRecipe
@@ -91,16 +94,16 @@ def examples(count: int, seed: int = 0) -> list[Example]:
     ]  # fmt: skip
 
 
-def write_examples(path: Path, rows: Sequence[Example]) -> Path:
+def write_lines(path: Path, rows: Sequence[Contract]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{row.model_dump_json()}\n" for row in rows), encoding="utf-8")
     return path
 
 
-def publish_tiny(store: ObjectStore, directory: Path) -> str:
+def publish_tiny(store: ObjectStore, directory: Path, name: str = NAME) -> str:
     """Publish the tiny base; returns its digest."""
     manifest = publish_base(
-        store, directory, name=NAME, source="test", licence="none", architecture="LlamaForCausalLM", eos_token=END
+        store, directory, name=name, source="test", licence="none", architecture="LlamaForCausalLM", eos_token=END
     )
     return manifest.digest
 
@@ -120,8 +123,9 @@ def put_dataset(
     )  # fmt: skip
     create_contract(store, layout.dataset(short(key)), wish)
     files = {}
-    for name, rows in (("train.jsonl", train), ("heldout.jsonl", heldout)):
-        stored = store.upload(layout.attempt_file("dataset", key, "a", name), write_examples(scratch / name, rows))
+    chunks = [Chunk(id=one.chunk, document=one.document, index=0, text=one.output, tokens=1) for one in train]
+    for name, rows in (("train.jsonl", train), ("heldout.jsonl", heldout), ("chunks.jsonl", chunks)):
+        stored = store.upload(layout.attempt_file("dataset", key, "a", name), write_lines(scratch / name, rows))
         files[name] = File(path=stored.path, size_bytes=stored.size_bytes, sha256=stored.sha256)
     result = DatasetResult(
         digest="0" * 64, documents=1, chunks=1, train=len(train), heldout=len(heldout), heldout_documents=1, split="chunk"
@@ -134,9 +138,13 @@ def put_dataset(
     return wish
 
 
-def put_run(store: ObjectStore, dataset: DatasetWish, recipe: TrainingRecipe, base_digest: str) -> RunWish:
-    key = training_key(dataset.key, recipe, base_digest)
-    wish = RunWish(key=key, name="run", dataset=short(dataset.key), recipe=recipe, base_digest=base_digest, created_at="t")
+def put_run(
+    store: ObjectStore, dataset: DatasetWish, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None
+) -> RunWish:
+    key = training_key(dataset.key, recipe, base_digest, parent)
+    wish = RunWish(
+        key=key, name="run", dataset=short(dataset.key), recipe=recipe, base_digest=base_digest, parent=parent, created_at="t"
+    )
     create_contract(store, layout.run(short(key)), wish)
     return wish
 

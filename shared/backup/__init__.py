@@ -1,0 +1,1 @@
+"""Backups of the object store, which holds every fact: taken while Lectern works, checked by digest, put back anywhere."""

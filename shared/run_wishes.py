@@ -1,0 +1,65 @@
+"""What a wish for a run is made of: its dataset, its base, and the model that it starts from where it starts from one."""
+
+from shared import layout
+from shared.ancestry import datasets_of, read_run, runs_to
+from shared.bases import read_base
+from shared.catalog.protocol import Catalog
+from shared.clock import now
+from shared.contracts.learning import BaseModelManifest, DatasetWish, Model, Parent, RunWish
+from shared.contracts.recipes import TrainingRecipe
+from shared.errors import Conflict, NotFound
+from shared.ids import short
+from shared.objects import ObjectStore, read_contract
+from shared.pipeline import TRAINING, training_key
+from shared.results import committed
+from shared.tuning.beginnings import taken_up
+from shared.tuning.require import require_possible, require_same_adapter
+
+
+class SawForgotten(Conflict):
+    """A model that was trained on a document which had to go is not built upon."""
+
+    code = "saw-forgotten"
+
+
+def run_wish(
+    store: ObjectStore, catalog: Catalog, name: str, dataset: DatasetWish, recipe: TrainingRecipe, parent: Model | None
+) -> RunWish:
+    """Raises NotFound, Conflict, BadRecipe."""
+    begun = read_contract(store, layout.run(parent.run), RunWish) if parent else None
+    recipe = taken_up(recipe, begun.recipe) if begun else recipe
+    base = read_base(store, recipe.base)
+    if base is None:
+        raise NotFound(
+            f"The base model {recipe.base!r} is not in the object store. "
+            f"Publish it with `python -m services.training.publish_base {recipe.base}`."
+        )
+    require_possible(store, recipe, base, dataset.key)
+    begins_from = _parent(store, catalog, parent, begun, recipe, base) if parent else None
+    return RunWish(
+        key=training_key(dataset.key, recipe, base.digest, begins_from), name=name, dataset=short(dataset.key), recipe=recipe,
+        base_digest=base.digest, parent=begins_from, created_at=now(),
+    )  # fmt: skip
+
+
+def require_unforgotten(store: ObjectStore, catalog: Catalog, parent: Parent) -> None:
+    """Raises SawForgotten where a model learned of a document that had to be forgotten, it or one that it came from."""
+    before = datasets_of(store.read, runs_to(store.read, read_run(store.read, parent.run)))
+    if catalog.saw_forgotten("dataset", [short(one.key) for one in before]):
+        raise SawForgotten(
+            f"{parent.model} was trained on a document that had to be forgotten, and what starts from it would know that "
+            "document too. Start from another model, or from the base."
+        )
+
+
+def _parent(
+    store: ObjectStore, catalog: Catalog, model: Model, begun: RunWish | None, recipe: TrainingRecipe, base: BaseModelManifest
+) -> Parent:
+    if begun is None or committed(store, TRAINING.name, model.adapter_key) is None:
+        raise NotFound(f"The adapter of {model.id} is not in the object store: start from another model.")
+    require_same_adapter(store, recipe, begun.recipe, model.id, base)
+    if begun.base_digest != base.digest:
+        raise Conflict(f"{model.id} was tuned on another {base.name} than the one that is published now. Tune from the base.")
+    parent = Parent(model=model.id, run=begun.key, adapter_digest=model.adapter_digest)
+    require_unforgotten(store, catalog, parent)
+    return parent

@@ -1,5 +1,6 @@
 """The chart as manifests: rendered by Helm's own SDK over the releases that people make."""
 
+import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ SETTINGS = {
     "extraction": ExtractionSettings,
     "gateway": GatewaySettings,
     "publish-base": TrainingSettings,
+    "ray": TrainingSettings,
     "restore": BackupSettings,
     "serving": ServingSettings,
     "training": TrainingSettings,
@@ -48,6 +50,8 @@ GPU_NODE = {
     "nodeSelector": {"accelerator": "h100"},
     "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
 }
+
+KUBERAY = {"workers": {"training": {"settings": {"rayAddress": "kuberay", "rayjobRetries": 3}}}}
 
 RELEASES: dict[str, Manifest] = {
     "trial": TRIAL,
@@ -90,6 +94,13 @@ RELEASES: dict[str, Manifest] = {
             }
         },
     },
+    "kuberay": {**TRIAL, **KUBERAY},
+    "kuberay on gpus by a cloud role": {
+        **OWN_SECRET,
+        **KUBERAY,
+        "kuberay": {"worker": GPU_NODE, "operatorNamespace": "ray-system"},
+        "serviceAccount": {"create": False, "name": "with-role"},
+    },
     "more environment": {**TRIAL, "extraEnv": [{"name": "OTEL_SERVICE_NAME", "value": "lectern"}]},
     **{f"without {name}": {**TRIAL, "workers": {name: {"enabled": False}}} for name in ("extraction", "cleaning", "training")},
     "without serving": {**TRIAL, "serving": {"enabled": False}},
@@ -128,6 +139,9 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
             yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
         if manifest["kind"] == "CronJob":
             yield manifest["metadata"]["name"], manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        if manifest["kind"] == "ConfigMap" and "pods.json" in manifest["data"]:
+            for kind, template in json.loads(manifest["data"]["pods.json"]).items():
+                yield f"{manifest['metadata']['name']}-{kind}", template["spec"]
 
 
 def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:

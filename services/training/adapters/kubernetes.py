@@ -128,7 +128,8 @@ class RayJobApi:
         except FileNotFoundError as error:
             raise KubernetesRefused(
                 f"there is no {name} of a service account in {self.account}: run the training worker in a pod whose account "
-                "token is mounted (the chart does with ray.mode=kuberay), or set LECTERN_RAY_ADDRESS=local"
+                "token is mounted (the chart does with workers.training.settings.rayAddress=kuberay), or set "
+                "LECTERN_RAY_ADDRESS=local"
             ) from error
 
 
@@ -141,7 +142,7 @@ def _allowed(answer: httpx.Response, method: str) -> httpx.Response:
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise KubernetesRefused(
             f"the service account may not {method} {PLURAL}.{GROUP} ({told}): give it the rights create, get, list, watch and "
-            "delete on them (the chart does with ray.mode=kuberay)"
+            "delete on them (the chart does with workers.training.settings.rayAddress=kuberay)"
         )
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise KubernetesRefused(f"this cluster knows no {PLURAL}.{GROUP} ({told}): install the KubeRay operator and its CRDs")

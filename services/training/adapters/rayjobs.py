@@ -121,7 +121,8 @@ def read_pods(path: Path) -> Pods:
         return Pods(head=dict(found["head"]), worker=dict(found["worker"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"{path} holds no pod templates for Ray (JSON with head and worker): the chart writes them with ray.mode=kuberay; "
+            f"{path} holds no pod templates for Ray (JSON with head and worker): the chart writes them where "
+            "workers.training.settings.rayAddress is kuberay; "
             "elsewhere, write the file and name it in LECTERN_RAYJOB_PODS"
         ) from error
 

@@ -62,6 +62,13 @@ bench-stopping: setup  ## Whether a tuned model learns to stop, and does not whe
 bench-kills: setup  ## Ten times kill -9 of the Ray worker, the driver and the Celery worker: the curve is the undisturbed one
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kills
 
+bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
+	@$(BIN)/python -m benchmarks.serving
+
+bench-continual: setup  ## Three collections in sequence: what each way of tuning forgets (hours on a CPU; ARGS="--device cuda")
+	@$(BIN)/python -m benchmarks.continual --prepare .lectern/continual
+	@$(BIN)/python -m benchmarks.continual --run .lectern/continual --base .lectern/continual/base --out .lectern/continual.json $(ARGS)
+
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
 
@@ -98,4 +105,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-kills bench-attention clean
+.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-kills bench-attention bench-serving clean

@@ -4,9 +4,9 @@ A set is forgotten where a version's loss on it rose above the best of the earli
 95 % intervals part. That is stricter than a test of the difference at 5 %: where it speaks, it is no noise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from shared.contracts.learning import Model, SetEvaluation, SetScore
+from shared.contracts.learning import HalfEvaluation, Model, SetEvaluation, SetScore
 from shared.contracts.retention import Cell, Change, ForgettingReport, MatrixRow, MatrixSet, Promotion
 from shared.errors import Conflict, NotReady
 
@@ -64,19 +64,31 @@ def _over(report: ForgettingReport, limit: float) -> list[Change]:
 
 
 def _columns(models: Sequence[Model]) -> dict[Column, MatrixSet]:
-    """The sets that the last model was measured on, the oldest first, the probes last."""
-    found = {_key(one): MatrixSet(set=one.set, name=one.name, digest=one.digest) for one in models[-1].evaluation.sets}
+    """The sets that the last model was measured on, the oldest first, the probes last; of a set by whose other half a
+    version's checkpoint was chosen, the half that all were measured on."""
+    alone = {_key(one) for model in models for one in model.evaluation.sets}
+    found = {}
+    for one in models[-1].evaluation.sets:
+        key = (one.set, one.half.digest) if one.half and (one.set, one.half.digest) in alone else _key(one)
+        found[key] = MatrixSet(set=one.set, name=one.name, digest=key[1])
     ages = {"probes": 1, models[-1].dataset: 0}
     places = {key: (ages.get(key[0], -1), -at) for at, key in enumerate(found)}
     return {key: found[key] for key in sorted(found, key=places.__getitem__)}
 
 
 def _base(models: Sequence[Model]) -> dict[Column, SetScore]:
-    return {_key(one): one.base for model in models for one in model.evaluation.sets}
+    return {key: scores.base for model in models for key, scores in _measured(model)}
 
 
 def _tuned(model: Model) -> dict[Column, SetScore]:
-    return {_key(one): one.tuned for one in model.evaluation.sets}
+    return {key: scores.tuned for key, scores in _measured(model)}
+
+
+def _measured(model: Model) -> Iterator[tuple[Column, SetEvaluation | HalfEvaluation]]:
+    for one in model.evaluation.sets:
+        yield _key(one), one
+        if one.half:
+            yield (one.set, one.half.digest), one.half
 
 
 def _key(one: SetEvaluation) -> Column:

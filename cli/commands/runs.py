@@ -169,6 +169,7 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         ("memory", f"{size(result['peak_memory_bytes'])} at the most"),
         ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
         *([("replayed", _replayed(result["replayed"]))] if result.get("replayed") else []),
+        *([("chosen", result["choice"]["reason"])] if result.get("choice") else []),
     ]
 
 

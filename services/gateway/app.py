@@ -18,6 +18,7 @@ from services.gateway.infill import Tokenizers
 from services.gateway.leaves import Leaves
 from services.gateway.limits import BodyLimit
 from services.gateway.line_labels import LineOrders
+from services.gateway.metering import Tally, write_for_ever
 from services.gateway.metrics import Metrics
 from services.gateway.parts import Parts
 from services.gateway.routes import (
@@ -86,6 +87,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.metrics = Metrics(parts.catalog, parts.queue)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
     app.state.editors = Editors()
+    app.state.tally = Tally(parts.catalog)
     app.state.tokenizers = Tokenizers(parts.store, parts.settings.leaves_kept)
     app.state.line_orders = LineOrders(parts.store, parts.settings.leaves_kept)
     app.state.pictures = Pictures(parts.store, parts.settings.cache_dir, parts.settings.page_pictures)
@@ -112,6 +114,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     threads = [
         _thread("recovery-sweep", sweep_for_ever, recovery, settings.recovery_seconds, stopped),
         _thread("retraining-sweep", sweep_for_ever, retraining, settings.review_seconds, stopped),
+        _thread("tally", write_for_ever, app.state.tally, stopped),
         _thread("chores", do_chores, chores(parts), settings.recovery_seconds, parts.woken, stopped),
     ]
     for thread in threads:

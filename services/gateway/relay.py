@@ -97,10 +97,12 @@ class _Relayed(StreamingResponse):
 
 
 async def _renamed(upstream: httpx.Response, target: Target, turn: Turn | None) -> AsyncIterator[bytes]:
+    """Whole events, as many at a time as came from the engine together."""
     blocks = upstream.aiter_bytes()
+    renamed = Renaming(target)
     try:
-        async for line in _lines(turn.until_ended(blocks) if turn else blocks):
-            yield _rename(line, target) + b"\n"
+        async for events in _whole(turn.until_ended(blocks) if turn else blocks):
+            yield renamed(events)
     # The status is sent, so an error has to be an event; OpenAI's clients raise on one.
     except Superseded as error:
         yield _event(openai_error(409, error.code, error.message))
@@ -114,27 +116,40 @@ def _event(error: JSONResponse) -> bytes:
     return b"data: " + bytes(error.body) + b"\n\n"
 
 
-async def _lines(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines by their newline bytes alone: text may hold other characters that count as line ends elsewhere."""
+async def _whole(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Blocks that end where an event does: at an empty line."""
     rest = b""
     async for block in blocks:
-        *lines, rest = (rest + block).split(b"\n")
-        for line in lines:
-            yield line
+        events, end, rest = (rest + block).rpartition(b"\n\n")
+        if end:
+            yield events + end
     if rest:
         yield rest
 
 
-def _rename(line: bytes, target: Target) -> bytes:
-    if not line.startswith(b"data:"):
-        return line
-    try:
-        value = json.loads(line.removeprefix(b"data:"))
-    except ValueError:
-        return line  # `data: [DONE]`
-    if not isinstance(value, dict) or "model" not in value:
-        return line
-    return b"data: " + json.dumps({**value, "model": target.asked}, ensure_ascii=False, separators=(",", ":")).encode()
+class Renaming:
+    """Puts the name that a client asked for in the place of the engine's own, in events."""
+
+    def __init__(self, target: Target) -> None:
+        self._asked = target.asked
+        self._from, self._to = (b'"model":' + json.dumps(name).encode() for name in (target.served, target.asked))
+
+    def __call__(self, events: bytes) -> bytes:
+        # Within a JSON text a quote is escaped, so these bytes can be nothing but the field: no token has to be parsed.
+        if events.count(b'"model":') == events.count(self._from):
+            return events.replace(self._from, self._to)
+        return b"\n".join(self._line(line) for line in events.split(b"\n"))
+
+    def _line(self, line: bytes) -> bytes:
+        if not line.startswith(b"data:"):
+            return line
+        try:
+            value = json.loads(line.removeprefix(b"data:"))
+        except ValueError:
+            return line  # `data: [DONE]`
+        if not isinstance(value, dict) or "model" not in value:
+            return line
+        return b"data: " + json.dumps({**value, "model": self._asked}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _trace(request: Request) -> dict[str, str]:

@@ -62,7 +62,7 @@ class RunStages:
             run=run.key, base_name=run.recipe.base, base=base, examples=context.fetch("dataset", dataset.key, "train.jsonl"),
             heldout=context.fetch("dataset", dataset.key, "heldout.jsonl"), template=dataset.parameters.template,
             recipe=run.recipe, begins_from=begins_from, earlier=_earlier(context, run), out=context.out, work=work,
-            parent=os.getpid(),
+            sets=held_out(context, run) if run.recipe.continual else (), parent=os.getpid(),
         )  # fmt: skip
         tick = _training_progress(context, work)
         refused = self._children.run("services.training.job", spec, work, tick)
@@ -80,7 +80,7 @@ class RunStages:
         spec = EvaluationSpec(
             base=base, adapter=_adapter(context, run.key), sets=held_out(context, run),
             template=dataset.parameters.template, parameters=context.work.evaluation, out=context.out, work=work,
-            parent=os.getpid(),
+            chosen=_chosen(context, run.key), parent=os.getpid(),
         )  # fmt: skip
         tick = _evaluation_progress(context, work)
         refused = self._children.run("services.training.evaluate", spec, work, tick)
@@ -134,17 +134,21 @@ def _begins_from(context: StageContext[RunWork], run: RunWish) -> Path | Rejecte
 
 def _earlier(context: StageContext[RunWork], run: RunWish) -> tuple[Earlier, ...]:
     """What can be replayed: every dataset that the parent and those before it were trained on."""
-    if run.parent is None or run.recipe.continual is None or not run.recipe.continual.replay_share:
+    wish = run.recipe.continual
+    if run.parent is None or wish is None or not (wish.replay_share or wish.ewc):
         return ()
     before = datasets_of(_reader(context), runs_to(_reader(context), run)[1:])
+    files = ("train", "heldout", "chunks") if wish.replay == "quality" else ("train", "heldout")
     return tuple(
-        Earlier(
-            dataset=short(one.key),
-            **{name: context.fetch("dataset", one.key, f"{name}.jsonl") for name in ("train", "heldout", "chunks")},
-        )
+        Earlier(dataset=short(one.key), **{name: context.fetch("dataset", one.key, f"{name}.jsonl") for name in files})
         for one in before
         if short(one.key) != run.dataset
     )
+
+
+def _chosen(context: StageContext[RunWork], run: str) -> bool:
+    """Whether held-out examples chose what the run ended with."""
+    return TrainingResult.model_validate(context.result("training", run)).choice is not None
 
 
 def held_out(context: StageContext[RunWork], run: RunWish) -> tuple[HeldOut, ...]:

@@ -14,10 +14,11 @@ from services.training.answers import read_examples
 from services.training.probes import PROBES
 from services.training.spec import PROGRESS, EvaluationSpec, HeldOut, Scored
 from services.training.stages.answering import token_f1
+from services.training.stages.choice import halves
 from services.training.stages.examples import Encoded, encode
 from services.training.stages.scoring import ExampleScore, draw, examples_digest, set_score, summarize
 from shared.contracts.base import Contract
-from shared.contracts.learning import EvaluationParameters, EvaluationResult, Example, SetEvaluation
+from shared.contracts.learning import EvaluationParameters, EvaluationResult, Example, HalfEvaluation, SetEvaluation
 from shared.contracts.work import Rejected
 
 
@@ -31,11 +32,12 @@ class ScoredExample(Contract):
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What is scored of a held-out set."""
+    """What is scored of a held-out set; `reporting`: ids of those that never choose a checkpoint, where it has such halves."""
 
     of: HeldOut
     examples: Sequence[Example]
     encoded: Sequence[Encoded]
+    reporting: frozenset[str] = frozenset()
 
 
 def measure(spec: EvaluationSpec, threads: int) -> EvaluationResult | Rejected:
@@ -64,7 +66,10 @@ def _drawn(held: HeldOut, spec: EvaluationSpec, base: pretrained.Readable) -> Dr
     examples = read_examples(held.examples)
     if isinstance(examples, Rejected):
         return examples
+    reporting = frozenset(one.id for one in halves(examples)[1]) if held is not PROBES else frozenset()
     drawn = draw(examples, spec.parameters.max_examples, spec.parameters.seed)
+    if spec.chosen and reporting:
+        drawn, reporting = [one for one in drawn if one.id in reporting], frozenset()
     encoded = [encode(one, spec.template, base.tokenizer) for one in drawn]
     if held is PROBES:
         fitting = [at for at, one in enumerate(encoded) if len(one.ids) <= base.context_tokens]
@@ -75,7 +80,7 @@ def _drawn(held: HeldOut, spec: EvaluationSpec, base: pretrained.Readable) -> Dr
             detail=f"A held-out example is longer than the base model's context of {base.context_tokens} tokens. "
             "Build the dataset with a smaller max_example_tokens.",
         )
-    return Drawn(held, drawn, encoded)
+    return Drawn(held, drawn, encoded, reporting)
 
 
 class Scoring:
@@ -132,6 +137,7 @@ def _write(out: Path, scored: Sequence[tuple[Drawn, list[ScoredExample]]], seed:
             SetEvaluation(
                 set=drawn.of.set, name=drawn.of.name, digest=examples_digest(drawn.examples),
                 base=set_score([one.base for one in lines], seed), tuned=set_score([one.tuned for one in lines], seed),
+                half=_half(drawn, lines, seed),
             )
             for drawn, lines in scored
         ]
@@ -140,6 +146,17 @@ def _write(out: Path, scored: Sequence[tuple[Drawn, list[ScoredExample]]], seed:
     (out / "per_example.jsonl").write_text(told, encoding="utf-8")
     (out / "evaluation.json").write_text(result.model_dump_json(indent=2), encoding="utf-8")
     return result
+
+
+def _half(drawn: Drawn, lines: Sequence[ScoredExample], seed: int) -> HalfEvaluation | None:
+    examples = [one for one in drawn.examples if one.id in drawn.reporting]
+    if not examples or len(examples) == len(drawn.examples):
+        return None
+    reporting = [one for one in lines if one.base.id in drawn.reporting]
+    return HalfEvaluation(
+        digest=examples_digest(examples), base=set_score([one.base for one in reporting], seed),
+        tuned=set_score([one.tuned for one in reporting], seed),
+    )  # fmt: skip
 
 
 def _tell(work: Path, done: int, total: int) -> None:

@@ -19,10 +19,11 @@ Encode = Callable[[Example], Encoded]
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The examples that were drawn, and how many from which dataset."""
+    """The examples that were drawn to be trained on, how many from which dataset, and those by which weights are held."""
 
     encoded: tuple[Encoded, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    mattering: tuple[Encoded, ...] = ()
 
 
 def replay(
@@ -30,8 +31,8 @@ def replay(
 ) -> Replayed:
     """As many as make up the share beside the run's `own` examples, in the order of their lots; those longer than `limit`
     tokens are passed over. Raises ValueError for a line that is no example."""
-    wanted = replayed_beside(len(own), how.replay_share)
-    if not wanted or not earlier:
+    wanted, mattering = replayed_beside(len(own), how.replay_share), how.fisher_examples if how.ewc else 0
+    if not earlier or not max(wanted, mattering):
         return Replayed()
     encoded: list[Encoded] = []
     counts: Counter[str] = Counter()
@@ -39,11 +40,12 @@ def replay(
         one = encode(_example_at(earlier[number].train, place))
         if len(one.ids) > limit:
             continue
+        if len(encoded) < wanted:
+            counts[earlier[number].dataset] += 1
         encoded.append(one)
-        counts[earlier[number].dataset] += 1
-        if len(encoded) == wanted:
+        if len(encoded) == max(wanted, mattering):
             break
-    return Replayed(tuple(encoded), tuple(sorted(counts.items())))
+    return Replayed(tuple(encoded[:wanted]), tuple(sorted(counts.items())), tuple(encoded[:mattering]))
 
 
 def _barred(earlier: Sequence[Earlier], own: Sequence[Example], heldout: Path) -> Barred:
@@ -59,7 +61,7 @@ def _barred(earlier: Sequence[Earlier], own: Sequence[Example], heldout: Path) -
 def _lots(earlier: Sequence[Earlier], barred: Barred, how: Continual, seed: int) -> Iterator[tuple[float, int, int]]:
     """Lot, number of the dataset, and place of the line in its file: examples' texts are not all held at once."""
     for number, one in enumerate(earlier):
-        weights = _qualities(one.chunks) if how.replay == "quality" else {}
+        weights = _qualities(one.chunks) if how.replay == "quality" and one.chunks else {}
         for place, example in _placed(one.train):
             if barred.admits(example):
                 yield lot(seed, example.id, weights.get(example.chunk, 1.0)), number, place

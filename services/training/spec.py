@@ -8,31 +8,13 @@ from shared.contracts.recipes import TrainingRecipe
 
 
 class Earlier(Contract):
-    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be."""
+    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be;
+    with its chunks where their quality decides."""
 
     dataset: str
     train: Path
     heldout: Path
-    chunks: Path
-
-
-class TrainingSpec(Contract):
-    """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
-    the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
-    that adapter was trained on."""
-
-    run: str
-    base_name: str
-    base: Path
-    examples: Path
-    heldout: Path
-    template: str
-    recipe: TrainingRecipe
-    begins_from: Path | None = None
-    earlier: tuple[Earlier, ...] = ()
-    out: Path
-    work: Path
-    parent: int | None = None
+    chunks: Path | None = None
 
 
 class HeldOut(Contract):
@@ -43,14 +25,37 @@ class HeldOut(Contract):
     examples: Path
 
 
+class TrainingSpec(Contract):
+    """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
+    the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
+    that adapter was trained on; `sets`, where the recipe keeps what was learnt before, every held-out set, the dataset's own
+    first."""
+
+    run: str
+    base_name: str
+    base: Path
+    examples: Path
+    heldout: Path
+    template: str
+    recipe: TrainingRecipe
+    begins_from: Path | None = None
+    earlier: tuple[Earlier, ...] = ()
+    sets: tuple[HeldOut, ...] = ()
+    out: Path
+    work: Path
+    parent: int | None = None
+
+
 class EvaluationSpec(Contract):
-    """One evaluation: the base with and without the adapter on each held-out set, the dataset's own first."""
+    """One evaluation: the base with and without the adapter on each held-out set, the dataset's own first. `chosen`: half of
+    each chose among checkpoints already, so that the other half is what reports."""
 
     base: Path
     adapter: Path
     sets: tuple[HeldOut, ...]
     template: str
     parameters: EvaluationParameters
+    chosen: bool = False
     out: Path
     work: Path
     parent: int | None = None

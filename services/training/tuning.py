@@ -11,19 +11,23 @@ from typing import Any
 from services.training.adapters import pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.handover import Rows
-from services.training.adapters.jobs import CURVE, FACTS, Facts, RowTable
+from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Facts, RowTable
+from services.training.adapters.states import rank_of
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
 from services.training.placing import train
 from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
 from services.training.spec import ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
+from services.training.stages.choice import halves
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
 from services.training.stages.recipe import (
     refuse_architecture,
+    refuse_choice,
     refuse_examples,
+    refuse_ranks,
     refuse_rows,
     refuse_steps,
     refuse_template,
@@ -31,6 +35,7 @@ from services.training.stages.recipe import (
 )
 from services.training.stages.schedule import plan_steps
 from services.training.stages.scoring import draw
+from shared.contracts.checkpoints import CheckpointChoice
 from shared.contracts.learning import Example, LossPoint, TrainingResult
 from shared.contracts.work import Rejected
 from shared.errors import Unavailable
@@ -52,6 +57,7 @@ class Prepared:
     packing: str
     tokenizer: Any
     replayed: dict[str, int]
+    continuing: Continuing | None
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -60,7 +66,7 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     if isinstance(prepared, Rejected):
         return prepared
     begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
-    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from)
+    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from, prepared.continuing)
     if refused := train(spec, settings, prepared.packing, rows):
         return refused
     return _publish(spec, settings, prepared)
@@ -71,7 +77,7 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     config = pretrained.read_config(spec.base)
     if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
         return refused
-    if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec):
+    if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
@@ -86,6 +92,10 @@ def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
     return refuse_missing_targets(spec.recipe, pretrained.linear_layers(spec.base))
 
 
+def _refuse_beginning(spec: TrainingSpec) -> Rejected | None:
+    return refuse_ranks(spec.recipe, pretrained.adapter_ranks(spec.begins_from)) if spec.begins_from else None
+
+
 def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Rejected:
     """The examples as rows, and how many steps they make (told to the handler that watches)."""
     examples, heldout = read_examples(spec.examples), _heldout(spec, tokenizer)
@@ -97,12 +107,16 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Re
     replayed = _replayed(spec, examples, tokenizer)
     if isinstance(replayed, Rejected):
         return replayed
+    choosing = _choosing(spec, tokenizer)
+    if isinstance(choosing, Rejected):
+        return choosing
     rows = rows_of([*encoded, *replayed.encoded], packing, spec.recipe.max_tokens)
     plan = plan_steps(spec.recipe, len(rows))
     if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
-    return Prepared(rows, heldout, packing, tokenizer, dict(replayed.counts))
+    continuing = Continuing(replayed.mattering, choosing, spec.sets[0].set) if spec.sets else None
+    return Prepared(rows, heldout, packing, tokenizer, dict(replayed.counts), continuing)
 
 
 def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:
@@ -117,6 +131,22 @@ def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Rep
         )  # fmt: skip
     except ValueError as error:
         return unreadable(error)
+
+
+def _choosing(spec: TrainingSpec, tokenizer: Any) -> dict[str, tuple[Encoded, ...]] | Rejected:
+    """By held-out set, the examples that choose among checkpoints; none where nothing is to be chosen."""
+    wish = spec.recipe.continual
+    if wish is None or wish.choose == "last":
+        return {}
+    found = {}
+    for one in spec.sets:
+        examples = read_examples(one.examples)
+        if isinstance(examples, Rejected):
+            return examples
+        drawn = draw(halves(examples)[0], wish.choice_examples, spec.recipe.seed)
+        encoded = (encode(example, spec.template, tokenizer) for example in drawn)
+        found[one.set] = tuple(example for example in encoded if len(example.ids) <= spec.recipe.max_tokens)
+    return refuse_choice(len(found[spec.sets[0].set])) or found
 
 
 def _heldout(spec: TrainingSpec, tokenizer: Any) -> tuple[Encoded, ...] | Rejected:
@@ -140,20 +170,29 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     step, checkpoint = latest
     adapter = spec.out / "adapter"
     adapter.mkdir(parents=True)
-    shutil.copyfile(checkpoint / ADAPTER_WEIGHTS, adapter / ADAPTER_WEIGHTS)
-    _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name)
+    chosen = checkpoint / CHOSEN
+    shutil.copyfile(chosen if chosen.is_file() else checkpoint / ADAPTER_WEIGHTS, adapter / ADAPTER_WEIGHTS)
+    _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name, rank_of(adapter / ADAPTER_WEIGHTS))
     if spec.template in TEMPLATES:  # else the base's own, which its tokenizer has already
         tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
-    return _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
+    made = _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
+    return made.model_copy(update={"choice": _choice(checkpoint)})
 
 
-def _write_config(source: Path, target: Path, base_name: str) -> None:
-    """PEFT notes the directory that the base was read from, which means nothing elsewhere, and the adapted layers in an
-    order that changes from process to process. The base's name and a sorted list take their place."""
+def _choice(checkpoint: Path) -> CheckpointChoice | None:
+    path = checkpoint / CHOICE
+    return CheckpointChoice.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _write_config(source: Path, target: Path, base_name: str, rank: int) -> None:
+    """With the rank that the weights have: an exact average's is higher than the recipe's, and its scale is not. PEFT notes
+    the directory that the base was read from, which means nothing elsewhere, and the adapted layers in an order that changes
+    from process to process. The base's name and a sorted list take their place."""
     config = json.loads(source.read_bytes())
+    config["lora_alpha"], config["r"] = config["lora_alpha"] * rank // config["r"], rank
     config["base_model_name_or_path"] = base_name
     config["target_modules"] = sorted(config["target_modules"])
     target.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")

@@ -287,7 +287,7 @@ class Catalog(Protocol):
     def admit(self, key: ApiKey, at: datetime) -> None:
         """Count a request to a model. Raises LimitReached where the key has asked for all it may, which counts nothing."""
 
-    def count_tokens(self, key: str, at: datetime, tokens: int) -> None: ...
+    def count_use(self, key: str, day: str, use: KeyUse) -> None: ...
     def uses(self, at: datetime) -> dict[str, KeyUse]:
         """What each key has asked on the day of a time, by key; nothing of those that asked nothing."""
 

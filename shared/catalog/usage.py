@@ -27,10 +27,12 @@ class Usage(Transactions):
                 raise LimitReached(f"This key may ask {key.requests_per_minute:,} times a minute, and has.", 60 - at.second)
             row.requests, row.minute, row.in_minute = row.requests + 1, minute, in_minute + 1
 
-    def count_tokens(self, key: str, at: datetime, tokens: int) -> None:
+    def count_use(self, key: str, day: str, use: KeyUse) -> None:
+        """Add to what a key has used on a day (YYYY-MM-DD, UTC)."""
         with self._write() as session:
-            of_day = (KeyUseRow.key == key, KeyUseRow.day == at.date().isoformat())
-            session.execute(update(KeyUseRow).where(*of_day).values(tokens=KeyUseRow.tokens + tokens))
+            self._make(session, key, day)
+            changed = {"requests": KeyUseRow.requests + use.requests, "tokens": KeyUseRow.tokens + use.tokens}
+            session.execute(update(KeyUseRow).where(KeyUseRow.key == key, KeyUseRow.day == day).values(**changed))
 
     def uses(self, at: datetime) -> dict[str, KeyUse]:
         with self._read() as session:
@@ -38,10 +40,14 @@ class Usage(Transactions):
             return {row.key: KeyUse(requests=row.requests, tokens=row.tokens) for row in rows}
 
     def _day(self, session: Session, key: str, at: datetime) -> KeyUseRow:
-        """The row of a day, made where there is none, and held until the transaction ends."""
-        fresh = {"key": key, "day": at.date().isoformat(), "requests": 0, "tokens": 0, "minute": "", "in_minute": 0}
+        """The row of a day, held until the transaction ends."""
+        day = at.date().isoformat()
+        self._make(session, key, day)
+        return session.get_one(KeyUseRow, (key, day), with_for_update=True)
+
+    def _make(self, session: Session, key: str, day: str) -> None:
+        fresh = {"key": key, "day": day, "requests": 0, "tokens": 0, "minute": "", "in_minute": 0}
         session.execute(self._dialect.insert(KeyUseRow.__table__).values(**fresh).on_conflict_do_nothing())
-        return session.get_one(KeyUseRow, (key, fresh["day"]), with_for_update=True)
 
 
 def _midnight(at: datetime) -> datetime:

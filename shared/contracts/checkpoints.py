@@ -16,6 +16,7 @@ class Candidate(Contract):
     name: CandidateName
     steps: tuple[int, ...] = Field(description="The optimizer steps whose weights it is made of.")
     losses: dict[str, float] = Field(description="Held-out set → nats a token.")
+    lost: float = Field(0.0, description="Of an average that was cut to a lower rank: the share of it that is gone.")
     score: float = Field(description="The mean of the loss on the new set and of the mean loss on the old ones.")
 
 

@@ -35,6 +35,10 @@ class ApiKey(Allowance):
     created_at: str
     revoked_at: str | None = None
 
+    @property
+    def limited(self) -> bool:
+        return self.requests_per_minute is not None or self.tokens_per_day is not None
+
 
 class Person(Contract):
     """Somebody who signs in at an OpenID provider, `people/<digest of issuer and subject>/`; the last one counts."""

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.checkpoints import CheckpointChoice
 from shared.contracts.datasets import LengthBin, NearDuplicateParameters, ReplayParameters, WithQuestions
 from shared.contracts.documents import Span
 from shared.contracts.recipes import TrainingRecipe
@@ -150,6 +151,7 @@ class TrainingResult(Contract):
     packing: str = ""
     adapter_digest: str
     resumed_from_step: int = 0
+    choice: CheckpointChoice | None = Field(None, description="Where it was not simply the last checkpoint: which, and why.")
     replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
 
 
@@ -191,14 +193,25 @@ class SetScore(Contract):
     answers: int = 0
 
 
+class HalfEvaluation(Contract):
+    """Both models on the half of a held-out set that never chooses a checkpoint."""
+
+    digest: str
+    base: SetScore
+    tuned: SetScore
+
+
 class SetEvaluation(Contract):
-    """The base and the tuned model on one held-out set."""
+    """The base and the tuned model on one held-out set; where half of it chose the model's checkpoint, on the other half."""
 
     set: str = Field(description="Id of the dataset that holds it out, or `probes`: general questions that come with Lectern.")
     name: str
     digest: str = Field(description="Over the examples drawn: only scores on the same ones are compared.")
     base: SetScore
     tuned: SetScore
+    half: HalfEvaluation | None = Field(
+        None, description="For comparison with models that are measured on this half alone. None of what is a half itself."
+    )
 
 
 class EvaluationResult(Contract):

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
+from shared.contracts.checkpoints import ChoiceWish
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 Packing = Literal["none", "batch", "full"]
@@ -27,6 +28,37 @@ class Continual(Contract):
         description="How they are drawn. reservoir: each as likely as another; quality: the likelier the less its text "
         "looked like garbage.",
     )
+    ewc: float = Field(
+        1.0,
+        ge=0,
+        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. 1: "
+        "a token of earlier data counts as one of the new. 0: none.",
+    )
+    fisher_examples: int = Field(64, ge=1, description="Earlier examples that tell which weights mattered.")
+    averaging: Literal["none", "last", "swa", "ema"] = Field(
+        "last",
+        description="last: the last averaged_checkpoints checkpoints, by what they add to the base; swa: every step of the "
+        "second half; ema: every step, the later the more.",
+    )
+    averaged_checkpoints: int = Field(3, ge=2, le=16, description="How many checkpoints averaging: last is over, at most.")
+    averaged_rank: Literal["same", "sum"] = Field(
+        "same",
+        description="sum: the exact average, whose rank is lora_r times the checkpoints; same: the nearest adapter of rank "
+        "lora_r, from which another run can start; what is lost is recorded.",
+    )
+    ema_decay: float = Field(0.95, gt=0, lt=1, description="What averaging: ema leaves of the mean at each step.")
+    choose: ChoiceWish = Field(
+        "evaluated",
+        description="The weights that the run ends with. evaluated: of the last checkpoint, the one with the lowest loss on "
+        "the new data and the average, that with the lowest loss on new and old held-out examples; or one of them by name.",
+    )
+    choice_examples: int = Field(32, ge=1, description="Examples of each held-out set that choose. They are not reported on.")
+
+    @model_validator(mode="after")
+    def _averages_what_it_chooses(self) -> Self:
+        if self.choose == "averaged" and self.averaging == "none":
+            raise ValueError("choose: averaged needs an averaging: last, swa or ema")
+        return self
 
 
 class TrainingRecipe(Contract):
@@ -113,7 +145,7 @@ class TrainingRecipe(Contract):
     continual: Continual | None = Field(
         None,
         description="How a run that starts from a tuned model keeps what that model knows. Left out where it does start from "
-        "one: the section's defaults; of no meaning where it does not.",
+        "one: the section's defaults; where it does not, replay and ewc have nothing to keep, and the rest holds all the same.",
     )
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from shared.stage import StageContext
 from tests.api.conftest import BASE, PDF, Gateway, held_out
 from tests.api.shelved import Authors, dataset_of_shelf, model_of
 from tests.api.test_commands import run as run_of_commands
+from tests.api.test_web import sign_in, token
 from tests.servers import wait_until
 
 run = run_of_commands
@@ -190,9 +191,47 @@ def test_the_command_starts_from_a_model_and_shows_where_one_came_from(
     shown = " ".join(run("run", "show", found["id"]).stdout.split())
     assert f"from {early}" in shown and "continual.replay_share=0.5" in shown
     assert json.loads(run("models", "later", "--json").stdout)["parent"] == early
+    reason = "averaged (steps 2 to 4): 1.0000 nats a token, against last 1.5000"
+    assert f"chosen {reason}" in shown and found["wish"]["recipe"]["continual"]["choose"] == "evaluated"
+    told = " ".join(run("models", "later").stdout.split())
+    assert f"chosen: {reason}" in told and "12.5%" in told and "chosen:" not in run("models", "early").stdout
     traced = run("trace", "later").stdout
     assert f"{early} (first)" in traced and "0.pdf" in traced and "other-0.pdf" in traced
     refused = run("tune", "--from", "nobody", second)
     assert refused.returncode != 0 and "no tuned model 'nobody'" in refused.stderr
     neither, both = run("tune", "--from", "early"), run("tune", first, "--dataset", second)
     assert "Name one dataset" in neither.stderr and "Name one dataset" in both.stderr
+
+
+def test_the_web_app_starts_from_a_model_and_shows_the_line(shelf: Gateway, client: httpx.Client) -> None:
+    first, second = dataset_of_shelf(shelf, client, "first"), dataset_of_shelf(shelf, client, "second", "others")
+    asked = client.post("/v1/runs", json={"name": "early", "dataset": first, "recipe": {"lora_r": 8, "lora_alpha": 8}}).json()
+    assert shelf.workers.run(asked["job"]) == "done"
+    early = client.get("/v1/tuned-models/early").json()["id"]
+    browser = sign_in(shelf, "write")
+    assert f"<option>{early}</option>" in browser.get(f"/datasets/{second}").text
+    form = {
+        "csrf": token(browser), "run": "later", "parent": early, "base": BASE, "lora_r": "16", "lora_alpha": "32",
+        "epochs": "2", "continual.replay_share": "0.5", "continual.replay": "quality",
+    }  # fmt: skip
+    shown = browser.post(f"/datasets/{second}/estimate", data=form)
+    assert shown.status_code == 501 or f"<option selected>{early}</option>" in shown.text
+    begun = browser.post(f"/datasets/{second}/train", data=form)
+    assert begun.status_code == 303, begun.text
+    found = client.get(f"/v1{begun.headers['location']}").json()
+    recipe = found["wish"]["recipe"]
+    assert found["wish"]["parent"]["model"] == early, "and what the form left as it was is the model's"
+    assert (recipe["lora_r"], recipe["lora_alpha"], recipe["epochs"]) == (8, 8, 2)
+    assert (recipe["continual"]["replay_share"], recipe["continual"]["replay"]) == (0.5, "quality")
+    assert shelf.workers.run(found["job"]) == "done"
+    told = browser.get(begun.headers["location"]).text
+    assert "Started from" in told and early in told and "first" in told
+    assert "averaged (steps 2 to 4): 1.0000 nats a token" in told and "12.5 % lost by the cut" in told
+    late = client.get("/v1/tuned-models/later").json()["id"]
+    assert late in browser.get(f"/runs/{asked['id']}").text, "a model tells what came from it"
+    compared = browser.get("/runs/compare", params={"run": [asked["id"], found["id"]]}).text
+    assert "continual.replay" in compared and early in compared
+    refused = browser.post(f"/datasets/{second}/train", data=form | {"lora_r": "4"})
+    assert refused.status_code == 422 and "other-adapter" in refused.text
+    plain = browser.post(f"/datasets/{second}/train", data=form | {"parent": ""})
+    assert client.get(f"/v1{plain.headers['location']}").json()["wish"]["recipe"]["continual"] is None

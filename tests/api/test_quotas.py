@@ -3,13 +3,15 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from services.gateway.metering import Tally
 from services.gateway.routes.keys import views
 from services.gateway.settings import GatewaySettings
-from shared.contracts.keys import Allowance
+from shared.contracts.keys import Allowance, KeyUse
 from shared.objects import ObjectStore
 from tests.api.conftest import Gateway
 from tests.api.engine import ToldEngine
@@ -78,7 +80,21 @@ def test_a_stream_is_counted_and_its_count_shown_only_to_who_asked(served: Gatew
     assert ('"usage"' in body) is wants and body.count("data: ") == (5 if wants else 4)
     assert body.endswith("data: [DONE]\n\n") and "\n\n\n" not in body
     with served.client() as admin:
-        assert today(admin, key) == {"requests": 1, "tokens": 10}
+        wait_until(lambda: today(admin, key) == {"requests": 1, "tokens": 10}, "the count")
+
+
+def test_counts_that_the_catalog_does_not_take_wait_for_it(served: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    key, _ = limited(served)
+    tally, at = Tally(served.parts.catalog), datetime.now(UTC)
+    tally.add(key, at, requests=2, tokens=30)
+    with monkeypatch.context() as away:
+        away.setattr(type(served.parts.catalog), "count_use", lambda *_: (_ for _ in ()).throw(OSError("away")))
+        with pytest.raises(OSError, match="away"):
+            tally.write()
+    tally.add(key, at, tokens=3)
+    tally.write()
+    tally.write()
+    assert served.parts.catalog.uses(at)[key] == KeyUse(requests=2, tokens=33)
 
 
 def test_who_leaves_a_stream_has_used_what_came(served: Gateway, told: ToldEngine) -> None:  # noqa: F811

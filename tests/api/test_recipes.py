@@ -87,6 +87,24 @@ def test_a_run_is_estimated_by_part(client: httpx.Client, dataset: str) -> None:
     assert client.post("/v1/recipes/estimate", json={"recipe": {"base": "nothing"}}).status_code == 404
 
 
+def test_the_estimate_of_a_run_from_a_model_counts_what_is_replayed(
+    gateway: Gateway, client: httpx.Client, dataset: str
+) -> None:
+    recipe = {"base": "llama", "batch_size": 1, "gradient_accumulation": 1, "lora_r": 4}
+    made = client.post("/v1/runs", json={"name": "early", "dataset": dataset, "recipe": recipe}).json()
+    assert gateway.workers.run(made["job"]) == "done"
+
+    def steps(share: float) -> int:
+        wanted = {"batch_size": 1, "gradient_accumulation": 1, "continual": {"replay_share": share}}
+        found = client.post("/v1/recipes/estimate", json={"dataset": dataset, "recipe": wanted, "parent": "early"}).json()
+        assert found["base"] == "llama" and found["trainable_parameters"] == plain["trainable_parameters"]
+        return int(found["steps"])
+
+    plain = client.post("/v1/recipes/estimate", json={"dataset": dataset, "recipe": recipe}).json()
+    assert (plain["steps"], steps(0), steps(0.5), steps(0.99)) == (2, 2, 4, 5), "of three that were trained on before"
+    assert client.post("/v1/recipes/estimate", json={"dataset": dataset, "parent": "nobody"}).status_code == 404
+
+
 def test_a_large_base_is_estimated_for_24_48_and_80_gb_without_being_there(client: httpx.Client, published: None) -> None:
     found = client.post(
         "/v1/recipes/estimate", json={"recipe": {"base": "codellama-34b", "gradient_checkpointing": True}}

@@ -128,8 +128,24 @@ def every_deployment_of_several_pods_has_a_disruption_budget(manifests: list[Man
     return [
         one["metadata"]["name"]
         for one in manifests
-        if one["kind"] == "Deployment" and one["spec"]["replicas"] > 1 and one["spec"]["selector"]["matchLabels"] not in budgets
+        if one["kind"] == "Deployment" and most(one, manifests) > 1 and one["spec"]["selector"]["matchLabels"] not in budgets
     ]
+
+
+def most(deployment: Manifest, manifests: list[Manifest]) -> int:
+    """The most pods that a deployment may have: what scales it decides, where something does."""
+    for one in manifests:
+        target = one["spec"].get("scaleTargetRef", {}) if "spec" in one else {}
+        if target.get("name") == deployment["metadata"]["name"]:
+            return int(one["spec"].get("maxReplicaCount") or one["spec"]["maxReplicas"])
+    return int(deployment["spec"]["replicas"])
+
+
+def nothing_is_scaled_by_two(manifests: list[Manifest]) -> list[str]:
+    """Each upgrade would set the count of replicas back to the chart's, under the hands of what scales."""
+    scaled = [one["spec"]["scaleTargetRef"]["name"] for one in manifests if "scaleTargetRef" in one.get("spec", {})]
+    counted = [one["metadata"]["name"] for one in manifests if one["kind"] == "Deployment" and "replicas" in one["spec"]]
+    return [name for name in set(scaled) if name in counted or scaled.count(name) > 1]
 
 
 def every_deployment_takes_connections_on_its_declared_ports_alone(manifests: list[Manifest]) -> list[str]:
@@ -150,7 +166,11 @@ def no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear(manifests: list
     if not any(one["kind"] == "Ingress" and one["spec"].get("tls") for one in manifests):
         return []
     secure = {"name": "LECTERN_COOKIES_SECURE", "value": "true"}
-    return [name for name, one in containers(manifests) if one.get("args") == ["services.gateway"] and secure not in one["env"]]
+    return [
+        name
+        for name, one in containers(manifests)
+        if one.get("args") == ["services.gateway"] and secure not in one.get("env", [])
+    ]
 
 
 POLICIES: tuple[Policy, ...] = (
@@ -170,6 +190,7 @@ POLICIES: tuple[Policy, ...] = (
     every_service_finds_its_pods,
     no_two_deployments_claim_the_same_pods,
     every_deployment_of_several_pods_has_a_disruption_budget,
+    nothing_is_scaled_by_two,
     every_deployment_takes_connections_on_its_declared_ports_alone,
     no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear,
 )

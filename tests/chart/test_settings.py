@@ -86,7 +86,7 @@ def everything_set() -> dict[str, set[str]]:
         "backup": {"enabled": True, "endpoint": "https://elsewhere.example.org", "region": "eu", "restoreFrom": "s3://kept"},
         **{name: {"settings": _examples(schema[name])} for name in ("gateway", "serving")},
     }  # fmt: skip
-    found = {one["name"]: one["env"] for _, one in containers(render(values))}
+    found = {one["name"]: one.get("env", []) for _, one in containers(render(values))}
     return {
         name: {field_of(variable["name"]) for variable in env if variable["name"].startswith("LECTERN_")}
         for name, env in found.items()

@@ -96,8 +96,8 @@ async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked:
     turn = editors.take(caller.id, session) if session else None
     try:
         target, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked)
-        meter = Meter(parts.catalog, caller)
-        await run_in_threadpool(meter.admit)
+        meter = Meter(parts.catalog, request.app.state.tally, caller)
+        await meter.admit()
         answer = await relay(parts.engines, request, target, path, counted(body), turn)
         return await meter.metered(answer, wants_usage(body.get("stream_options")))
     except LimitReached as error:

@@ -4,27 +4,25 @@ import json
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from pydantic import ValidationError
 
 from services.gateway.bases import require_base
 from services.gateway.estimates import estimate_run
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
-from services.gateway.problems import in_words
+from services.gateway.retention import starting_from
 from services.gateway.routes.datasets import DatasetId, PreviewId, head_of, preview_of
 from services.gateway.sessions import Session
-from services.gateway.web import charts, forms
-from services.gateway.web.entry import ByReviewer, ByViewer, Posted, Viewer
+from services.gateway.web import charts, forms, tuning
+from services.gateway.web.entry import ByReviewer, ByViewer, Viewer
+from services.gateway.web.forms import checked
 from services.gateway.web.pages import back, page, router
+from services.gateway.web.tuning import Asked
 from services.gateway.web.words import on_the_way
 from shared.bases import base_object, read_base
 from shared.catalog.protocol import Slice
-from shared.contracts.base import Contract
 from shared.contracts.estimates import Estimate, EstimateRequest
 from shared.contracts.learning import DatasetParameters, Example
-from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import FINISHED, DatasetHead, StageView
-from shared.errors import InvalidInput
 from shared.pipeline import DATASET
 from shared.results import committed
 from shared.template import CONFIG, OWN, PromptTemplate, template_of
@@ -88,50 +86,37 @@ def preview(
 def dataset(request: Request, parts: PartsOf, session: Viewer, dataset: DatasetId) -> Response:
     """Its examples, with the template and the end of the answer in plain sight."""
     view = head_of(parts, dataset)
-    return _dataset(request, parts, session, view, TrainingRecipe(base=view.head.base))
+    return _dataset(request, parts, session, view, tuning.untouched(view.head.base))
 
 
 @routes.post("/datasets/{dataset}/estimate")
 def cost(request: Request, parts: PartsOf, posted: ByViewer, dataset: DatasetId) -> Response:
     """The same page with what a run by this recipe would take. Nothing is started."""
     view = head_of(parts, dataset)
-    recipe = _recipe(view, posted)
-    estimate = estimate_run(parts, EstimateRequest(recipe=recipe, dataset=dataset))
-    return _dataset(request, parts, posted.session, view, recipe, posted.get("run"), estimate)
+    form = tuning.asked(view.head.base, posted)
+    estimate = estimate_run(parts, EstimateRequest(recipe=form.recipe, dataset=dataset, parent=form.parent or None))
+    return _dataset(request, parts, posted.session, view, form, estimate)
 
 
 def _dataset(
-    request: Request, parts: Parts, session: Session, view: DatasetHead, recipe: TrainingRecipe, run: str = "",
-    estimate: Estimate | None = None,
-) -> Response:  # fmt: skip
+    request: Request, parts: Parts, session: Session, view: DatasetHead, form: Asked, estimate: Estimate | None = None
+) -> Response:
     base = read_base(parts.store, view.head.base)
     return page(
         request, session, "dataset.html", here="datasets", dataset=view, result=result_of(view.stages),
         told=on_the_way(view.state, DATASET.name), open=view.state not in FINISHED, after=parts.catalog.latest_event(),
         bars=charts.lengths(result_of(view.stages).get("lengths", [])), examples=_examples(parts, view),
-        eos=base.eos_token if base else "", fields=forms.fields(TrainingRecipe, recipe.model_dump(mode="json")),
-        run=run or f"{view.head.name}-tuned", estimate=estimate,
+        eos=base.eos_token if base else "", fields=tuning.fields(form), memory=tuning.memory_fields(form),
+        run=form.name or f"{view.head.name}-tuned", parent=form.parent, models=tuning.offered(parts, view.head.base),
+        estimate=estimate,
     )  # fmt: skip
 
 
 @routes.post("/datasets/{dataset}/train")
 def train(parts: PartsOf, posted: ByReviewer, dataset: DatasetId) -> Response:
-    recipe = _recipe(head_of(parts, dataset), posted)
-    return back(f"/runs/{parts.records.wish_run(posted.get('run'), dataset, recipe)}")
-
-
-def _recipe(view: DatasetHead, posted: Posted) -> TrainingRecipe:
-    """What the form for a run asks for."""
-    recipe: TrainingRecipe = checked(TrainingRecipe, TrainingRecipe(base=view.head.base), posted.several)
-    return recipe
-
-
-def checked(contract: type[Contract], standing: Contract, sent: dict[str, list[str]]) -> Any:
-    """A form's contract. Raises InvalidInput with the fields that are wrong."""
-    try:
-        return contract.model_validate(forms.values(contract, standing, sent))
-    except ValidationError as error:
-        raise InvalidInput(f"This cannot be: {in_words(error.errors())}. Go back and change it.") from None
+    form = tuning.asked(head_of(parts, dataset).head.base, posted)
+    parent = starting_from(parts, form.parent) if form.parent else None
+    return back(f"/runs/{parts.records.wish_run(form.name, dataset, form.recipe, parent)}")
 
 
 def result_of(stages: tuple[StageView, ...]) -> dict[str, Any]:

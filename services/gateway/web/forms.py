@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from services.gateway.problems import in_words
+from shared.errors import InvalidInput
 
 BETWEEN = ", "
 
@@ -51,6 +54,14 @@ def values(contract: type[BaseModel], standing: BaseModel, sent: dict[str, list[
         elif path in sent:
             merged[name] = _value(info, sent[path])
     return merged
+
+
+def checked(contract: type[BaseModel], standing: BaseModel, sent: dict[str, list[str]], prefix: str = "") -> Any:
+    """A form's contract. Raises InvalidInput with the fields that are wrong."""
+    try:
+        return contract.model_validate(values(contract, standing, sent, prefix))
+    except ValidationError as error:
+        raise InvalidInput(f"This cannot be: {in_words(error.errors())}. Go back and change it.") from None
 
 
 def _value(info: FieldInfo, sent: list[str]) -> Any:

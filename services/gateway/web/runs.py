@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
 
+from services.gateway.lineage import all_models, ancestors
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.retention import meant
@@ -40,8 +41,9 @@ def compare(
 ) -> Response:
     """Up to four runs: their curves in one picture, and what was different."""
     views = [run_of(parts, one) for one in dict.fromkeys(run)]
-    recipes = [view.wish.recipe.model_dump(mode="json") | {"dataset": view.wish.dataset} for view in views]
-    differing = [name for name in recipes[0] if len({str(recipe.get(name)) for recipe in recipes}) > 1]
+    recipes = [_differs(view) for view in views]
+    names = dict.fromkeys(name for recipe in recipes for name in recipe)
+    differing = [name for name in names if len({str(recipe.get(name)) for recipe in recipes}) > 1]
     return page(
         request, session, "compare.html", here="runs", rows=[_told(view) for view in views],
         differing=[(name, [recipe.get(name) for recipe in recipes]) for name in differing],
@@ -57,12 +59,16 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
     view = run_of(parts, run)
     dataset = parts.catalog.dataset_head(view.wish.dataset)
     curve, model = curve_of(parts, view), _model(parts, run)
+    parent = parts.catalog.model(view.wish.parent.model) if view.wish.parent else None
+    line = (parent, *ancestors(parts.catalog, parent)) if parent else ()
     return page(
         request, session, "run.html", here="runs", row=_told(view), run=view, dataset=dataset,
         model=model, curve=curve, chart=charts.losses(_curves(curve, view)), after=after,
         open=view.state not in FINISHED, job=parts.catalog.job(view.job),
         promoted=model is not None and meant(parts, model.name) == model.id,
         documents=parts.catalog.dataset_inputs(view.wish.dataset, limit=DOCUMENTS),
+        ancestors=[(one, parts.catalog.dataset_head(one.dataset)) for one in line],
+        children=[one for one in all_models(parts.catalog) if one.parent == model.id] if model else [],
         deployments=[one for one in parts.catalog.deployments() if one.wish.state == "running"],
     )  # fmt: skip
 
@@ -71,6 +77,14 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
 def deploy(parts: PartsOf, posted: ByReviewer, model: Annotated[str, Path(max_length=200)]) -> Response:
     parts.records.wish_deployment(wish_of(parts, DeploymentRequest(name=posted.get("name"), model=model)))
     return back("/try")
+
+
+def _differs(view: RunView) -> dict[str, Any]:
+    """What runs are compared by beside their curves."""
+    told = view.wish.recipe.model_dump(mode="json")
+    memory = told.pop("continual") or {}
+    beginning = {"dataset": view.wish.dataset, "from": view.wish.parent.model if view.wish.parent else None}
+    return told | {f"continual.{name}": value for name, value in memory.items()} | beginning
 
 
 def _model(parts: Parts, run: str) -> Model | None:

@@ -5,6 +5,7 @@ was forgotten.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from services.training.adapters.jobs import RowTable
+from services.training.adapters.jobs import Continuing, RowTable
 from services.training.curves import append_point
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import Encoded
@@ -38,6 +39,13 @@ class ClusterJob(Contract):
     packing: str
 
 
+class Kept(Contract):
+    """The held-out sets by which a continued run chooses its checkpoint, and which of them is of what is learnt now."""
+
+    choosing: tuple[str, ...]
+    new: str
+
+
 class SignOfLife(Contract):
     """That somebody watches the run: a number that changes as long as somebody does."""
 
@@ -46,11 +54,13 @@ class SignOfLife(Contract):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a run reads: rows to train on, examples to measure on, and the adapter that it begins from, if any."""
+    """What a run reads: rows to train on, examples to measure on; the adapter that it begins from, and what it must keep of
+    what that one learnt, if any."""
 
     table: RowTable
     heldout: tuple[Encoded, ...]
     begins_from: bytes | None = None
+    continuing: Continuing | None = None
 
 
 class Handover:
@@ -71,8 +81,11 @@ class Handover:
         if rows.begins_from is not None:
             (scratch / "begins-from").write_bytes(rows.begins_from)
             self._put("begins-from.safetensors", scratch / "begins-from")
-        for name in ("refusal.json", "job.json"):
+        for name in ("refusal.json", "kept.json", "job.json"):
             self._store.delete(f"{self._root}/{name}")
+        if rows.continuing is not None:
+            kept = Kept(choosing=tuple(rows.continuing.choosing), new=rows.continuing.new)
+            create_contract(self._store, f"{self._root}/kept.json", kept)
         create_contract(self._store, f"{self._root}/job.json", job)
 
     def taken(self, scratch: Path) -> tuple[ClusterJob, Rows]:
@@ -81,7 +94,8 @@ class Handover:
         if job is None:
             raise NotFound("nothing was handed over for this run: it was called off, or is done")
         self._store.download(f"{self._root}/rows.safetensors", scratch / "rows.safetensors")
-        return job, _loaded(scratch / "rows.safetensors", self._begins_from())
+        kept = read_contract(self._store, f"{self._root}/kept.json", Kept)
+        return job, _loaded(scratch / "rows.safetensors", self._begins_from(), kept)
 
     def refuse(self, rejected: Rejected) -> None:
         create_contract(self._store, f"{self._root}/refusal.json", rejected)
@@ -136,16 +150,32 @@ class StoredPoints:
 
 
 def _saved(rows: Rows, path: Path) -> Path:
-    held = RowTable.of([Row(one.ids, one.labels, (len(one.ids),)) for one in rows.heldout])
-    save_file({f"{name}.{array}": getattr(table, array) for name, table in (("train", rows.table), ("heldout", held))
-               for array in _ARRAYS}, path)  # fmt: skip
+    tables = {"train": rows.table, "heldout": _flat(rows.heldout)}
+    if rows.continuing is not None:
+        tables["earlier"] = _flat(rows.continuing.earlier)
+        tables |= {f"choosing.{name}": _flat(examples) for name, examples in rows.continuing.choosing.items()}
+    save_file({f"{name}.{array}": getattr(table, array) for name, table in tables.items() for array in _ARRAYS}, path)
     return path
 
 
-def _loaded(path: Path, begins_from: bytes | None) -> Rows:
+def _loaded(path: Path, begins_from: bytes | None, kept: Kept | None) -> Rows:
     found = load_file(path)
-    train, held = (RowTable(*(found[f"{name}.{array}"] for array in _ARRAYS)) for name in ("train", "heldout"))
-    cuts = held.ends[:-1]
-    pairs = zip(np.split(held.ids, cuts), np.split(held.labels, cuts), strict=True) if len(held.ends) else ()
-    heldout = tuple(Encoded(tuple(ids.tolist()), tuple(labels.tolist())) for ids, labels in pairs)
-    return Rows(train, heldout, begins_from)
+
+    def table(name: str) -> RowTable:
+        return RowTable(*(found[f"{name}.{array}"] for array in _ARRAYS))
+
+    continuing = None if kept is None else Continuing(
+        earlier=_examples(table("earlier")), new=kept.new,
+        choosing={name: _examples(table(f"choosing.{name}")) for name in kept.choosing},
+    )  # fmt: skip
+    return Rows(table("train"), _examples(table("heldout")), begins_from, continuing)
+
+
+def _flat(examples: Sequence[Encoded]) -> RowTable:
+    return RowTable.of([Row(one.ids, one.labels, (len(one.ids),)) for one in examples])
+
+
+def _examples(table: RowTable) -> tuple[Encoded, ...]:
+    cuts = table.ends[:-1]
+    pairs = zip(np.split(table.ids, cuts), np.split(table.labels, cuts), strict=True) if len(table.ends) else ()
+    return tuple(Encoded(tuple(ids.tolist()), tuple(labels.tolist())) for ids, labels in pairs)

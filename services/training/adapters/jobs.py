@@ -1,6 +1,6 @@
 """What travels between the processes of a job. Light to import: Ray's own processes load it too, and need no model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,8 @@ from shared.contracts.recipes import TrainingRecipe
 CURVE = "curve.jsonl"
 FACTS = "facts.json"
 """Files of a checkpoint beside the trainer's own: the curve so far, and what else is known."""
+CHOICE, CHOSEN = "choice.json", "chosen.safetensors"
+"""Files of a last checkpoint where weights were chosen: why, and the adapter's weights as PEFT names them."""
 
 
 class Diverged(ArithmeticError):
@@ -39,6 +41,17 @@ class Facts(Contract):
 
 
 @dataclass(frozen=True, slots=True)
+class Continuing:
+    """What a run is told that must keep what was learnt before. `earlier`: examples which tell what weights mattered;
+    `choosing`: by held-out set, the examples that choose among checkpoints (none: the last it is); `new`: the set of what is
+    learnt now."""
+
+    earlier: tuple[Encoded, ...]
+    choosing: Mapping[str, tuple[Encoded, ...]]
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What a worker is told."""
 
@@ -51,6 +64,7 @@ class Job:
     work: Path
     packing: str = "none"
     heldout: tuple[Encoded, ...] = ()
+    continuing: Continuing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from transformers import PrinterCallback
 from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import CURVE, Job, RowTable
+from services.training.adapters.keeping import Keeper
 from services.training.adapters.recorder import RunRecorder, facts_of
 from services.training.adapters.scores import heldout_loss
 from services.training.adapters.tensorboard import told_too
@@ -50,14 +51,16 @@ def train(
     recorder = RunRecorder(
         checkpoints, curve, facts_of(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id)
     )
+    keeper = Keeper.of(job, plan.total, tokenizer.eos_token_id, checkpoint)
     trainer = RunTrainer(
         model=model, args=trainer_settings(job.recipe, plan, job.precision, directory, on_cpu=device.type == "cpu"),
-        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[recorder],
+        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[*([keeper] if keeper else []), recorder],
         data_collator=PadBatch(tokenizer.eos_token_id) if job.packing == "none" else FlatRows(),
     )  # fmt: skip
     models.keep_adapter_in_fp32(trainer.model)
     if begins_from is not None:
         models.take_up(trainer.model, begins_from)
+    trainer.pull = keeper.pull if keeper else None
     trainer.remove_callback(PrinterCallback)
     # Autocast casts what an adapter needs; PEFT's own cast would keep a second copy, in fp32, of every layer's input.
     with disable_input_dtype_casting(trainer.model, active=job.precision != "fp32"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -44,6 +45,12 @@ def readable(base: Path, template: str) -> Readable | Rejected:
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(template, bool(own_template(tokenizer))):
         return refused
     return Readable(tokenizer, int(config.get("max_position_embeddings") or 1 << 30))
+
+
+def adapter_ranks(weights: Path) -> frozenset[int]:
+    """The ranks of an adapter's layers, from the header of its safetensors."""
+    with safe_open(weights, framework="pt") as file:
+        return frozenset(int(file.get_slice(name).get_shape()[0]) for name in file.keys() if ".lora_A." in name)  # noqa: SIM118
 
 
 def linear_layers(base: Path) -> frozenset[str]:

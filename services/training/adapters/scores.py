@@ -31,7 +31,7 @@ def summed_nll(model: Any, examples: Sequence[Encoded], pad_id: int, device: tor
 
 def heldout_loss(model: Any, examples: Sequence[Encoded], pad_id: int) -> float:
     """Mean over tokens, of a model in the midst of training; it goes on as if nothing had been asked."""
-    with _resting(model):
+    with resting(model):
         total = sum(
             one
             for batch in batches(examples)
@@ -41,9 +41,9 @@ def heldout_loss(model: Any, examples: Sequence[Encoded], pad_id: int) -> float:
 
 
 @contextmanager
-def _resting(model: Any) -> Iterator[None]:
-    """Without dropout. Not by model.eval(): bitsandbytes repacks a CPU's 4-bit weights for good when it sees that, and no
-    gradient passes through what it makes of them."""
+def resting(model: Any) -> Iterator[None]:
+    """A model in the midst of training without dropout. Not by model.eval(): bitsandbytes repacks a CPU's 4-bit weights for
+    good when it sees that, and no gradient passes through what it makes of them."""
     dropouts = [module for module in model.modules() if isinstance(module, torch.nn.Dropout) and module.training]
     for module in dropouts:
         module.eval()

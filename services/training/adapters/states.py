@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from services.training.stages.nested import flatten, restore
@@ -26,6 +27,12 @@ def load_state(directory: Path, name: str) -> Any:
     if not _json(directory, name).is_file():
         return None
     return restore(json.loads(_json(directory, name).read_bytes()), load_file(_tensors(directory, name)))
+
+
+def rank_of(adapter: Path) -> int:
+    """The rank of a LoRA adapter, from the shapes that its file (safetensors) names."""
+    with safe_open(adapter, "pt") as file:
+        return int(next(file.get_slice(name).get_shape()[0] for name in file.keys() if ".lora_A." in name))  # noqa: SIM118 - no dict
 
 
 def random_state() -> dict[str, Any]:

@@ -4,7 +4,7 @@ The trainer's own checkpoints hold torch pickles (optimizer.pt, scheduler.pt, rn
 methods that write and read them are replaced here; nothing else of the trainer is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,19 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
 
     tokens_seen = 0
     """Tokens of all workers, prompts included and padding not, since this process began."""
+
+    pull: Callable[[Iterable[tuple[str, torch.nn.Parameter]], float], None] | None = None
+    """Adds to the gradients of a step, which are multiplied by the number given, before they are shortened."""
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """The loss that is told is of the data alone."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.pull is not None and self.accelerator.sync_gradients:
+            scaler = getattr(self.accelerator, "scaler", None)
+            self.pull(self.model.named_parameters(), float(scaler.get_scale()) if scaler is not None else 1.0)
+        return loss
 
     def compute_loss(
         self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, num_items_in_batch: Any = None

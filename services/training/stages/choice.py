@@ -32,11 +32,13 @@ def halves(examples: Sequence[T]) -> tuple[list[T], list[T]]:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A candidate, the steps whose weights it is made of, and its loss (nats a token) by held-out set."""
+    """A candidate, the steps whose weights it is made of, its loss (nats a token) by held-out set, and what was lost in making
+    it (a share of ΔW)."""
 
     name: CandidateName
     steps: tuple[int, ...]
     losses: Mapping[str, float]
+    lost: float = 0.0
 
 
 def choose(measured: Sequence[Measured], new: str, wish: ChoiceWish) -> CheckpointChoice:
@@ -56,7 +58,7 @@ def choose(measured: Sequence[Measured], new: str, wish: ChoiceWish) -> Checkpoi
 def _scored(one: Measured, new: str) -> Candidate:
     old = [loss for name, loss in one.losses.items() if name != new]
     score = (one.losses[new] + math.fsum(old) / len(old)) / 2 if old else one.losses[new]
-    return Candidate(name=one.name, steps=one.steps, losses=dict(one.losses), score=score)
+    return Candidate(name=one.name, steps=one.steps, losses=dict(one.losses), lost=one.lost, score=score)
 
 
 def _reason(chosen: Candidate, scored: Sequence[Candidate], new: str) -> str:

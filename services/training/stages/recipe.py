@@ -1,6 +1,6 @@
 """What is wrong with a recipe or its dataset, said before any model is loaded."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from services.training.stages.examples import Encoded
@@ -48,6 +48,17 @@ def refuse_template(template: str, own: bool = True) -> Rejected | None:
     )
 
 
+def refuse_ranks(recipe: TrainingRecipe, ranks: Collection[int]) -> Rejected | None:
+    """An adapter to begin from whose layers have other ranks than the recipe's: it would not fit where it is to go."""
+    if all(rank == recipe.lora_r for rank in ranks):
+        return None
+    return Rejected(
+        reason="other-adapter",
+        detail=f"The adapter that the run starts from has rank {' and '.join(map(str, sorted(ranks)))}, the recipe's is "
+        f"{recipe.lora_r}. Start from another model, or from the base.",
+    )
+
+
 def refuse_rows(recipe: TrainingRecipe, rows: int) -> Rejected | None:
     """Examples that fill fewer sequences than there are workers."""
     if rows >= recipe.workers:
@@ -86,3 +97,14 @@ def refuse_examples(examples: Sequence[Encoded], ids: Sequence[str], recipe: Tra
             f"{name}, has {longest} tokens). Raise max_tokens, or build the dataset with a smaller max_example_tokens.",
         )
     return None
+
+
+def refuse_choice(choosing: int) -> Rejected | None:
+    """A checkpoint that is to be chosen by held-out examples, and none that could choose: one alone reports."""
+    if choosing:
+        return None
+    return Rejected(
+        reason="nothing-to-choose-by",
+        detail="The dataset holds out fewer than two examples that fit max_tokens, so that they can not both choose a "
+        "checkpoint and measure it. Raise heldout_share, or set the recipe's continual.choose to last.",
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.contracts.learning import EvaluationResult, Measured, Model, Score, SetEvaluation, SetScore
+from shared.contracts.learning import EvaluationResult, HalfEvaluation, Measured, Model, Score, SetEvaluation, SetScore
 from shared.errors import NotReady
 from shared.retention import TooForgetful, forgetting_report, promotion_of, require_remembered
 
@@ -54,6 +54,24 @@ def test_what_was_not_measured_is_an_empty_cell_and_the_base_has_no_rise() -> No
 def test_scores_on_other_examples_are_not_compared() -> None:
     report = forgetting_report([model("one", one__old=(3.0, 1.0)), model("two", two=(3.0, 1.5), one__new=(3.0, 2.0))])
     assert {change.set: change.best for change in report.changes} == {"one": "base", "two": "base"}
+
+
+def test_a_version_chosen_by_half_of_a_set_is_held_against_the_others_on_the_other_half() -> None:
+    """On the whole set the parent had 1.0; on the half that chose nothing, 1.2, and only that the child was measured on."""
+    parent = model("one", one__all=(3.0, 1.0), probes=(2.0, 2.05))
+    whole, probes = parent.evaluation.sets
+    halved = whole.model_copy(update={"half": HalfEvaluation(digest="half", base=score(3.1), tuned=score(1.2))})
+    parent = parent.model_copy(update={"evaluation": parent.evaluation.model_copy(update={"sets": (halved, probes)})})
+    child = model("two", one__half=(3.1, 1.5), probes=(2.0, 2.05))
+    report = forgetting_report([parent, child])
+    assert [(one.set, one.digest) for one in report.sets] == [("one", "half"), ("probes", "probes")]
+    assert (report.changes[0].best, round(report.changes[0].rise, 6)) == ("m-one", 0.3)
+    third = model("three", one__all=(3.0, 1.6), probes=(2.0, 2.05))
+    whole, probes = third.evaluation.sets
+    halved = whole.model_copy(update={"half": HalfEvaluation(digest="half", base=score(3.1), tuned=score(1.7))})
+    third = third.model_copy(update={"evaluation": third.evaluation.model_copy(update={"sets": (halved, probes)})})
+    assert round(forgetting_report([parent, child, third]).changes[0].rise, 6) == 0.5, "the half is what all three share"
+    assert round(forgetting_report([parent, third]).changes[0].rise, 6) == 0.6, "two that were not chosen share the whole"
 
 
 def test_the_gate_names_the_set_the_losses_and_the_limit() -> None:

@@ -254,12 +254,15 @@ def test_a_run_from_a_model_begins_where_that_one_ended_and_is_measured_on_all_t
     result = trained(world, child)
     assert result.replayed == {short(before.key): 5}, "of 25 examples a fifth"
     assert result.first_loss < made.first_loss - 0.3 and result.adapter_digest != made.adapter_digest
+    assert result.choice is not None and made.choice is None
+    assert all(set(one.losses) == {short(world.dataset.key), short(before.key)} for one in result.choice.candidates)
 
     assert world.evaluate(child) == "done"
     manifest = committed(world.store, "evaluation", EVALUATION.key(child))
     assert manifest is not None
     sets = EvaluationResult.model_validate(manifest.result).sets
     assert [one.set for one in sets] == [short(world.dataset.key), short(before.key), "probes"]
+    assert [one.tuned.examples for one in sets[:2]] == [3, 5], "of five and nine held out, two and four chose"
     model = world.catalog.model("run")
     assert model is not None and (model.run, model.parent) == (short(child.run), "run")
 

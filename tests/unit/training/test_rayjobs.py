@@ -13,7 +13,7 @@ import pytest
 
 from services.training import in_cluster
 from services.training.adapters.handover import ClusterJob, Handover, Rows, StoredPoints
-from services.training.adapters.jobs import RowTable
+from services.training.adapters.jobs import Continuing, RowTable
 from services.training.adapters.kubernetes import KubernetesRefused, RayJobApi
 from services.training.adapters.rayjobs import RayJobFailed, RayJobs, read_pods
 from services.training.settings import TrainingSettings
@@ -35,6 +35,7 @@ ROWS = Rows(
     RowTable.of([Row((1, 2, 3, 4, 5), (-100, 2, 3, -100, 5), (3, 2)), Row((6, 7), (-100, 7), (2,))]),
     (Encoded((1, 2), (-100, 2)), Encoded((3, 4, 5), (-100, 4, 5))),
     b"weights",
+    Continuing((Encoded((9,), (9,)),), {"new": (Encoded((8, 7), (-100, 7)),), "old": ()}, "new"),
 )
 
 
@@ -249,7 +250,7 @@ def test_what_is_handed_over_arrives(any_store: ObjectStore, tmp_path: Path) -> 
     handover.offer(JOB, ROWS, tmp_path)
     handover.offer(JOB, ROWS, tmp_path)
     job, rows = handover.taken(tmp_path)
-    assert (job, rows.heldout, rows.begins_from) == (JOB, ROWS.heldout, b"weights")
+    assert (job, rows.heldout, rows.begins_from, rows.continuing) == (JOB, ROWS.heldout, b"weights", ROWS.continuing)
     for name in ("ids", "labels", "ends", "lengths", "counts"):
         assert np.array_equal(getattr(rows.table, name), getattr(ROWS.table, name))
     assert handover.refusal() is None and handover.sign() is None
@@ -270,7 +271,7 @@ def test_a_job_that_nobody_watches_ends_itself() -> None:
 def test_nothing_held_out_is_handed_over_too(store: ObjectStore, tmp_path: Path) -> None:
     Handover(store, RUN).offer(JOB, Rows(ROWS.table, ()), tmp_path)
     _, rows = Handover(store, RUN).taken(tmp_path)
-    assert (rows.heldout, rows.begins_from) == ((), None)
+    assert (rows.heldout, rows.begins_from, rows.continuing) == ((), None, None)
 
 
 def test_the_curve_is_seen_while_it_grows(rayjobs: RayJobs, store: ObjectStore, tmp_path: Path) -> None:

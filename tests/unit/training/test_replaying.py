@@ -56,8 +56,18 @@ def test_the_share_is_of_all_that_is_trained_on(tmp_path: Path) -> None:
     assert {name for name, _ in found.counts} == {"a", "b"}
     assert found == drawn(tmp_path, before, OWN, Continual(replay_share=0.5))
     assert found != drawn(tmp_path, before, OWN, Continual(replay_share=0.5), seed=18)
-    assert drawn(tmp_path, before, OWN, Continual(replay_share=0)) == Replayed()
+    assert drawn(tmp_path, before, OWN, Continual(replay_share=0, ewc=0)) == Replayed()
     assert len(drawn(tmp_path, before, OWN, Continual(replay_share=0.95)).encoded) == 60, "as far as there are so many"
+
+
+def test_the_first_drawn_tell_what_mattered_whether_they_are_replayed_or_not(tmp_path: Path) -> None:
+    before = [earlier(tmp_path, "a", of("a", 30, 2))]
+    found = drawn(tmp_path, before, OWN, Continual(replay_share=0.5, ewc=1.0, fisher_examples=12))
+    assert (len(found.encoded), len(found.mattering), found.counts) == (8, 12, (("a", 8),))
+    assert found.mattering[:8] == found.encoded
+    alone = drawn(tmp_path, before, OWN, Continual(replay_share=0, ewc=1.0, fisher_examples=12))
+    assert (alone.encoded, alone.counts, alone.mattering) == ((), (), found.mattering)
+    assert drawn(tmp_path, before, OWN, Continual(replay_share=0.5, ewc=0)).mattering == ()
 
 
 def test_what_is_held_out_anywhere_is_never_replayed_nor_what_is_trained_on_already(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from services.training.settings import TrainingSettings
 from services.training.stages.curve import merge
 from services.training.stages.examples import encode
 from services.training.stages.packing import rows_of
+from services.training.stages.recipe import refuse_ranks
 from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import TrainingRecipe
 from shared.objects import ObjectStore
@@ -135,8 +136,14 @@ def test_a_killed_run_that_began_from_an_adapter_goes_on_from_its_checkpoint(
 def test_an_adapter_of_another_rank_is_not_taken_up(attempt: Attempt, store: ObjectStore, tmp_path: Path) -> None:
     attempt("a" * 64, work="parent")
     weights = adapter(store, "a" * 64, tmp_path)
+    other = RECIPE.model_copy(update={"lora_r": 8})
+    (tmp_path / "weights").write_bytes(weights)
+    ranks = pretrained.adapter_ranks(tmp_path / "weights")
+    assert ranks == {4} and refuse_ranks(RECIPE, ranks) is None
+    refused = refuse_ranks(other, ranks)
+    assert refused is not None and refused.reason == "other-adapter" and "has rank 4, the recipe's is 8" in refused.detail
     with pytest.raises(ValueError, match="other layers or ranks"):
-        attempt("b" * 64, recipe=RECIPE.model_copy(update={"lora_r": 8}), begins_from=weights)
+        attempt("b" * 64, recipe=other, begins_from=weights)
 
 
 def test_a_run_killed_between_epochs_goes_on_too(attempt: Attempt) -> None:

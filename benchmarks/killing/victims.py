@@ -133,8 +133,8 @@ def _wait(place: Place, found: Callable[[], T | None], what: str) -> T:
         value = found()
         if value is not None:
             return value
-        if place.finished():
-            raise TimeoutError(f"the run ended ({place.state()}) while {what} was waited for")
+        if ended := place.ended():
+            raise TimeoutError(f"the run ended ({ended}) while {what} was waited for")
         time.sleep(_LOOK_SECONDS)
     raise TimeoutError(f"waited {_PATIENCE_SECONDS:.0f} s for {what}; the worker's log is {place.root / 'worker.log'}")
 

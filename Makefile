@@ -7,6 +7,7 @@ SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 VLLM := .venv-vllm
+COMPRESSOR := .venv-compressor
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PDFS ?= examples/pdf
@@ -43,6 +44,15 @@ browser:  ## Chromium, in which the tests look at the web app
 
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
+
+compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes AWQ and GPTQ exports, in an environment of its own
+
+$(COMPRESSOR)/.installed: requirements/compressor.lock
+	@echo "Making $(COMPRESSOR) (1.5 GB) ..."
+	@$(PYTHON) -m venv --clear $(COMPRESSOR)
+	@$(COMPRESSOR)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' $<)"
+	@$(COMPRESSOR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
 
 bench-extraction: setup $(VENV)-peers/.installed  ## Extraction beside other tools (CORPUS=DIR with pdf/ and gt/; default: the examples)
 	@$(VENV)-peers/bin/python benchmarks/extraction.py $(CORPUS) --python $(CURDIR)/$(BIN)/python
@@ -88,11 +98,14 @@ $(VENV)-cleaning-peers/.installed: benchmarks/cleaning-peers.txt
 	@$(VENV)-cleaning-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+drill: setup  ## Compose's topology as processes: a shelf carried, every part killed, all destroyed and restored (root; DRILL=options)
+	@$(BIN)/python -m benchmarks.topology $(DRILL)
+
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VLLM) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -105,4 +118,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-kills bench-attention bench-serving clean
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-kills bench-attention bench-serving drill clean

@@ -7,6 +7,7 @@ from pathlib import Path
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.children import Children
 from services.training.curves import read_curve
+from services.training.exports import ExportStage
 from services.training.settings import TrainingSettings, child_environment
 from services.training.spec import (
     ADAPTER_WEIGHTS,
@@ -37,7 +38,7 @@ def handlers(store: ObjectStore, settings: TrainingSettings) -> dict[str, Handle
     """Stage name → handler."""
     children = Children(child_environment(settings), settings.poll_seconds, settings.stop_seconds)
     stages = RunStages(store, settings, children)
-    return {"training": stages.training, "evaluation": stages.evaluation}
+    return {"training": stages.training, "evaluation": stages.evaluation, "export": ExportStage(store, settings, children)}
 
 
 class RunStages:

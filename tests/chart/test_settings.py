@@ -17,6 +17,7 @@ ELSEWHERE = {
     "nougat_weights": "needs an image with the extra `nougat`, whose maker sets it beside that image",
     "nougat_batch_size": "as nougat_weights",
     "nougat_device": "as nougat_weights",
+    "compressor_python": "needs an image of training with llm-compressor, whose maker sets it beside that image",
     "duplicates_ray_address": "needs an image of cleaning with Ray, whose maker sets it beside that image",
     "event_poll_seconds": "how often a loop looks: no installation is better with another",
     "poll_seconds": "as event_poll_seconds",

@@ -1,19 +1,30 @@
-"""Merging an adapter, and the gate that stops what is not the model that was trained."""
+"""Exports of a tiny model, and the gate that stops what is not the model that was trained."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from gguf import GGUFReader
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from services.training.adapters import models
-from services.training.export import REPORT, export
-from services.training.stages.gate import MERGED, NEAR_TIE, Comparison, Position, compare, judge
+from services.training import exporting
+from services.training.adapters import gguf_file, models
+from services.training.exporting import CARD, REPORT, export
+from services.training.spec import ExportSpec
+from services.training.stages.export_card import About, card
+from services.training.stages.gate import LIMITS, NEAR_TIE, Position, compare, judge
+from services.training.stages.gguf_layout import hyperparameters, pre_tokenizer, tensor_type
+from shared.contracts.exports import ExportParameters, ExportResult, Variant
 from shared.contracts.work import Rejected
-from tests.unit.training.world import examples, write_lines
+from shared.template import ALPACA
+from tests.unit.training.tiny import TINY
+from tests.unit.training.world import examples, make_tokenizer, write_lines
 
+MERGED = LIMITS["merged"]
 SAME = Position(divergence=0.0, margin=1.0, agrees=True)
 FAR = Position(divergence=1.0, margin=1.0, agrees=False)
 
@@ -31,18 +42,100 @@ def adapter(tiny_base: Path, tmp_path: Path) -> Path:
     return tmp_path / "adapter"
 
 
-def exported(base: Path, adapter: Path, tmp_path: Path) -> Comparison | Rejected:
-    return export(base, adapter, write_lines(tmp_path / "h.jsonl", examples(4)), tmp_path / "out", "alpaca")
+HEADS: dict[str, dict[str, Any]] = {"qwen3": {"head_dim": 128}}
+
+ABOUT = About(
+    model="run-0123", base="tiny", base_source="test", licence="none", dataset="set", run="r" * 16, documents=1,
+    documents_licence="not stated",
+)  # fmt: skip
+
+
+def spec_of(base: Path, adapter: Path, tmp_path: Path, variant: Variant = "merged") -> ExportSpec:
+    """What the handler would write, over directories of this test."""
+    for name in ("out", "work"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    return ExportSpec(
+        about=ABOUT, base=base, adapter=adapter, heldout=write_lines(tmp_path / "h.jsonl", examples(2)),
+        train=write_lines(tmp_path / "t.jsonl", examples(4, seed=1)), template="alpaca",
+        parameters=ExportParameters(variant=variant, compared_examples=2), compressor=None, out=tmp_path / "out",
+        work=tmp_path / "work",
+    )  # fmt: skip
+
+
+def exported(base: Path, adapter: Path, tmp_path: Path, variant: Variant = "merged") -> ExportResult | Rejected:
+    return export(spec_of(base, adapter, tmp_path, variant), threads=1)
 
 
 def test_a_merged_model_is_the_model_that_was_trained(tiny_base: Path, adapter: Path, tmp_path: Path) -> None:
     found = exported(tiny_base, adapter, tmp_path)
-    assert isinstance(found, Comparison), found
-    assert Comparison.model_validate_json((tmp_path / "out" / REPORT).read_text()) == found
-    assert not (tmp_path / "out.part").exists()
+    assert isinstance(found, ExportResult), found
+    assert ExportResult.model_validate_json((tmp_path / "out" / REPORT).read_text()) == found
+    assert found.weights_bytes == found.bf16_bytes == sum(one.stat().st_size for one in tmp_path.glob("out/*.safetensors"))
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").chat_template == ALPACA
+    assert f"{found.comparison.prefill_divergence:.4g}" in (tmp_path / "out" / CARD).read_text()
 
 
-def test_corrupted_weights_are_stopped_and_nothing_is_kept(
+@pytest.mark.parametrize("kind", ["gguf-f16", "gguf-q8_0"])
+def test_a_gguf_is_the_model_that_was_trained(tiny_base: Path, adapter: Path, tmp_path: Path, kind: Variant) -> None:
+    found = exported(tiny_base, adapter, tmp_path, kind)
+    assert isinstance(found, ExportResult), found
+    assert {one.name for one in (tmp_path / "out").iterdir()} == {f"run-0123-{kind[5:].upper()}.gguf", REPORT, CARD}
+    told = GGUFReader(next(tmp_path.glob("out/*.gguf"))).fields
+    assert told["tokenizer.chat_template"].contents() == ALPACA
+    assert told["general.name"].contents() == "run-0123"
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+def test_a_gguf_read_back_computes_what_the_model_does(kind: str, tmp_path: Path) -> None:
+    make_tokenizer(tmp_path)
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(kind, **{**TINY[kind], **HEADS.get(kind, {})}, eos_token_id=0)
+    ).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(tmp_path)
+    assert gguf_file.refuse(tmp_path) is None
+    gguf_file.write(tmp_path, tmp_path / "m.gguf", "F16", {"name": kind})
+    ids = torch.arange(40)[None] % 400
+    with torch.inference_mode():
+        ours, theirs = model(ids).logits, gguf_file.load(tmp_path / "m.gguf", torch.device("cpu"))(ids).logits
+    assert torch.allclose(ours, theirs, atol=0.01)
+
+
+def test_what_llama_cpp_may_read_otherwise_is_refused(tmp_path: Path) -> None:
+    llama = AutoConfig.for_model("llama", **TINY["llama"]).to_dict()
+    assert not isinstance(hyperparameters(llama), Rejected)
+    strange_models: list[dict[str, Any]] = [
+        {"model_type": "mamba"}, {"rope_parameters": {"rope_type": "yarn"}}, {"model_type": "qwen3"},
+        {"use_sliding_window": True},
+    ]  # fmt: skip
+    for config in ({**llama, **one} for one in strange_models):
+        refused = hyperparameters(config)
+        assert isinstance(refused, Rejected) and refused.reason == "no-gguf"
+    make_tokenizer(tmp_path)
+    told = json.loads((tmp_path / "tokenizer.json").read_text())
+    assert pre_tokenizer(told) == "gpt-2"
+    digits = {"type": "Digits", "individual_digits": True}
+    apart = {"type": "Sequence", "pretokenizers": [digits, told["pre_tokenizer"]]}
+    assert pre_tokenizer({**told, "pre_tokenizer": apart}) == "smollm"
+    strange = [
+        {"pre_tokenizer": {"type": "Whitespace"}},
+        {"normalizer": {"type": "Lowercase"}},
+        {"model": {"type": "WordPiece"}},
+    ]
+    assert all(isinstance(pre_tokenizer({**told, **one}), Rejected) for one in strange)
+
+
+def test_the_vocabulary_keeps_eight_bits_beside_four() -> None:
+    assert tensor_type("Q4_1", "blk.0.attn_q.weight", (64, 64)) == "Q4_1"
+    assert tensor_type("Q4_1", "token_embd.weight", (400, 64)) == "Q8_0"
+    assert tensor_type("Q4_1", "blk.0.ffn_down.weight", (64, 40)) == "F16"
+    assert tensor_type("Q4_1", "blk.0.attn_norm.weight", (64,)) == "F32"
+
+
+def test_corrupted_weights_are_stopped_with_their_figures(
     tiny_base: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = models.merge_adapter
@@ -58,8 +151,35 @@ def test_corrupted_weights_are_stopped_and_nothing_is_kept(
     assert isinstance(found, Rejected)
     assert found.reason == "beyond-limit"
     assert "divergence over prefill" in found.detail
-    assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "out.part").exists()
+    assert found.figures["prefill_divergence"] > MERGED.divergence
+
+
+def test_a_file_corrupted_after_it_was_written_is_stopped(
+    tiny_base: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = gguf_file.write
+
+    def swapped(merged: Path, file: Path, *given: Any) -> None:
+        """Two layers in each other's place: every number is there, and none is where it belongs."""
+        weights = load_file(merged / "model.safetensors")
+        names = [f"model.layers.{layer}.mlp.down_proj.weight" for layer in (0, 1)]
+        weights[names[0]], weights[names[1]] = weights[names[1]] * 8, weights[names[0]] * 8
+        save_file(weights, merged / "model.safetensors", {"format": "pt"})
+        honest(merged, file, *given)
+
+    monkeypatch.setattr(gguf_file, "write", swapped)
+    found = exported(tiny_base, adapter, tmp_path, "gguf-q4_1")
+    assert isinstance(found, Rejected) and found.reason == "beyond-limit"
+
+
+def test_a_tokenizer_that_cuts_otherwise_is_stopped(
+    tiny_base: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_tokenizer(tmp_path / "other")
+    monkeypatch.setattr(other, "encode", lambda *_, **__: [1])
+    monkeypatch.setattr(exporting.gguf_file, "load_tokenizer", lambda _: other)
+    found = exported(tiny_base, adapter, tmp_path, "gguf-f16")
+    assert isinstance(found, Rejected) and found.reason == "tokenizer-differs"
 
 
 def test_an_adapter_that_was_left_out_is_noticed(
@@ -69,6 +189,15 @@ def test_an_adapter_that_was_left_out_is_noticed(
     found = exported(tiny_base, adapter, tmp_path)
     assert isinstance(found, Rejected)
     assert "beside the adapter's own" in found.detail
+
+
+def test_a_card_holds_no_markup_of_other_peoples_names(tiny_base: Path, adapter: Path, tmp_path: Path) -> None:
+    found = exported(tiny_base, adapter, tmp_path)
+    assert isinstance(found, ExportResult)
+    hostile = ABOUT.model_copy(update={"documents_licence": "`x`\n# Head\n<script>", "licence": 'a"\n---\n# Head'})
+    lines = card(hostile, found).splitlines()
+    assert [line for line in lines if line.startswith("#")] == ["# `run-0123` as merged"]
+    assert "`'x' # Head <script>`" in "\n".join(lines)
 
 
 def test_good_prefill_with_bad_decoding_is_stopped() -> None:
@@ -87,9 +216,3 @@ def test_a_near_tie_may_go_either_way() -> None:
 def test_what_is_not_a_number_is_beyond_any_limit() -> None:
     nothing = Position(divergence=float("nan"), margin=1.0, agrees=True)
     assert judge(compare([FAR], [nothing], [SAME], [1.0], [1.0]), MERGED) is not None
-
-
-def test_a_missing_adapter_is_refused_before_work(tiny_base: Path, tmp_path: Path) -> None:
-    found = exported(tiny_base, tmp_path / "none", tmp_path)
-    assert isinstance(found, Rejected)
-    assert found.reason == "missing-file"

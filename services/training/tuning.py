@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.training.adapters import machine, pretrained
+from services.training.adapters import pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Diverged, Facts, Job, RowTable
-from services.training.adapters.ray_train import run_on_ray
+from services.training.adapters.handover import Rows
+from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Facts, RowTable
 from services.training.adapters.states import rank_of
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
+from services.training.placing import train
 from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
-from services.training.spec import ADAPTER_WEIGHTS, LIVE_CURVE, PLAN, Planned, TrainingSpec
+from services.training.spec import ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
 from services.training.stages.choice import halves
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
-from services.training.stages.precision import Precision, choose_precision
 from services.training.stages.recipe import (
     refuse_architecture,
     refuse_choice,
@@ -55,7 +55,6 @@ class Prepared:
     rows: list[Row]
     heldout: tuple[Encoded, ...]
     packing: str
-    precision: Precision
     tokenizer: Any
     replayed: dict[str, int]
     continuing: Continuing | None
@@ -66,17 +65,10 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     prepared = prepare(spec)
     if isinstance(prepared, Rejected):
         return prepared
-    job = Job(
-        run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
-        threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
-        packing=prepared.packing, heldout=prepared.heldout, continuing=prepared.continuing,
-    )  # fmt: skip
-    use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
-    try:
-        begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
-        run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
-    except Diverged as error:
-        return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
+    begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
+    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from, prepared.continuing)
+    if refused := train(spec, settings, prepared.packing, rows):
+        return refused
     return _publish(spec, settings, prepared)
 
 
@@ -88,12 +80,9 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
-    precision = choose_precision(spec.recipe, machine.capabilities())
-    if isinstance(precision, Rejected):
-        return precision
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
-    return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
+    return _laid_out(spec, tokenizer, packing_of(spec.recipe, config))
 
 
 def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
@@ -107,7 +96,7 @@ def _refuse_beginning(spec: TrainingSpec) -> Rejected | None:
     return refuse_ranks(spec.recipe, pretrained.adapter_ranks(spec.begins_from)) if spec.begins_from else None
 
 
-def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing: str) -> Prepared | Rejected:
+def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Rejected:
     """The examples as rows, and how many steps they make (told to the handler that watches)."""
     examples, heldout = read_examples(spec.examples), _heldout(spec, tokenizer)
     if isinstance(examples, Rejected) or isinstance(heldout, Rejected):
@@ -127,7 +116,7 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
     continuing = Continuing(replayed.mattering, choosing, spec.sets[0].set) if spec.sets else None
-    return Prepared(rows, heldout, packing, precision, tokenizer, dict(replayed.counts), continuing)
+    return Prepared(rows, heldout, packing, tokenizer, dict(replayed.counts), continuing)
 
 
 def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:

@@ -65,7 +65,7 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
     line = (parent, *ancestors(parts.catalog, parent)) if parent else ()
     return page(
         request, session, "run.html", here="runs", row=_told(view), run=view, dataset=dataset,
-        model=model, curve=curve, chart=charts.losses(_curves(curve, view)), after=after,
+        model=model, curve=curve, chart=charts.losses(_curves(curve, view)), metrics=charts.metrics(curve), after=after,
         open=view.state not in FINISHED, job=parts.catalog.job(view.job),
         promoted=model is not None and meant(parts, model.name) == model.id,
         documents=parts.catalog.dataset_inputs(view.wish.dataset, limit=DOCUMENTS),

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.composed import world
 from benchmarks.composed.base import BUNDLED, SMALL, publish_small
-from benchmarks.composed.carry import Carried, Lectern, Wanted, answering, carry, read
+from benchmarks.composed.carry import Carried, Lectern, Wanted, answering, carry, count_results, read
 from benchmarks.composed.kills import Kills
 from benchmarks.composed.topology import SERVER, Topology
 from shared.backup.put_back import put_back
@@ -109,7 +109,7 @@ class Drill:
         subprocess.run([*up, *([] if self._wanted.serving else ["--no-serving"])], check=True)
         try:
             at = Lectern("http://127.0.0.1:8080", (home / "key").read_text().strip())
-            self._note("embedded", carry(at, self._wanted))
+            self._note("embedded", carry(at, self._wanted), open_store(StoreSettings(store_url=f"file://{home}/store")))
         finally:
             subprocess.run([*lectern, "down", "--home", str(home)], check=True)
 
@@ -147,11 +147,12 @@ class Drill:
     def _kept(self, name: str) -> ObjectStore:
         return open_store(StoreSettings(store_url=f"file://{self._root}/{name}"))
 
-    def _note(self, name: str, carried: Carried) -> None:
+    def _note(self, name: str, carried: Carried, store: ObjectStore | None = None) -> None:
+        carried.results = count_results(store or self._store())
         self._carried[name] = carried
         told = {
             "documents": len(carried.documents), "chunks": carried.chunks, "dataset": carried.dataset[:16],
-            "adapter": carried.adapter[:16], "steps": len(carried.curve), "losses": carried.losses, "answer": carried.answer,
+            "adapter": carried.adapter[:16], "steps": len(carried.curve), "losses": carried.losses, "answer": carried.answer, "results": carried.results,
             "seconds": {part: round(seconds, 1) for part, seconds in carried.seconds.items()},
         }  # fmt: skip
         self._tell(name, told)

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ import httpx
 
 from benchmarks.composed.topology import wait_until
 from shared.contracts.views import FINISHED
+from shared.objects import ObjectStore
 
 SHELF = "shelf"
 PATIENCE_SECONDS = 1500
@@ -28,6 +30,8 @@ class Carried:
     adapter: str = ""
     losses: tuple[float, float] = (0.0, 0.0)
     answer: str | None = None
+    results: dict[str, int] = field(default_factory=dict)
+    """Committed results of each stage: what was done twice is here twice."""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -125,6 +129,11 @@ def carry(
 def answering(at: Lectern) -> float:
     """Seconds until the deployment is ready."""
     return wait_until(lambda: at.get("/v1/deployments/answers")["state"] == "ready", "the engine", PATIENCE_SECONDS)
+
+
+def count_results(store: ObjectStore) -> dict[str, int]:
+    paths = (path.split("/") for path in store.list("stages") if path.endswith("/manifest.json"))
+    return dict(sorted(Counter(path[1] for path in paths).items()))
 
 
 def read(at: Lectern, found: Carried, serving: bool) -> Carried:

@@ -152,7 +152,8 @@ class Drill:
         self._carried[name] = carried
         told = {
             "documents": len(carried.documents), "chunks": carried.chunks, "dataset": carried.dataset[:16],
-            "adapter": carried.adapter[:16], "steps": len(carried.curve), "losses": carried.losses, "answer": carried.answer, "results": carried.results,
+            "adapter": carried.adapter[:16], "steps": len(carried.curve), "losses": carried.losses, "answer": carried.answer,
+            "results": carried.results,
             "seconds": {part: round(seconds, 1) for part, seconds in carried.seconds.items()},
         }  # fmt: skip
         self._tell(name, told)

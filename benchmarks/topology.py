@@ -28,7 +28,7 @@ from shared.settings import StoreSettings
 from tests.documents import shelf
 from tests.servers import s3_server
 
-PARTS = ("calm", "restore", "kills", "embedded")
+PARTS = ("calm", "restore", "kills", "serving", "embedded")
 PLACE = "s3://lectern-backups"
 
 
@@ -61,6 +61,7 @@ class Drill:
         self._wanted = Wanted(files[: given.documents], given.base, recipe, serving)
         self._found: dict[str, Any] = {"documents": len(self._wanted.files), "base": given.base, "recipe": recipe}
         self._carried: dict[str, Carried] = {}
+        self._same_answers = True
 
     def run(self) -> None:
         self._tell("up", {"seconds": round(self.topology.up(self._seed), 1)})
@@ -99,6 +100,17 @@ class Drill:
         self._note("kills", carry(self._lectern(), self._wanted, kills.among_documents, kills.among_steps))
         self._tell("killed", [asdict(one) for one in kills.done])
 
+    def _serving(self) -> None:
+        """An engine's controller and the gateway killed while a model answers: the tuned one, or the base where none is."""
+        if not self._wanted.serving:
+            return
+        at, kills = self._lectern(), Kills(self.topology)
+        if not at.get("/v1/deployments")["items"]:
+            at.post("/v1/deployments", {"name": "answers", "base": BUNDLED})
+        self._tell("deployed", {"seconds": round(answering(at), 1)})
+        self._same_answers = kills.while_serving(at)
+        self._tell("killed while serving", {"same": self._same_answers, "kills": [asdict(one) for one in kills.done]})
+
     def _embedded(self) -> None:
         """The same with `lectern up`: SQLite, a directory, supervised processes."""
         self.topology.down()
@@ -115,10 +127,10 @@ class Drill:
 
     def told(self) -> int:
         """What differs, and the exit code."""
-        first = next(iter(self._carried.values()))
-        different = [name for name, one in self._carried.items() if one.same != first.same]
-        self._tell("same", {"parts": list(self._carried), "different": different})
-        return 1 if different else 0
+        carried = list(self._carried.items())
+        different = [name for name, one in carried if one.same != carried[0][1].same]
+        self._tell("same", {"parts": list(self._carried), "different": different, "answers": self._same_answers})
+        return 0 if not different and self._same_answers else 1
 
     def _seed(self) -> None:
         """Bases that another Lectern published, put where `publish-base` finds them made."""

@@ -151,8 +151,12 @@ def read(at: Lectern, found: Carried, serving: bool) -> Carried:
     model = at.get("/v1/tuned-models/tuned")
     found.adapter = model["adapter_digest"]
     found.losses = (model["evaluation"]["base"]["loss"], model["evaluation"]["tuned"]["loss"])
-    if serving:
-        asked = {"model": "answers", "messages": [{"role": "user", "content": "What is this about?"}], "temperature": 0,
-                 "max_tokens": 24}  # fmt: skip
-        found.answer = at.post("/v1/chat/completions", asked)["choices"][0]["message"]["content"]
+    found.answer = answer_of(at) if serving else None
     return found
+
+
+def answer_of(at: Lectern) -> str:
+    """What the deployment says at temperature 0."""
+    asked = {"model": "answers", "messages": [{"role": "user", "content": "What is a tide gauge?"}], "temperature": 0,
+             "max_tokens": 24}  # fmt: skip
+    return str(at.post("/v1/chat/completions", asked)["choices"][0]["message"]["content"])

@@ -1,7 +1,9 @@
 """Exports of a tiny model, and the gate that stops what is not the model that was trained."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,13 +15,19 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from services.training import exporting
 from services.training.adapters import gguf_file, models
+from services.training.adapters.children import Children
+from services.training.compress import group_of
 from services.training.exporting import CARD, REPORT, export
+from services.training.exports import ExportStage
+from services.training.settings import TrainingSettings
 from services.training.spec import ExportSpec
 from services.training.stages.export_card import About, card
 from services.training.stages.gate import LIMITS, NEAR_TIE, Position, compare, judge
 from services.training.stages.gguf_layout import hyperparameters, pre_tokenizer, tensor_type
-from shared.contracts.exports import ExportParameters, ExportResult, Variant
-from shared.contracts.work import Rejected
+from shared.contracts.exports import ExportParameters, ExportResult, ExportWish, Variant
+from shared.contracts.work import ExportWork, Rejected
+from shared.errors import Unsupported
+from shared.objects import ObjectStore
 from shared.template import ALPACA
 from tests.unit.training.tiny import TINY
 from tests.unit.training.world import examples, make_tokenizer, write_lines
@@ -170,6 +178,56 @@ def test_a_file_corrupted_after_it_was_written_is_stopped(
     monkeypatch.setattr(gguf_file, "write", swapped)
     found = exported(tiny_base, adapter, tmp_path, "gguf-q4_1")
     assert isinstance(found, Rejected) and found.reason == "beyond-limit"
+
+
+COMPRESSOR = """#!{python}
+import json, shutil, sys
+spec = json.load(open(sys.argv[2]))
+assert spec["algorithm"] == "gptq" and all(len(ids) > 9 for ids in spec["ids"]), spec
+for target in (spec["out"], spec["unpacked"]):
+    shutil.copytree({source}, target, dirs_exist_ok=True)
+"""
+"""In llm-compressor's place: hands on a directory as if it were what it had made of the model."""
+
+
+def compressor(tmp_path: Path, source: str) -> Path:
+    script = tmp_path / "compressor"
+    script.write_text(COMPRESSOR.format(python=sys.executable, source=source))
+    script.chmod(0o755)
+    return script
+
+
+def test_what_the_compressor_wrote_is_compared_and_not_what_it_was_given(
+    tiny_base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(tiny_base, adapter, tmp_path, "gptq").model_copy(
+        update={"compressor": compressor(tmp_path, 'spec["model"]')}
+    )
+    found = export(spec, threads=1)
+    assert isinstance(found, ExportResult), found
+    assert found.comparison.prefill_divergence < MERGED.divergence
+    assert (spec.out / "tokenizer.json").is_file()
+    (tmp_path / "again").mkdir()
+    lost = spec_of(tiny_base, adapter, tmp_path / "again", "gptq")
+    refused = export(lost.model_copy(update={"compressor": compressor(tmp_path, repr(str(tiny_base)))}), threads=1)
+    assert isinstance(refused, Rejected) and "beside the adapter's own" in refused.detail
+
+
+def test_a_worker_without_a_compressor_says_how_to_get_one(store: ObjectStore, tmp_path: Path) -> None:
+    wish = ExportWish(key="e" * 64, model="m", parameters=ExportParameters(variant="awq"), created_at="t")
+    (tmp_path / "wish.json").write_text(wish.model_dump_json())
+    stage = ExportStage(store, TrainingSettings(compressor_python=None), Children({}, 1, 1))
+    work = ExportWork(job="j", trace="t", export=wish.key)
+    context: Any = SimpleNamespace(work=work, fetch_object=lambda _: tmp_path / "wish.json")
+    with pytest.raises(Unsupported, match="make compressor"):
+        stage(context)
+
+
+def test_weights_share_a_scale_in_the_largest_groups_that_divide_every_row() -> None:
+    assert group_of([576, 1536]) == 64
+    assert group_of([4096]) == 128
+    with pytest.raises(ValueError, match="cannot be cut"):
+        group_of([576, 40])
 
 
 def test_a_tokenizer_that_cuts_otherwise_is_stopped(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.handover import Rows
 from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Facts, RowTable
 from services.training.adapters.states import rank_of
+from services.training.aligning import aligned, pair_up
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
 from services.training.placing import train
@@ -56,8 +57,8 @@ class Prepared:
     heldout: tuple[Encoded, ...]
     packing: str
     tokenizer: Any
-    replayed: dict[str, int]
-    continuing: Continuing | None
+    replayed: dict[str, int] = field(default_factory=dict)
+    continuing: Continuing | None = None
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -82,6 +83,8 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     tokenizer = pretrained.load_tokenizer(spec.base)
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
+    if spec.recipe.alignment is not None:
+        return _paired(spec, tokenizer)
     return _laid_out(spec, tokenizer, packing_of(spec.recipe, config))
 
 
@@ -111,12 +114,29 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Re
     if isinstance(choosing, Rejected):
         return choosing
     rows = rows_of([*encoded, *replayed.encoded], packing, spec.recipe.max_tokens)
-    plan = plan_steps(spec.recipe, len(rows))
-    if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
+    if refused := refuse_rows(spec.recipe, len(rows)) or _planned(spec, len(rows)):
         return refused
-    (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
     continuing = Continuing(replayed.mattering, choosing, spec.sets[0].set) if spec.sets else None
     return Prepared(rows, heldout, packing, tokenizer, dict(replayed.counts), continuing)
+
+
+def _paired(spec: TrainingSpec, tokenizer: Any) -> Prepared | Rejected:
+    """The preferences as rows."""
+    found = pair_up(spec, tokenizer)
+    if isinstance(found, Rejected):
+        return found
+    if refused := _planned(spec, len(found.rows)):
+        return refused
+    return Prepared(found.rows, found.heldout, "none", tokenizer)
+
+
+def _planned(spec: TrainingSpec, rows: int) -> Rejected | None:
+    """Tell the handler that watches how many steps there will be."""
+    plan = plan_steps(spec.recipe, rows)
+    if refused := refuse_steps(spec.recipe, plan):
+        return refused
+    (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
+    return None
 
 
 def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:
@@ -178,8 +198,10 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
-    made = _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
-    return made.model_copy(update={"choice": _choice(checkpoint)})
+    curve = read_curve(spec.out / CURVE)
+    made = _result(step, curve, facts, _digest(adapter), prepared.replayed)
+    told = aligned(spec, len(prepared.rows), len(prepared.heldout) // 2, curve[-1])
+    return made.model_copy(update={"alignment": told, "choice": _choice(checkpoint)})
 
 
 def _choice(checkpoint: Path) -> CheckpointChoice | None:

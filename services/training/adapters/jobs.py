@@ -53,7 +53,8 @@ class Continuing:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told."""
+    """What a worker is told. `heldout` are examples; where the recipe aligns, the chosen and the rejected answer of each pair
+    in turn."""
 
     run: str
     base_name: str

@@ -1,4 +1,4 @@
-"""The rule of the alignment benchmark: what is preferred follows it, what is rejected does not, and no place is on both sides."""
+"""The rule of the alignment benchmark: what is preferred follows it, what is rejected does not, no place is on both sides."""
 
 from benchmarks.alignment import EACH, HELD_OUT_PLACES
 from benchmarks.preferring.rule import KINDS, cells, follows, preferences

@@ -7,6 +7,7 @@ SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 VLLM := .venv-vllm
+COMPRESSOR := .venv-compressor
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PDFS ?= examples/pdf
@@ -44,6 +45,15 @@ browser:  ## Chromium, in which the tests look at the web app
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
 
+compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes AWQ and GPTQ exports, in an environment of its own
+
+$(COMPRESSOR)/.installed: requirements/compressor.lock
+	@echo "Making $(COMPRESSOR) (1.5 GB) ..."
+	@$(PYTHON) -m venv --clear $(COMPRESSOR)
+	@$(COMPRESSOR)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' $<)"
+	@$(COMPRESSOR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
 bench-extraction: setup $(VENV)-peers/.installed  ## Extraction beside other tools (CORPUS=DIR with pdf/ and gt/; default: the examples)
 	@$(VENV)-peers/bin/python benchmarks/extraction.py $(CORPUS) --python $(CURDIR)/$(BIN)/python
 
@@ -62,14 +72,29 @@ bench-stopping: setup  ## Whether a tuned model learns to stop, and does not whe
 bench-kills: setup  ## Ten times kill -9 of the Ray worker, the driver and the Celery worker: the curve is the undisturbed one
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kills
 
+bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied reward on held-out pairs, and what is answered then
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alignment
+
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
 bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (about ten minutes on one core)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
 
+bench-continual: setup  ## Three collections in sequence: what each way of tuning forgets (hours on a CPU; ARGS="--device cuda")
+	@$(BIN)/python -m benchmarks.continual --prepare .lectern/continual
+	@$(BIN)/python -m benchmarks.continual --run .lectern/continual --base .lectern/continual/base --out .lectern/continual.json $(ARGS)
+
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
+
+bench-exports: setup compressor engine $(VENV)-exports-peers/.installed  ## Every export of the demo's model: size, gate, answers and speed in vLLM and llama.cpp (DEMO_HOME=DIR)
+	@$(BIN)/python -m benchmarks.exports --home "$(DEMO_HOME)" --vllm $(VLLM)/bin/python --compressor $(COMPRESSOR)/bin/python --llama $(VENV)-exports-peers/bin/python
+
+$(VENV)-exports-peers/.installed: benchmarks/exports-peers.txt
+	@$(PYTHON) -m venv --clear $(VENV)-exports-peers
+	@$(VENV)-exports-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
@@ -87,11 +112,14 @@ $(VENV)-cleaning-peers/.installed: benchmarks/cleaning-peers.txt
 	@$(VENV)-cleaning-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+drill: setup  ## Compose's topology as processes: a shelf carried, every part killed, all destroyed and restored (root; DRILL=options)
+	@$(BIN)/python -m benchmarks.topology $(DRILL)
+
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VLLM) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VENV)-exports-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -104,4 +132,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-kills bench-attention bench-serving clean bench-ppo
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean bench-ppo

@@ -2,7 +2,7 @@
 
 --prepare DIR makes the datasets (from PDFs, by the product's stages). --run DIR trains every arm with every seed, the same
 steps each, and writes what it finds after each; what stands in --out already is not run again. It needs torch, transformers,
-peft, pydantic, jinja2 and structlog. --show FILE prints the tables, and draws them with --plot.
+peft, pydantic, jinja2 and structlog. --show FILE ... prints the tables of all of them, and draws them with --plot.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--prepare", type=Path, metavar="DIR")
     parser.add_argument("--collection", action="append", default=[], metavar="NAME=GLOB", help="instead of the examples")
     parser.add_argument("--run", type=Path, metavar="DIR")
-    parser.add_argument("--show", type=Path, metavar="FILE")
+    parser.add_argument("--show", type=Path, metavar="FILE", nargs="+", default=[])
     parser.add_argument("--plot", type=Path, metavar="FILE")
     parser.add_argument("--base", type=Path, help="a prepared base (made anew without it, for --prepare)")
     parser.add_argument("--out", type=Path, default=Path("continual.json"))
@@ -36,14 +36,15 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=5e-4)
+    parser.add_argument("--ewc", type=float, help="lambda of the arms that have one, instead of the recipe's default")
     wanted = parser.parse_args()
     if wanted.prepare:
         prepared(wanted)
     if wanted.run:
         run(wanted)
-    for path in [one for one in (wanted.show, wanted.run and wanted.out) if one]:
-        show(json.loads(path.read_bytes()), wanted.plot)
+    if found := [*wanted.show, *([wanted.out] if wanted.run else [])]:
+        show([json.loads(path.read_bytes()) for path in found], wanted.plot)
     return 0
 
 
@@ -68,6 +69,8 @@ def run(wanted: Any) -> None:
 
     from benchmarks.continual_tuning.sequence import ARMS, Budget, Sequence, load_collections
 
+    changed = {} if wanted.ewc is None else {"ewc": wanted.ewc}
+    arms = {name: ARMS[name].model_copy(update=changed if ARMS[name].ewc else {}) for name in wanted.arms.split(",")}
     device = torch.device(wanted.device)
     collections, eos = load_collections(wanted.run)
     budget = Budget(wanted.steps, wanted.batch, wanted.rate, checkpoint_steps=max(1, wanted.steps // 6))
@@ -76,21 +79,25 @@ def run(wanted: Any) -> None:
         "collections": [one.name for one in collections], "steps": wanted.steps, "batch": wanted.batch, "rate": wanted.rate,
         "device": torch.cuda.get_device_name() if wanted.device == "cuda" else "cpu",
         "examples": [[len(one.train), len(one.choosing), len(one.reporting)] for one in collections],
-        "recipes": {name: ARMS[name].model_dump(mode="json") for name in wanted.arms.split(",")},
+        "recipes": {name: wish.model_dump(mode="json") for name, wish in arms.items()},
     }  # fmt: skip
     done = {(one["arm"], one["seed"]) for one in told["runs"]}
     for seed in range(wanted.seeds):
-        for arm in (one for one in wanted.arms.split(",") if (one, seed) not in done):
+        for arm, wish in arms.items():
+            if (arm, seed) in done:
+                continue
             began = time.monotonic()
-            found = Sequence(wanted.base, device, collections, eos, budget, seed).run(ARMS[arm])
+            found = Sequence(wanted.base, device, collections, eos, budget, seed).run(wish)
             told["runs"].append({"arm": arm, "seed": seed, **found, "seconds": round(time.monotonic() - began, 1)})
             wanted.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
             print(f"{arm}, seed {seed}: {told['runs'][-1]['seconds']} s, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def show(told: dict[str, Any], plot: Path | None) -> None:
-    from benchmarks.continual_tuning.report import matrices, picture, table
+def show(found: list[dict[str, Any]], plot: Path | None) -> None:
+    """Of runs with one budget; arms are told with their lambda, where they have one."""
+    from benchmarks.continual_tuning.report import joined, matrices, picture, table
 
+    told = joined(found)
     print(f"{told['device']}, {told['steps']} steps of {told['batch']} examples a collection, rate {told['rate']:g}")
     print(table(told) + "\n" + matrices(told))
     if plot:

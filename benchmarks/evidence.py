@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.chunk_check import documents
 from services.cleaning.local import clean_mmd, estimated_tokens
 from services.cleaning.stages.chunk import chunks
-from services.gateway.evidence import Index, build_index
+from services.gateway.chunk_index import Index, build_index
 from shared.contracts.documents import Chunk, ChunkingParameters
 from shared.contracts.work import File, Manifest
 from shared.objects import ObjectStore, open_store
@@ -50,7 +50,7 @@ def indexed(store: ObjectStore, made: list[Chunk]) -> Index:
     manifest = Manifest(
         stage="dataset", stage_version=1, key="k", work={}, files=files, started_at="", finished_at="", seconds=0
     )
-    return build_index(store, manifest, 1 << 30)
+    return build_index(store, manifest)
 
 
 def sentence(chunk: Chunk, chance: random.Random) -> list[str] | None:
@@ -59,19 +59,29 @@ def sentence(chunk: Chunk, chance: random.Random) -> list[str] | None:
     return chance.choice(found) if found else None
 
 
+def places(made: list[Chunk]) -> list[int]:
+    """Where each chunk begins in the file."""
+    starts, at = [], 0
+    for chunk in made:
+        starts.append(at)
+        at += len(chunk.model_dump_json().encode()) + 1
+    return starts
+
+
 def shares(index: Index, made: list[Chunk], left_out: float) -> tuple[int, float, float]:
     """How many were asked; the share of those whose chunk came first; and was among the first few."""
     chance = random.Random(1)
     first = among = asked = 0
+    starts = places(made)
     for at, chunk in enumerate(made):
         words = sentence(chunk, chance)
         if words is None:
             continue
         asked += 1
         kept = [word for word in words if chance.random() >= left_out]
-        near = [index.places.index((start, end)) for start, end, _ in index.nearest(" ".join(kept), SHOWN)]
-        first += near[:1] == [at]
-        among += at in near
+        near = [start for start, _, _ in index.nearest(" ".join(kept), SHOWN)]
+        first += near[:1] == [starts[at]]
+        among += starts[at] in near
     return asked, first / asked, among / asked
 
 

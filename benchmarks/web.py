@@ -1,9 +1,11 @@
-"""The web app's pages over a full catalog: 10,000 documents and 100,000 garbage items, the time at the server of each page.
+"""The web app's pages over a full catalog: 10,000 documents, 100,000 garbage items and 100,000 training chunks, the time at the
+server of each page and of the evidence beside an answer.
 
 `python -m benchmarks.web [--documents N] [--repeats N]` fills a directory of its own (a minute or two), serves it by the
 gateway as it is, and asks for each page again and again over one connection. Figures are medians and the worst of the
 repeats, in milliseconds of wall time from request to the last byte, on the loopback; and the median of processor time, which
-says the same on a busy machine. It counts this client too.
+says the same on a busy machine. It counts this client too. Before the pages: how long the index of the training chunks took,
+and how much more memory the process held for it.
 """
 
 import argparse
@@ -15,11 +17,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlencode
 
 import httpx
 import uvicorn
 from sqlalchemy import Engine, insert
 
+from benchmarks.taught import MODEL, indexed, taught
 from services.gateway.app import create_app
 from services.gateway.parts import Parts, open_parts
 from services.gateway.settings import GatewaySettings
@@ -40,7 +44,12 @@ from shared.contracts.documents import (
     ScreeningResult,
     Span,
 )
-from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, RunWish
+from shared.contracts.learning import (
+    DatasetInput,
+    DatasetParameters,
+    DatasetWish,
+    RunWish,
+)
 from shared.contracts.ledger import PageAccount
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import File, Manifest
@@ -72,6 +81,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--documents", type=int, default=10_000)
     arguments.add_argument("--garbage", type=int, default=10, help="Items of each document.")
+    arguments.add_argument("--chunks", type=int, default=10, help="Training chunks of each document.")
     arguments.add_argument("--repeats", type=int, default=15)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as directory:
@@ -80,7 +90,9 @@ def main() -> None:
             names = filled(parts, open_database(parts.settings.catalog_url), given.documents, given.garbage)
             dataset = parts.records.wish_dataset("all", COLLECTION, parts.settings.default_base, DatasetParameters()).id
             with_more_datasets(parts, names)
-            measure(parts, secret, names, dataset, given.repeats, given.documents * given.garbage)
+            questions = taught(parts, COLLECTION, names, given.chunks, _chunk)
+            indexed(parts)
+            measure(parts, secret, names, dataset, questions, given.repeats, given.documents * given.garbage)
         finally:
             valkey.stop()
 
@@ -259,7 +271,9 @@ def with_more_datasets(parts: Parts, names: list[str]) -> None:
     parts.catalog.put_run(run)
 
 
-def measure(parts: Parts, secret: str, names: list[str], dataset: str, repeats: int, garbage: int) -> None:
+def measure(
+    parts: Parts, secret: str, names: list[str], dataset: str, questions: list[str], repeats: int, garbage: int
+) -> None:
     server = uvicorn.Server(uvicorn.Config(create_app(parts), host="127.0.0.1", port=0, log_level="error", access_log=False))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
@@ -268,7 +282,11 @@ def measure(parts: Parts, secret: str, names: list[str], dataset: str, repeats: 
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
         client.post("/sign-in", data={"key": secret})
         cursor = client.get(f"/v1/collections/{COLLECTION}/documents", params={"limit": 200}).json()["next_cursor"]
-        rows = [(view, *_times(client, path, repeats)) for view, path in _views(names, dataset, cursor).items()]
+        evidence = [f"/v1/tuned-models/{MODEL}/evidence?{urlencode({'text': one, 'limit': 5})}" for one in questions]
+        _await_index(client, evidence[0])
+        views = {view: [path] for view, path in _views(names, dataset, cursor).items()}
+        views |= {"search in chunks": [f"/search?{urlencode({'collection': COLLECTION, 'q': one[:80]})}" for one in questions]}
+        rows = [(view, *_times(client, paths, repeats)) for view, paths in (views | {"evidence": evidence}).items()]
     server.should_exit = True
     load = os.getloadavg()[0]
     print(
@@ -278,6 +296,13 @@ def measure(parts: Parts, secret: str, names: list[str], dataset: str, repeats: 
     for view, middle, worst, used, size in rows:
         late = "" if middle < LIMIT_MS else "   over the limit"
         print(f"{view:24}{middle:10.1f}{worst:10.1f}{used:14.1f}{size / 1000:8.1f}{late}")
+
+
+def _await_index(client: httpx.Client, path: str) -> None:
+    began = time.perf_counter()
+    while client.get(path).status_code == 409:
+        time.sleep(0.5)
+    print(f"index beside a waiting client: {time.perf_counter() - began:.1f} s")
 
 
 def _views(names: list[str], dataset: str, cursor: str) -> dict[str, str]:
@@ -295,10 +320,11 @@ def _views(names: list[str], dataset: str, cursor: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _times(client: httpx.Client, path: str, repeats: int) -> tuple[float, float, float, int]:
+def _times(client: httpx.Client, paths: list[str], repeats: int) -> tuple[float, float, float, int]:
     """Median and worst wall time, and median processor time, in milliseconds; and bytes."""
     times, processor = [], []
-    for _ in range(repeats):
+    for at in range(repeats):
+        path = paths[at % len(paths)]
         began, used = time.perf_counter(), time.process_time()
         answer = client.get(path)
         times.append((time.perf_counter() - began) * 1000)

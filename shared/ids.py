@@ -28,6 +28,10 @@ def run_job(run: str) -> str:
     return f"run.{run}"
 
 
+def export_job(export: str) -> str:
+    return f"export.{export}"
+
+
 def deployment_job(name: str, sequence: int) -> str:
     return f"deployment.{name}.{sequence}"
 

@@ -5,6 +5,7 @@ from shared import layout
 from shared.catalog.protocol import Catalog, NewJob
 from shared.contracts.collections import CollectionSettings
 from shared.contracts.documents import Document, Membership, ProcessingParameters
+from shared.contracts.exports import ExportWish
 from shared.contracts.forgetting import Forgetting
 from shared.contracts.learning import (
     DatasetWish,
@@ -15,15 +16,26 @@ from shared.contracts.learning import (
     TrainingResult,
 )
 from shared.contracts.review import ClassifierWish
-from shared.contracts.work import ChoreWork, ClassifierWork, DatasetWork, DocumentWork, JobEvent, Manifest, RunWork, Work
+from shared.contracts.work import (
+    ChoreWork,
+    ClassifierWork,
+    DatasetWork,
+    DocumentWork,
+    ExportWork,
+    JobEvent,
+    Manifest,
+    RunWork,
+    Work,
+)
 from shared.errors import NotFound
-from shared.ids import classifier_job, dataset_job, deployment_job, document_job, forget_job, run_job, short
+from shared.ids import classifier_job, dataset_job, deployment_job, document_job, export_job, forget_job, run_job, short
 from shared.keys import new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.pipeline import (
     CLASSIFIER,
     DATASET,
     EVALUATION,
+    EXPORT,
     EXTRACTION,
     TRAINING,
 )
@@ -84,6 +96,16 @@ def index_run(store: ObjectStore, catalog: Catalog, run: str, anew: bool = False
     catalog.put_run(wish)
     work = RunWork(job=run_job(run), trace=new_trace(), run=wish.key)
     put_job(store, catalog, NewJob(work.job, "run", run, None, TRAINING.name, work, wish.created_at), anew)
+    return work.job
+
+
+def index_export(store: ObjectStore, catalog: Catalog, export: str, anew: bool = False) -> str:
+    wish = read_contract(store, layout.export(export), ExportWish)
+    if wish is None:
+        raise NotFound(f"There is no export {export!r}.")
+    catalog.put_export(wish)
+    work = ExportWork(job=export_job(export), trace=new_trace(), export=wish.key)
+    put_job(store, catalog, NewJob(work.job, "export", export, None, EXPORT.name, work, wish.created_at), anew)
     return work.job
 
 

@@ -109,6 +109,10 @@ def model(model: str) -> str:
     return f"models/{model}.json"
 
 
+def export(export: str) -> str:
+    return f"exports/{export}.json"
+
+
 def promotions(name: str) -> str:
     """Which versions of a model's name were promoted: the latest counts."""
     return f"promotions/{name}"

@@ -3,6 +3,7 @@
     document → extraction → cleaning → chunking → screening → dataset → run (training → evaluation) → model → deployment
 
 Beside it, what people say of the garbage trains the classifier that screening asks: labels → classifier → screening.
+And a model may leave in other forms, for engines of other kinds: model → export.
 
 A stage is a pure function of its parameters and inputs, so its result has a name derived from them. A deployment is
 no stage: it is a wish that the serving service reconciles with what runs.
@@ -22,17 +23,19 @@ from shared.contracts.documents import (
     ScreeningParameters,
     ScreeningResult,
 )
+from shared.contracts.exports import ExportParameters, ExportResult
 from shared.contracts.learning import (
     DatasetInput,
     DatasetParameters,
     DatasetResult,
     EvaluationResult,
+    Model,
     Parent,
     TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.review import ClassifierParameters, ClassifierResult, LabelSource
-from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, PreviewWork, RunWork, Work
+from shared.contracts.work import ClassifierWork, DatasetWork, DocumentWork, ExportWork, PreviewWork, RunWork, Work
 from shared.keys import stage_key
 
 
@@ -102,6 +105,11 @@ def evaluation_key(work: RunWork) -> str:
     return stage_key("evaluation", EVALUATION.version, work.evaluation, [work.run])
 
 
+def export_key(model: Model, parameters: ExportParameters) -> str:
+    """The run that made the adapter, and the adapter itself, decide."""
+    return stage_key("export", EXPORT.version, parameters, [model.adapter_key, model.adapter_digest])
+
+
 EXTRACTION = Stage(
     "extraction", queue="extraction", version=3, work=DocumentWork, result=ExtractionResult, then="cleaning",
     key=lambda work: extraction_key(work.document, work.parameters),
@@ -138,15 +146,19 @@ EVALUATION = Stage(
     "evaluation", queue="training", version=2, work=RunWork, result=EvaluationResult,
     key=evaluation_key,
 )  # fmt: skip
+EXPORT = Stage(
+    "export", queue="training", version=1, work=ExportWork, result=ExportResult,
+    key=lambda work: work.export,
+)  # fmt: skip
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
-    for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, CLASSIFIER, DATASET, PREVIEW, TRAINING, EVALUATION)
+    for stage in (EXTRACTION, CLEANING, CHUNKING, SCREENING, CLASSIFIER, DATASET, PREVIEW, TRAINING, EVALUATION, EXPORT)
 }
 
 FIRST_STAGE: dict[type[Work], Stage] = {
     DocumentWork: EXTRACTION, ClassifierWork: CLASSIFIER, DatasetWork: DATASET, PreviewWork: PREVIEW,
-    RunWork: TRAINING,
+    RunWork: TRAINING, ExportWork: EXPORT,
 }  # fmt: skip
 
 

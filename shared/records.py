@@ -35,6 +35,7 @@ from shared.indexing import (
     index_dataset,
     index_deployment,
     index_document,
+    index_export,
     index_run,
     put_job,
 )
@@ -305,6 +306,8 @@ class Records:
             raise Conflict("A preview is not retried: ask for it again.")
         if job.kind == "run":
             return index_run(self.store, self.catalog, job.subject, anew=True)
+        if job.kind == "export":
+            return index_export(self.store, self.catalog, job.subject, anew=True)
         membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)
         if membership is None:
             raise NotFound(f"Document {job.subject} is on no shelf {job.collection!r}.")

@@ -21,6 +21,7 @@ from shared.indexing import (
     index_dataset,
     index_deployment,
     index_document,
+    index_export,
     index_forgotten,
     index_run,
 )
@@ -30,13 +31,17 @@ from shared.tombstones import forgotten_once
 ENTRY = r"([^/]+)/\d+\.json"
 """An entry of a series, and whose it is."""
 
+WISHED: dict[str, Callable[[ObjectStore, Catalog, str], str]] = {
+    "classifiers": index_classifier, "datasets": index_dataset, "runs": index_run, "exports": index_export,
+}  # fmt: skip
+"""What is wished for once, by the folder of its wishes."""
+
 C = TypeVar("C", bound=Contract)
 
 
 def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = lambda done: None) -> dict[str, int]:
     """Index everything the store holds; returns how many of each noun. Unfinished work is left queued for the sweep."""
-    nouns = ("collections", "documents", "labels", "classifiers", "datasets", "runs", "models", "promotions", "deployments")
-    counts = dict.fromkeys(nouns, 0)
+    counts = dict.fromkeys(("collections", "documents", "labels", *WISHED, "models", "promotions", "deployments"), 0)
     for name in _names(store, "collections", r"([^/]+)/settings/\d+\.json"):
         index_collection(store, catalog, name)
         counts["collections"] += 1
@@ -47,15 +52,10 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
                 counts["documents"] += 1
                 tell(counts["documents"])
     counts |= _index_words(store, catalog)
-    for classifier in _names(store, "classifiers", r"([^/]+)\.json"):
-        index_classifier(store, catalog, classifier)
-        counts["classifiers"] += 1
-    for dataset in _names(store, "datasets", r"([^/]+)\.json"):
-        index_dataset(store, catalog, dataset)
-        counts["datasets"] += 1
-    for run in _names(store, "runs", r"([^/]+)\.json"):
-        index_run(store, catalog, run)
-        counts["runs"] += 1
+    for noun, index in WISHED.items():
+        for wished in _names(store, noun, r"([^/]+)\.json"):
+            index(store, catalog, wished)
+            counts[noun] += 1
     for model in _names(store, "models", r"([^/]+)\.json"):
         found = read_contract(store, layout.model(model), Model)
         if found is not None:

@@ -107,11 +107,8 @@ class Sequence:
         return {"matrix": rows, "chosen": chosen}
 
     def _losses(self) -> list[float]:
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-            return [
-                heldout_loss(self._model, drawn(one.reporting, self._budget.reported, 0), self._eos)
-                for one in self._collections
-            ]
+        reported = self._budget.reported
+        return [heldout_loss(self._model, drawn(one.reporting, reported, 0), self._eos) for one in self._collections]
 
     def _tuned(self, at: int, wish: Continual) -> str:
         """Tune on one collection; the model ends as what was chosen. Returns the reason."""
@@ -119,12 +116,11 @@ class Sequence:
         examples = [one.encoded for one in own.train]
         examples += drawn(earlier, replayed_beside(len(examples), wish.replay_share), self._seed)
         held = None
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-            if wish.ewc and earlier:
-                held = consolidation(self._model, drawn(earlier, wish.fisher_examples, self._seed), wish.ewc)
-            sets = {one.name: drawn(one.choosing, wish.choice_examples, 0) for one in self._collections[: at + 1]}
-            snapshots = self._trained(examples, wish, held, sets[own.name])
-            choice, snapshot = decide(self._model, snapshots.candidates(), sets, own.name, wish, self._eos)
+        if wish.ewc and earlier:
+            held = consolidation(self._model, drawn(earlier, wish.fisher_examples, self._seed), wish.ewc)
+        sets = {one.name: drawn(one.choosing, wish.choice_examples, 0) for one in self._collections[: at + 1]}
+        snapshots = self._trained(examples, wish, held, sets[own.name])
+        choice, snapshot = decide(self._model, snapshots.candidates(), sets, own.name, wish, self._eos)
         with wearing(self._model, snapshot.weights):
             kept = {name: one.data.clone() for name, one in self._learning()}
         for name, one in self._learning():
@@ -175,4 +171,7 @@ def _model(base: Path, device: torch.device, rank: int) -> Any:
     lora = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules=targets)
     tuned = get_peft_model(model, lora)
     keep_adapter_in_fp32(tuned)
+    if device.type == "cuda":
+        # A context around each forward pass alone: what it casts is cached until it ends, and weights change between passes.
+        tuned.forward = torch.autocast("cuda", torch.bfloat16)(tuned.forward)
     return tuned

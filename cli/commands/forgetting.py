@@ -112,6 +112,7 @@ def _show_receipt(session: Session, receipt: dict[str, Any], verb: str) -> None:
         ("run", one["run"], one["name"], _saw(one) + ("" if one["finished"] else "; not finished")) for one in uses["runs"]
     ]
     rows += [("model", one["model"], "", f"{_saw(one)}; not changed") for one in uses["models"]]
+    rows += [("export", one["export"], one["model"], f"{one['variant']}; not changed") for one in uses["exports"]]
     rows += [("deployment", one["deployment"], one["model"], one["state"]) for one in uses["deployments"]]
     rows += [("classifier", one, "", "learned from its labels; not changed") for one in uses["classifiers"]]
     if rows:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.command import command
+from cli.commands.runs import stage_result
 from cli.session import Session
 from cli.text import one_line, segment
 
@@ -39,6 +40,25 @@ def models(
     for each in found:
         if note := forgotten_note(each):
             session.say(f"{each['id']} {note}")
+    if model:
+        _say_choice(session, found[0]["run"])
+
+
+def _say_choice(session: Session, run: str) -> None:
+    """Which weights the run ended with and why, where there was a choice."""
+    from cli.render import table
+
+    choice = stage_result(session.api.get(f"/v1/runs/{segment(run)}"), "training").get("choice")
+    if not choice:
+        return
+    session.say(f"chosen: {choice['reason']}")
+    rows = [
+        (each["name"], ", ".join(map(str, each["steps"])), f"{each['score']:.4f}",
+         ", ".join(f"{name} {loss:.4f}" for name, loss in each["losses"].items()),
+         f"{each['lost']:.1%}" if each["lost"] else "")
+        for each in choice["candidates"]
+    ]  # fmt: skip
+    session.console.print(table(["weights", "of steps", "score#", "held-out losses*", "lost by rank#"], rows))
 
 
 def forgotten_note(found: dict[str, Any]) -> str:

@@ -192,6 +192,7 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         *_reinforced(result.get("ppo")),
         ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
         *([("replayed", _replayed(result["replayed"]))] if result.get("replayed") else []),
+        *([("chosen", result["choice"]["reason"])] if result.get("choice") else []),
     ]
 
 

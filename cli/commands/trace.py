@@ -111,5 +111,6 @@ def _document(session: Session, found: dict[str, Any]) -> None:
     ]
     rows += [("run", one["run"], one["name"], _how(one)) for one in found["runs"]]
     rows += [("model", one["model"], "", "trained on it" if one["trained"] else "measured on it") for one in found["models"]]
+    rows += [("export", one["export"], one["model"], one["variant"]) for one in found["exports"]]
     rows += [("deployment", one["deployment"], one["model"], one["state"]) for one in found["deployments"]]
     session.console.print(table(["used in", "id", "name", "how*"], rows))

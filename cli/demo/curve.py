@@ -22,7 +22,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     step = next(step * magnitude for step in (1, 2, 2.5, 5, 10) if span / (step * magnitude) <= count)
     first = int(low // step)
     made = [first * step]
-    while made[-1] < high - 1e-12:
+    while made[-1] < high - 1e-9 * step:
         made.append((first + len(made)) * step)
     return made
 

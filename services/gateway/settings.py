@@ -24,8 +24,10 @@ class GatewaySettings(OidcSettings):
     tidy_age_hours: float = Field(24.0, gt=0, description="A tidying leaves alone what is younger than this.")
     event_poll_seconds: float = Field(0.5, gt=0, description="Time between two looks for new events of a watched job.")
     engine_seconds: float = Field(600.0, gt=0, description="Longest silence of an engine before a request is given up.")
-    evidence_indexes: int = Field(4, ge=1, description="Datasets whose search index is kept in memory.")
+    evidence_indexes: int = Field(
+        4, ge=1, description="Datasets whose search index is kept, on disk and a little of it in memory."
+    )
     cookies_secure: bool = Field(False, description="Browsers reach the gateway by HTTPS, though it is spoken to by HTTP.")
     page_pictures: int = Field(500, ge=1, description="Pictures of pages kept under `cache_dir`, the latest seen.")
     leaves_kept: int = Field(128, ge=1, description="Results of documents whose pages are known by place.")
-    evidence_max_bytes: int = Field(256 << 20, ge=1, description="A dataset with more chunk text than this is not indexed.")
+    evidence_max_bytes: int = Field(2 << 30, ge=1, description="A dataset with more chunk text than this is not indexed.")

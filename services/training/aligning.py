@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.training.spec import TrainingSpec
+from services.training.stages.examples import Encoded
 from services.training.stages.packing import Row
 from services.training.stages.pairs import Pair, encode_pair, refuse_pairs, row_of
 from shared.contracts.feedback import Preference
@@ -19,10 +20,10 @@ MOST_HELD_OUT = 512
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Pairs to train on, as rows, and some to measure on."""
+    """Pairs to train on, as rows, and of some to measure on the chosen and the rejected answer in turn."""
 
     rows: list[Row]
-    heldout: tuple[Pair, ...]
+    heldout: tuple[Encoded, ...]
 
 
 def pair_up(spec: TrainingSpec, tokenizer: Any) -> Paired | Rejected:
@@ -38,7 +39,9 @@ def pair_up(spec: TrainingSpec, tokenizer: Any) -> Paired | Rejected:
         heldout = [one for one in _pairs(spec.heldout_pairs, spec, tokenizer) if one.longest <= spec.recipe.max_tokens]
     except ValueError as error:
         return Rejected(reason="unreadable-preferences", detail=f"The preference set holds a line that is no pair: {error}")
-    return refuse_pairs(pairs, spec.recipe) or Paired([row_of(one) for one in pairs], tuple(heldout[:MOST_HELD_OUT]))
+    return refuse_pairs(pairs, spec.recipe) or Paired(
+        [row_of(one) for one in pairs], tuple(answer for one in heldout[:MOST_HELD_OUT] for answer in one.answers)
+    )
 
 
 def _pairs(path: Path, spec: TrainingSpec, tokenizer: Any) -> Iterator[Pair]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.children import Children
 from services.training.curves import read_curve
+from services.training.exports import ExportStage
 from services.training.settings import TrainingSettings, child_environment
 from services.training.spec import (
     ADAPTER_WEIGHTS,
@@ -39,7 +40,7 @@ def handlers(store: ObjectStore, settings: TrainingSettings) -> dict[str, Handle
     """Stage name → handler."""
     children = Children(child_environment(settings), settings.poll_seconds, settings.stop_seconds)
     stages = RunStages(store, settings, children)
-    return {"training": stages.training, "evaluation": stages.evaluation}
+    return {"training": stages.training, "evaluation": stages.evaluation, "export": ExportStage(store, settings, children)}
 
 
 class RunStages:
@@ -158,11 +159,9 @@ def _earlier(context: StageContext[RunWork], run: RunWish) -> tuple[Earlier, ...
     if run.parent is None or wish is None or not (wish.replay_share or wish.ewc):
         return ()
     before = datasets_of(_reader(context), runs_to(_reader(context), run)[1:])
+    files = ("train", "heldout", "chunks") if wish.replay == "quality" else ("train", "heldout")
     return tuple(
-        Earlier(
-            dataset=short(one.key),
-            **{name: context.fetch("dataset", one.key, f"{name}.jsonl") for name in ("train", "heldout", "chunks")},
-        )
+        Earlier(dataset=short(one.key), **{name: context.fetch("dataset", one.key, f"{name}.jsonl") for name in files})
         for one in before
         if short(one.key) != run.dataset
     )

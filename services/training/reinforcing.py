@@ -1,24 +1,13 @@
-"""What a run by PPO asks of its dataset and its machine, and what is told of it when it is over."""
+"""What a run by PPO asks of its dataset, and what is told of it when it is over."""
 
 from collections.abc import Sequence
 from statistics import fmean
 
 from services.training.stages.examples import Encoded
 from services.training.stages.ppo.runaway import WINDOW
-from services.training.stages.precision import Precision
 from shared.contracts.learning import LossPoint, Reinforced
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
-
-
-def refuse_precision(recipe: TrainingRecipe, precision: Precision) -> Rejected | None:
-    """A machine that would compute in fp16: probabilities of tokens are compared, and it rounds them too far."""
-    if recipe.ppo is None or precision != "fp16":
-        return None
-    return Rejected(
-        reason="impossible-precision",
-        detail="This machine computes in fp16 where precision is auto, and PPO does in bf16 or fp32. Set precision to fp32.",
-    )
 
 
 def refuse_prompts(examples: Sequence[Encoded], recipe: TrainingRecipe) -> Rejected | None:

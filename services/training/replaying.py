@@ -61,7 +61,7 @@ def _barred(earlier: Sequence[Earlier], own: Sequence[Example], heldout: Path) -
 def _lots(earlier: Sequence[Earlier], barred: Barred, how: Continual, seed: int) -> Iterator[tuple[float, int, int]]:
     """Lot, number of the dataset, and place of the line in its file: examples' texts are not all held at once."""
     for number, one in enumerate(earlier):
-        weights = _qualities(one.chunks) if how.replay == "quality" else {}
+        weights = _qualities(one.chunks) if how.replay == "quality" and one.chunks else {}
         for place, example in _placed(one.train):
             if barred.admits(example):
                 yield lot(seed, example.id, weights.get(example.chunk, 1.0)), number, place

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+from services.training.stages.export_card import About
 from shared.contracts.base import Contract
+from shared.contracts.exports import ExportParameters
 from shared.contracts.learning import EvaluationParameters
 from shared.contracts.recipes import TrainingRecipe
 
 
 class Earlier(Contract):
-    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be."""
+    """A dataset that the model was trained on from which the run starts: what can be replayed of it, and what must not be;
+    with its chunks where their quality decides."""
 
     dataset: str
     train: Path
     heldout: Path
-    chunks: Path
+    chunks: Path | None = None
 
 
 class HeldOut(Contract):
@@ -62,6 +65,22 @@ class EvaluationSpec(Contract):
     parent: int | None = None
 
 
+class ExportSpec(Contract):
+    """One export. `train` calibrates, where the variant is calibrated, and `compressor` is llm-compressor's interpreter."""
+
+    about: About
+    base: Path
+    adapter: Path
+    heldout: Path
+    train: Path
+    template: str
+    parameters: ExportParameters
+    compressor: Path | None
+    out: Path
+    work: Path
+    parent: int | None = None
+
+
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 RESULT = "result.json"
 REFUSAL = "refusal.json"
@@ -76,6 +95,14 @@ REFUSED = 3
 class Planned(Contract):
     """How many optimizer steps the run has, which with packing only its examples tell."""
 
+    total: int
+
+
+class Exported(Contract):
+    """What an export is at, and how many examples it was compared on."""
+
+    phase: str
+    done: int
     total: int
 
 

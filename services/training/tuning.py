@@ -8,24 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.training.adapters import machine, pretrained
+from services.training.adapters import pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Diverged, Facts, Job, RowTable, Unscorable
-from services.training.adapters.ray_train import run_on_ray
+from services.training.adapters.handover import Rows
+from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Facts, RowTable
 from services.training.adapters.states import rank_of
 from services.training.aligning import aligned, pair_up
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
-from services.training.reinforcing import refuse_precision, refuse_prompts, reinforced
+from services.training.placing import train
+from services.training.reinforcing import refuse_prompts, reinforced
 from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
-from services.training.spec import ADAPTER_WEIGHTS, LIVE_CURVE, PLAN, Planned, TrainingSpec
+from services.training.spec import ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
 from services.training.stages.choice import halves
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
-from services.training.stages.pairs import Pair
-from services.training.stages.precision import Precision, choose_precision
 from services.training.stages.recipe import (
     refuse_architecture,
     refuse_choice,
@@ -40,7 +39,6 @@ from services.training.stages.schedule import plan_steps
 from services.training.stages.scoring import draw
 from shared.contracts.checkpoints import CheckpointChoice
 from shared.contracts.learning import Example, LossPoint, TrainingResult
-from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
 from shared.errors import Unavailable
 from shared.keys import digest
@@ -59,11 +57,9 @@ class Prepared:
     rows: list[Row]
     heldout: tuple[Encoded, ...]
     packing: str
-    precision: Precision
     tokenizer: Any
     replayed: dict[str, int] = field(default_factory=dict)
     continuing: Continuing | None = None
-    heldout_pairs: tuple[Pair, ...] = ()
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -71,20 +67,10 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     prepared = prepare(spec)
     if isinstance(prepared, Rejected):
         return prepared
-    job = Job(
-        run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
-        threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
-        packing=prepared.packing, heldout=prepared.heldout, continuing=prepared.continuing,
-        heldout_pairs=prepared.heldout_pairs,
-    )  # fmt: skip
-    use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
-    try:
-        begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
-        run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
-    except Unscorable as error:
-        return Rejected(reason="unscorable", detail=str(error))
-    except Diverged as error:
-        return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
+    begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
+    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from, prepared.continuing)
+    if refused := train(spec, settings, prepared.packing, rows):
+        return refused
     return _publish(spec, settings, prepared)
 
 
@@ -96,19 +82,11 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
-    precision = _precision(spec.recipe)
-    if isinstance(precision, Rejected):
-        return precision
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
     if spec.recipe.alignment is not None:
-        return _paired(spec, tokenizer, precision)
-    return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
-
-
-def _precision(recipe: TrainingRecipe) -> Precision | Rejected:
-    found = choose_precision(recipe, machine.capabilities())
-    return found if isinstance(found, Rejected) else refuse_precision(recipe, found) or found
+        return _paired(spec, tokenizer)
+    return _laid_out(spec, tokenizer, packing_of(spec.recipe, config))
 
 
 def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
@@ -122,7 +100,7 @@ def _refuse_beginning(spec: TrainingSpec) -> Rejected | None:
     return refuse_ranks(spec.recipe, pretrained.adapter_ranks(spec.begins_from)) if spec.begins_from else None
 
 
-def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing: str) -> Prepared | Rejected:
+def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Rejected:
     """The examples as rows, and how many steps they make (told to the handler that watches)."""
     examples, heldout = read_examples(spec.examples), _heldout(spec, tokenizer)
     if isinstance(examples, Rejected) or isinstance(heldout, Rejected):
@@ -140,17 +118,17 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
     if refused := refuse_rows(spec.recipe, len(rows)) or _planned(spec, len(rows)):
         return refused
     continuing = Continuing(replayed.mattering, choosing, spec.sets[0].set) if spec.sets else None
-    return Prepared(rows, heldout, packing, precision, tokenizer, dict(replayed.counts), continuing)
+    return Prepared(rows, heldout, packing, tokenizer, dict(replayed.counts), continuing)
 
 
-def _paired(spec: TrainingSpec, tokenizer: Any, precision: Precision) -> Prepared | Rejected:
+def _paired(spec: TrainingSpec, tokenizer: Any) -> Prepared | Rejected:
     """The preferences as rows."""
     found = pair_up(spec, tokenizer)
     if isinstance(found, Rejected):
         return found
     if refused := _planned(spec, len(found.rows)):
         return refused
-    return Prepared(found.rows, (), "none", precision, tokenizer, heldout_pairs=found.heldout)
+    return Prepared(found.rows, found.heldout, "none", tokenizer)
 
 
 def _planned(spec: TrainingSpec, rows: int) -> Rejected | None:
@@ -223,10 +201,9 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
     curve = read_curve(spec.out / CURVE)
     made = _result(step, curve, facts, _digest(adapter), prepared.replayed)
-    told = aligned(spec, len(prepared.rows), len(prepared.heldout_pairs), curve[-1])
-    return made.model_copy(
-        update={"alignment": told, "ppo": reinforced(curve) if spec.recipe.ppo else None, "choice": _choice(checkpoint)}
-    )
+    told = aligned(spec, len(prepared.rows), len(prepared.heldout) // 2, curve[-1])
+    ppo = reinforced(curve) if spec.recipe.ppo else None
+    return made.model_copy(update={"alignment": told, "ppo": ppo, "choice": _choice(checkpoint)})
 
 
 def _choice(checkpoint: Path) -> CheckpointChoice | None:

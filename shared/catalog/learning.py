@@ -7,12 +7,22 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
-from shared.catalog.tables import DatasetDocumentRow, DatasetHeadRow, DatasetRow, JobRow, ModelRow, PromotionRow, RunRow
+from shared.catalog.tables import (
+    DatasetDocumentRow,
+    DatasetHeadRow,
+    DatasetRow,
+    ExportRow,
+    JobRow,
+    ModelRow,
+    PromotionRow,
+    RunRow,
+)
 from shared.catalog.transactions import Transactions, page
+from shared.contracts.exports import ExportWish
 from shared.contracts.learning import DatasetWish, Model, RunWish, WishHead
 from shared.contracts.retention import Promotion
-from shared.contracts.views import DatasetHead, DatasetView, RunView
-from shared.ids import dataset_job, run_job, short
+from shared.contracts.views import DatasetHead, DatasetView, ExportView, RunView
+from shared.ids import dataset_job, export_job, run_job, short
 
 ROWS_A_STATEMENT = 5_000
 """SQLite takes 32,766 values a statement."""
@@ -117,6 +127,24 @@ class Learning(Transactions):
         wanted = select(ModelRow).where(ModelRow.name == name).order_by(ModelRow.created_at, ModelRow.id)
         with self._read() as session:
             return [Model.model_validate(row.model) for row in session.scalars(wanted)]
+
+    def put_export(self, wish: ExportWish) -> None:
+        with self._write() as session:
+            values = {"model": wish.model, "wish": wish.model_dump(mode="json"), "created_at": wish.created_at}
+            self._upsert(session, ExportRow, id=short(wish.key), **values)
+
+    def export(self, export: str) -> ExportView | None:
+        with self._read() as session:
+            row = session.get(ExportRow, export)
+            return self._export_view(session, row) if row else None
+
+    def exports(self, model: str, part: Slice) -> list[ExportView]:
+        wanted = page(select(ExportRow).where(ExportRow.model == model), ExportRow.created_at, ExportRow.id, part)
+        with self._read() as session:
+            return [self._export_view(session, row) for row in session.scalars(wanted)]
+
+    def _export_view(self, session: Session, row: ExportRow) -> ExportView:
+        return ExportView(id=row.id, wish=ExportWish.model_validate(row.wish), **self._job_fields(session, export_job(row.id)))
 
     def put_promotion(self, promotion: Promotion) -> None:
         with self._write() as session:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.exports import ExportWish
 from shared.contracts.feedback import Feedback
 from shared.contracts.forgetting import ForgottenView, Receipt
 from shared.contracts.keys import ApiKey, Deed, KeyUse
@@ -22,6 +23,7 @@ from shared.contracts.views import (
     DeploymentView,
     DocumentView,
     EventView,
+    ExportView,
     JobView,
     RunView,
     StageView,
@@ -197,6 +199,11 @@ class Catalog(Protocol):
     def models(self, part: Slice) -> list[Model]: ...
     def versions(self, name: str) -> list[Model]:
         """All of a name, oldest first."""
+
+    def put_export(self, wish: ExportWish) -> None: ...
+    def export(self, export: str) -> ExportView | None: ...
+    def exports(self, model: str, part: Slice) -> list[ExportView]:
+        """Of a model, by its id."""
 
     def put_promotion(self, promotion: Promotion) -> None: ...
     def promotions(self, names: Collection[str]) -> dict[str, Promotion]:

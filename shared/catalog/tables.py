@@ -111,6 +111,14 @@ class ModelRow(Base):
     created_at: Mapped[str] = mapped_column(index=True)
 
 
+class ExportRow(Base):
+    __tablename__ = "exports"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    wish: Mapped[dict[str, Any]]
+    created_at: Mapped[str] = mapped_column(index=True)
+
+
 class PromotionRow(Base):
     """The version that a name means."""
 

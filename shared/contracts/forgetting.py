@@ -57,6 +57,14 @@ class ModelTrace(Contract):
     trained: bool
 
 
+class ExportTrace(Contract):
+    """An export of such a model: it knows what its model knows."""
+
+    export: str
+    model: str
+    variant: str
+
+
 class DeploymentTrace(Contract):
     """A deployment whose latest wish serves such a model."""
 
@@ -78,6 +86,7 @@ class Uses(Contract):
     )
     runs: tuple[RunTrace, ...] = ()
     models: tuple[ModelTrace, ...] = ()
+    exports: tuple[ExportTrace, ...] = ()
     deployments: tuple[DeploymentTrace, ...] = ()
     classifiers: tuple[str, ...] = Field((), description="Garbage classifiers and line taggers that learned from its labels.")
 

@@ -30,10 +30,10 @@ class Continual(Contract):
         "looked like garbage.",
     )
     ewc: float = Field(
-        1.0,
+        100.0,
         ge=0,
-        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. 1: "
-        "a token of earlier data counts as one of the new. 0: none.",
+        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. In "
+        "theory 1 makes a token of them count as one of the new; what was measured (docs/training.md) took 100. 0: none.",
     )
     fisher_examples: int = Field(64, ge=1, description="Earlier examples that tell which weights mattered.")
     averaging: Literal["none", "last", "swa", "ema"] = Field(
@@ -163,7 +163,7 @@ class TrainingRecipe(Contract):
     continual: Continual | None = Field(
         None,
         description="How a run that starts from a tuned model keeps what that model knows. Left out where it does start from "
-        "one: the section's defaults; of no meaning where it does not.",
+        "one: the section's defaults; where it does not, replay and ewc have nothing to keep, and the rest holds all the same.",
     )
 
     alignment: Alignment | None = Field(

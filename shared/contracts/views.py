@@ -7,12 +7,15 @@ from pydantic import Field
 from shared.contracts.base import Contract
 from shared.contracts.datasets import DatasetPreview
 from shared.contracts.documents import ProcessingParameters
+from shared.contracts.exports import ExportWish
 from shared.contracts.keys import Allowance, KeyUse
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish, WishHead
 from shared.contracts.review import ClassifierWish
 from shared.contracts.work import Progress
 
-JobKind = Literal["document", "dataset", "preview", "classifier", "run", "deployment", "settings", "reindex", "forget", "tidy"]
+JobKind = Literal[
+    "document", "dataset", "preview", "classifier", "run", "export", "deployment", "settings", "reindex", "forget", "tidy"
+]
 JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
 """waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
 
@@ -148,6 +151,22 @@ class RunView(Contract):
     detail: str | None = None
     job: str
     stages: tuple[StageView, ...] = ()
+
+
+class ExportView(Contract):
+    """An export of a tuned model. Where the gate refused it, `code` is beyond-limit and the stage's result has the figures."""
+
+    id: str
+    wish: ExportWish
+    state: JobState
+    code: str | None = None
+    detail: str | None = None
+    job: str
+    stages: tuple[StageView, ...] = ()
+    files: dict[str, int] = Field({}, description="What can be downloaded once it is done, and how many bytes each is.")
+    saw_forgotten: tuple[str, ...] = Field(
+        (), description="Documents that its model was trained on and that were forgotten since."
+    )
 
 
 class DeploymentView(Contract):

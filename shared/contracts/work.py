@@ -53,6 +53,12 @@ class RunWork(Work):
     evaluation: EvaluationParameters = EvaluationParameters()
 
 
+class ExportWork(Work):
+    """Make, compare and keep the export with that key."""
+
+    export: str
+
+
 class ChoreWork(Work):
     """Work that the gateway does itself, on facts rather than on documents' text: no stage, and on no queue."""
 
@@ -74,6 +80,7 @@ class Rejected(Contract):
 
     reason: str
     detail: str
+    figures: dict[str, float] = Field({}, description="What was measured, where a measurement decided.")
 
 
 class Manifest(Contract):

@@ -100,11 +100,23 @@ def memory(
     trainable = adapter_parameters(recipe, shape)
     parts = MemoryParts(
         weights=_weights(shape, quantized, number) + (_mapped(shape, quantized, number) if device == "cpu" else 0),
-        quantization_constants=_constants(recipe, shape) if quantized else 0, adapters=4 * trainable, gradients=4 * trainable,
+        quantization_constants=_constants(recipe, shape) if quantized else 0,
+        adapters=4 * trainable * (1 + _copies(recipe, device)), gradients=4 * trainable,
         optimizer_states=optimizer_bytes(recipe, shape), activations=_activations(recipe, shape, tokens, number),
         logits=_logits(shape, learned, number), runtime=RUNTIME[device],
     )  # fmt: skip
     return parts, tokens
+
+
+def _copies(recipe: TrainingRecipe, device: str) -> int:
+    """Copies of the adapter beside the one that learns: where it began and what mattered there, a running mean, and the
+    checkpoints that may be chosen, which lie in the machine's memory whatever the device."""
+    wish = recipe.continual
+    if wish is None:
+        return 0
+    mean = wish.choose in ("evaluated", "averaged") and wish.averaging in ("swa", "ema")
+    checkpoints = 1 + (wish.averaged_checkpoints if wish.averaging == "last" else 1) if wish.choose != "last" else 0
+    return 2 * (wish.ewc > 0) + mean + checkpoints * (device == "cpu")
 
 
 def _weights(shape: Shape, quantized: bool, number: int) -> int:

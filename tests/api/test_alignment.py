@@ -71,22 +71,22 @@ def test_a_tuned_model_is_aligned_with_a_set_and_measured_on_its_datasets(
     curve = client.get(f"/v1/runs/{first.json()['id']}/curve").json()["items"]
     assert [one["metrics"]["accuracy"] for one in curve] == [0.5, 1.0]
     told = run("run", "show", first.json()["id"])
-    assert "right on 75.0% of 4 held-out pairs" in told.output and preferences in told.output
+    assert "right on 75.0% of 4 held-out pairs" in told.stdout and preferences in told.stdout
     page = sign_in(shelf, "read").get(f"/runs/{first.json()['id']}").text
-    assert "75 %" in page and "accuracy" in page and "margin" in page and preferences in page
+    assert "75.0 %" in page and "accuracy" in page and "margin" in page and preferences in page
 
 
 def test_alignment_is_asked_for_in_one_command(shelf: Gateway, client: httpx.Client, run: Any) -> None:
     model_of(shelf, client, "papers", dataset_of_shelf(shelf, client, "first"))
     preferences = preference_set(client)
     asked = ("tune", "--from", "papers", "--align", "dpo", "--preferences", preferences, "--set", "alignment.beta=0.2")
-    assert run(*asked, "--name", "aligned").exit_code == 0
+    assert run(*asked, "--name", "aligned").returncode == 0
     [found] = [one for one in client.get("/v1/runs").json()["items"] if one["wish"]["name"] == "aligned"]
     assert found["wish"]["recipe"]["alignment"]["beta"] == 0.2
     bare = run("tune", "--align", "dpo", "--preferences", preferences)
-    assert bare.exit_code == 2 and "Name one dataset" in bare.output
+    assert bare.returncode == 2 and "Name one dataset" in bare.stderr
     none = run("tune", "--from", "papers", "--align", "dpo")
-    assert none.exit_code != 0 and "no-preferences" in none.output and "lectern" in none.output
+    assert none.returncode != 0 and "no-preferences" in none.stderr and "lectern" in none.stderr
 
 
 def test_a_wish_that_cannot_be_is_refused_before_any_work(shelf: Gateway, client: httpx.Client) -> None:

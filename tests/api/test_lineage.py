@@ -191,6 +191,10 @@ def test_the_command_starts_from_a_model_and_shows_where_one_came_from(
     shown = " ".join(run("run", "show", found["id"]).stdout.split())
     assert f"from {early}" in shown and "continual.replay_share=0.5" in shown
     assert json.loads(run("models", "later", "--json").stdout)["parent"] == early
+    reason = "averaged (steps 2 to 4): 1.0000 nats a token, against last 1.5000"
+    assert f"chosen {reason}" in shown and found["wish"]["recipe"]["continual"]["choose"] == "evaluated"
+    told = " ".join(run("models", "later").stdout.split())
+    assert f"chosen: {reason}" in told and "12.5%" in told and "chosen:" not in run("models", "early").stdout
     traced = run("trace", "later").stdout
     assert f"{early} (first)" in traced and "0.pdf" in traced and "other-0.pdf" in traced
     refused = run("tune", "--from", "nobody", second)
@@ -222,6 +226,7 @@ def test_the_web_app_starts_from_a_model_and_shows_the_line(shelf: Gateway, clie
     assert shelf.workers.run(found["job"]) == "done"
     told = browser.get(begun.headers["location"]).text
     assert "Started from" in told and early in told and "first" in told
+    assert "averaged (steps 2 to 4): 1.0000 nats a token" in told and "12.5 % lost by the cut" in told
     late = client.get("/v1/tuned-models/later").json()["id"]
     assert late in browser.get(f"/runs/{asked['id']}").text, "a model tells what came from it"
     compared = browser.get("/runs/compare", params={"run": [asked["id"], found["id"]]}).text

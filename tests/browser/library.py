@@ -69,7 +69,7 @@ class RealWorkers(Workers):
         for point in points:
             pace = {"tokens_per_second": 310.0, "eta_seconds": 2.0 * (STEPS - point.step)}
             context.progress(
-                point.step, STEPS, "step", **point.model_dump(exclude={"schema_version"}, exclude_none=True), **pace
+                point.step, STEPS, "step", **point.model_dump(exclude={"schema_version", "metrics"}, exclude_none=True), **pace
             )
             time.sleep(self.step_seconds)
         (context.out / "curve.jsonl").write_text("".join(point.model_dump_json() + "\n" for point in points))

@@ -83,6 +83,28 @@ def test_runs_are_compared_in_one_picture(enter: Enter, lectern: Library, pictur
     picture(page, "compare")
 
 
+def test_a_run_starts_from_a_model_and_its_page_shows_the_line(enter: Enter, lectern: Library, picture: Picture) -> None:
+    lectern.add(EXAMPLES / "annual-report.pdf", "begun")
+    dataset = lectern.dataset("begun", "first-year")
+    model = lectern.model(dataset, "begun")
+    page = enter("write")
+    page.goto(f"/datasets/{dataset}")
+    page.get_by_label("Start from").select_option(model)
+    page.get_by_text("What keeps the memory").click()
+    page.get_by_label("Replay share").fill("0.4")
+    assert violations(page) == []
+    page.get_by_label("Start from").scroll_into_view_if_needed()
+    picture(page, "start-from")
+    with lectern.working():
+        page.get_by_role("button", name="Start training").click()
+        expect(page.get_by_role("heading", name="On held-out examples")).to_be_visible(timeout=60_000)
+    lineage = page.get_by_label("From the model to its documents")
+    expect(lineage.get_by_role("link", name=model)).to_be_visible()
+    expect(lineage).to_contain_text("tuned on first-year")
+    assert violations(page) == []
+    picture(page, "line")
+
+
 def test_base_and_tuned_answer_side_by_side_with_the_pages_nearest_to_it(
     enter: Enter, lectern: Library, picture: Picture
 ) -> None:

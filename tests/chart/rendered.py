@@ -1,11 +1,13 @@
 """The chart as manifests: rendered by Helm's own SDK over the releases that people make."""
 
+import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import helm_python
+import jsonschema
 import kubernetes_validate
 import yaml
 
@@ -27,6 +29,7 @@ SETTINGS = {
     "extraction": ExtractionSettings,
     "gateway": GatewaySettings,
     "publish-base": TrainingSettings,
+    "ray": TrainingSettings,
     "restore": BackupSettings,
     "serving": ServingSettings,
     "training": TrainingSettings,
@@ -48,6 +51,8 @@ GPU_NODE = {
     "nodeSelector": {"accelerator": "h100"},
     "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
 }
+
+KUBERAY = {"workers": {"training": {"settings": {"rayAddress": "kuberay", "rayjobRetries": 3}}}}
 
 RELEASES: dict[str, Manifest] = {
     "trial": TRIAL,
@@ -90,12 +95,56 @@ RELEASES: dict[str, Manifest] = {
             }
         },
     },
+    "kuberay": {**TRIAL, **KUBERAY},
+    "kuberay on gpus by a cloud role": {
+        **OWN_SECRET,
+        **KUBERAY,
+        "kuberay": {"worker": GPU_NODE, "operatorNamespace": "ray-system"},
+        "serviceAccount": {"create": False, "name": "with-role"},
+    },
+    "autoscaled": {
+        **OWN_SECRET,
+        "serving": {"enabled": False},
+        "gateway": {"autoscaling": {"enabled": True}},
+        "workers": {
+            "extraction": {"autoscaling": {"enabled": True, "minReplicas": 0}},
+            "cleaning": {"autoscaling": {"enabled": True}},
+            "training": {"autoscaling": {"enabled": True}},
+        },
+    },
+    "watched": {
+        **OWN_SECRET,
+        "monitoring": {"serviceMonitor": True, "alerts": True, "dashboard": True, "labels": {"release": "prometheus"}},
+    },
     "more environment": {**TRIAL, "extraEnv": [{"name": "OTEL_SERVICE_NAME", "value": "lectern"}]},
     **{f"without {name}": {**TRIAL, "workers": {name: {"enabled": False}}} for name in ("extraction", "cleaning", "training")},
     "without serving": {**TRIAL, "serving": {"enabled": False}},
     "backups": {**OWN_SECRET, "backup": {"enabled": True, "endpoint": "https://elsewhere.example.org", "region": "eu-west-1"}},
     "from a backup": {**TRIAL, "backup": {"restoreFrom": "s3://kept/lectern"}},
     "without jobs": {**TRIAL, "jobs": {"migrate": {"enabled": False}, "publishBase": {"enabled": False}}},
+}
+
+
+def _closed(node: Any) -> Any:
+    """As the API server with strict field validation: an object has the fields that its schema names, and no more."""
+    if isinstance(node, list):
+        return [_closed(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    closed = {name: _closed(one) for name, one in node.items()}
+    if isinstance(closed.get("properties"), dict):
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def _custom(name: str) -> Manifest:
+    return dict(_closed(json.loads((ROOT / "tests" / "schemas" / f"{name}.json").read_text())))
+
+
+CUSTOM = {
+    ("keda.sh/v1alpha1", "ScaledObject"): _custom("scaledobject"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"): _custom("prometheusrule"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor"): _custom("servicemonitor"),
 }
 
 
@@ -111,9 +160,13 @@ def render(values: Manifest, chart: Path = CHART, name: str = "lectern") -> list
 
 
 def invalid(manifests: list[Manifest]) -> list[str]:
-    """What Kubernetes would refuse. An unknown kind counts."""
+    """What Kubernetes would refuse, or the operators whose kinds we make. An unknown kind counts."""
     found = []
     for manifest in manifests:
+        if own := CUSTOM.get((manifest["apiVersion"], manifest["kind"])):
+            errors = jsonschema.Draft202012Validator(own).iter_errors(manifest)
+            found += [f"{manifest['kind']} {manifest['metadata']['name']}: {error.message}" for error in errors]
+            continue
         try:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
         except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as error:
@@ -126,8 +179,13 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
     for manifest in manifests:
         if manifest["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
             yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        if manifest["kind"] == "Pod":
+            yield manifest["metadata"]["name"], manifest["spec"]
         if manifest["kind"] == "CronJob":
             yield manifest["metadata"]["name"], manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        if manifest["kind"] == "ConfigMap" and "pods.json" in manifest["data"]:
+            for kind, template in json.loads(manifest["data"]["pods.json"]).items():
+                yield f"{manifest['metadata']['name']}-{kind}", template["spec"]
 
 
 def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:

@@ -1,17 +1,35 @@
 """The Helm chart: every release renders to valid manifests that hold to our policies, and a fault would be seen."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
 import helm_python
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
+from services.gateway.metrics import Metrics
+from services.training.settings import TrainingSettings
+from services.training.stages.rayjob import Limits, Pods, rayjob_manifest
+from shared.queue import queues
 from shared.settings import SharedSettings
 from tests.chart.policies import POLICIES, Policy
 from tests.chart.rendered import CHART, OWN_SECRET, RELEASES, SETTINGS, TRIAL, Manifest, containers, invalid, render, runnable
+from tests.rayjobs import faults_of
+
+
+class NoCatalog:
+    def count_jobs(self) -> dict[tuple[str, str], int]:
+        return {("run", "done"): 1}
+
+
+class NoQueue:
+    def depth(self, queue: str) -> int:
+        return len(queue)
 
 
 @pytest.fixture(scope="module", params=RELEASES.values(), ids=RELEASES.keys())
@@ -39,14 +57,14 @@ def test_policy_holds(policy: Policy, manifests: list[Manifest]) -> None:
 def test_every_variable_is_a_setting_of_the_service_that_gets_it(manifests: list[Manifest]) -> None:
     for name, container in containers(manifests):
         fields = SETTINGS.get(container["name"], SharedSettings).model_fields
-        variables = [one["name"] for one in container["env"] if one["name"].startswith("LECTERN_")]
+        variables = [one["name"] for one in container.get("env", []) if one["name"].startswith("LECTERN_")]
         unknown = [one for one in variables if one.removeprefix("LECTERN_").lower() not in fields]
         assert not unknown, f"{name} is given {unknown}, which no setting reads"
 
 
 def test_every_container_starts_a_module_that_there_is(manifests: list[Manifest]) -> None:
     for name, container in containers(manifests):
-        module = container["args"][0]
+        module = container.get("args", ["services.training.in_cluster"])[0]  # Ray's pods run what the RayJob names
         assert runnable(module), f"{name} starts {module}"
 
 
@@ -62,7 +80,7 @@ def test_an_own_secret_is_named_and_none_is_made() -> None:
     names = {
         variable["valueFrom"]["secretKeyRef"]["name"]
         for _, container in containers(manifests)
-        for variable in container["env"]
+        for variable in container.get("env", [])
         if "valueFrom" in variable
     }
     assert names == {"credentials"}
@@ -103,6 +121,38 @@ def test_two_gateways_with_serving_are_refused_since_each_would_serve_the_same_w
 def test_a_release_without_credentials_is_refused_and_told_what_to_set() -> None:
     with pytest.raises(helm_python.HelmError, match=r"secret\.existingSecret"):
         render({})
+
+
+def test_gateways_that_scale_are_refused_beside_serving() -> None:
+    with pytest.raises(helm_python.HelmError, match=r"serving\.enabled=false"):
+        render({**TRIAL, "gateway": {"autoscaling": {"enabled": True}}})
+
+
+def test_what_scales_and_what_watches_ask_for_figures_that_the_gateway_tells() -> None:
+    told = Metrics(NoCatalog(), NoQueue())
+    told.observe("GET", "/", 200, 0.1)
+    exposed = set(re.findall(r"^(lectern_\w+)", generate_latest(told.registry).decode(), re.MULTILINE))
+    manifests = render({**RELEASES["autoscaled"], **RELEASES["watched"], "serving": {"enabled": False}})
+    wanted = set(re.findall(r"\blectern_(?:jobs|queue|http)\w*", json.dumps(manifests)))
+    assert {"lectern_queue_depth", "lectern_jobs", "lectern_http_requests_total"} <= wanted <= exposed
+    scaled = {one["metadata"]["name"].removeprefix("lectern-") for one in manifests if one["kind"] == "ScaledObject"}
+    assert scaled == {"extraction", "cleaning", "training"} <= set(queues())
+
+
+def test_a_scaler_on_a_deployment_that_counts_itself_is_caught() -> None:
+    manifests = deepcopy(render(RELEASES["autoscaled"]))
+    deployments = (one for one in manifests if one["kind"] == "Deployment")
+    next(one for one in deployments if one["metadata"]["name"] == "lectern-cleaning")["spec"]["replicas"] = 3
+    assert next(policy for policy in POLICIES if policy.__name__ == "nothing_is_scaled_by_two")(manifests) == [
+        "lectern-cleaning"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["ScaledObject", "ServiceMonitor", "PrometheusRule"])
+def test_a_misspelt_field_of_an_operators_kind_is_caught(kind: str) -> None:
+    manifests = deepcopy([*render(RELEASES["autoscaled"]), *render(RELEASES["watched"])])
+    next(one for one in manifests if one["kind"] == kind)["spec"]["maxReplicasCount"] = 3
+    assert invalid(manifests)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +200,9 @@ FAULTS = {
         capabilities={"add": ["SYS_ADMIN"]}
     ),
     "every_pod_has_the_default_seccomp_profile": lambda pod: pod["securityContext"].pop("seccompProfile"),
-    "no_pod_holds_a_token_of_the_kubernetes_api": lambda pod: pod.pop("automountServiceAccountToken"),
+    "no_pod_holds_a_token_of_the_kubernetes_api_but_the_one_that_makes_rayjobs": lambda pod: pod.pop(
+        "automountServiceAccountToken"
+    ),
     "no_pod_reaches_into_its_node": lambda pod: pod["volumes"].append({"name": "node", "hostPath": {"path": "/"}}),
     "every_container_says_what_it_needs_and_its_memory_is_bounded": lambda pod: pod["containers"][0]["resources"].pop("limits"),
     "every_container_that_listens_has_probes": lambda pod: pod["containers"][0].pop("readinessProbe"),
@@ -197,6 +249,50 @@ def test_a_cookie_that_travels_in_the_clear_behind_tls_is_caught() -> None:
     assert policy(manifests) == ["lectern-gateway/gateway"]
 
 
+def test_the_rayjob_that_a_release_makes_is_one_that_kuberay_accepts() -> None:
+    for release in ("kuberay", "kuberay on gpus by a cloud role"):
+        (templates,) = [one["data"]["pods.json"] for one in render(RELEASES[release]) if "pods.json" in one.get("data", {})]
+        pods = Pods(**json.loads(templates))
+        assert faults_of(rayjob_manifest("ab" * 32, "python -m x", 2, pods, Limits(60, 60, 1), "2.60.0")) == []
+
+
+def test_the_worker_that_makes_rayjobs_has_the_right_to_and_the_templates() -> None:
+    manifests = render(RELEASES["kuberay"])
+    (binding,) = [one for one in manifests if one["kind"] == "RoleBinding"]
+    (training,) = [one for one in manifests if one["metadata"]["name"] == "lectern-training" and one["kind"] == "Deployment"]
+    pod = training["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == binding["subjects"][0]["name"] == "lectern-training"
+    mounted = {one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    settings = TrainingSettings()
+    assert {str(settings.kubernetes_account_dir), str(settings.rayjob_pods.parent)} <= mounted
+
+
+def test_without_kuberay_nothing_may_speak_to_the_kubernetes_api() -> None:
+    kinds = {one["kind"] for one in render(TRIAL)}
+    assert not kinds & {"Role", "RoleBinding", "ConfigMap"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "change"),
+    [
+        ("no_role_allows_more_than", "Role", lambda one: one["rules"][0].update(resources=["rayjobs", "secrets"])),
+        (
+            "no_ray_pod_takes_connections",
+            "NetworkPolicy",
+            lambda one: one["spec"].update(ingress=[{"ports": [{"port": 8265}]}]),
+        ),
+    ],
+)
+def test_what_would_open_the_clusters_of_runs_is_caught(policy: str, kind: str, change: Callable[[Manifest], None]) -> None:
+    manifests = deepcopy(render(RELEASES["kuberay"]))
+    found = next(one for one in POLICIES if one.__name__.startswith(policy))
+    assert found(manifests) == []
+    change(
+        next(one for one in manifests if one["kind"] == kind and one["metadata"]["name"] in {"lectern-ray", "lectern-training"})
+    )
+    assert found(manifests) != []
+
+
 def test_cleaning_reaches_this_releases_own_gateway_for_questions() -> None:
     manifests = render(TRIAL)
     cleaning = dict(containers(manifests))["lectern-cleaning/cleaning"]
@@ -211,6 +307,6 @@ def test_cleaning_reaches_this_releases_own_gateway_for_questions() -> None:
 def test_a_misspelt_template_is_caught_by_the_schemas_of_kubernetes(right: str, wrong: str, tmp_path: Path) -> None:
     chart = tmp_path / "lectern"
     shutil.copytree(CHART, chart)
-    for template in (chart / "templates").iterdir():
+    for template in (one for one in (chart / "templates").rglob("*") if one.is_file()):
         template.write_text(template.read_text().replace(right, wrong))
     assert invalid(render(TRIAL, chart))

@@ -154,3 +154,13 @@ nodeSelector: {{ toYaml . | nindent 2 }}
 tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{/* Pods of a kind on different nodes, where there are any: one node's end is not the end of all. */}}
+{{- define "lectern.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{ include "lectern.selector" . | nindent 8 }}
+{{- end }}

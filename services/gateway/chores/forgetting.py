@@ -29,7 +29,7 @@ from shared.contracts.learning import DatasetWish
 from shared.contracts.views import FINISHED
 from shared.contracts.work import ChoreWork, DocumentWork, PreviewWork
 from shared.errors import Conflict, LeaseHeld, NotFound
-from shared.ids import dataset_job, document_job, forget_job, run_job, short
+from shared.ids import dataset_job, document_job, export_job, forget_job, run_job, short
 from shared.indexing import index_forgotten
 from shared.objects import ObjectStore, Series, read_contract
 from shared.pipeline import PREVIEW, STAGES
@@ -113,6 +113,9 @@ class Removal:
         for run in receipt.uses.runs:
             found = self._catalog.run(run.run)
             yield from [found.wish.key] if found else []
+        for export in receipt.uses.exports:
+            wanted = self._catalog.export(export.export)
+            yield from [wanted.wish.key] if wanted else []
 
     def _remove(self, receipt: Receipt, tell: Tell) -> None:
         total = sum(receipt.removed.values())
@@ -239,3 +242,4 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
     yield from (document_job(collection, receipt.document) for collection in receipt.uses.collections)
     yield from (dataset_job(one.dataset) for one in receipt.uses.datasets)
     yield from (run_job(one.run) for one in receipt.uses.runs)
+    yield from (export_job(one.export) for one in receipt.uses.exports)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from services.gateway.chores.preferences import traces, untraced
 from shared import layout
 from shared.contracts.documents import Membership
-from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ModelTrace, PreferenceTrace, RunTrace, Uses
+from shared.contracts.exports import ExportWish
+from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ExportTrace, ModelTrace, PreferenceTrace, RunTrace, Uses
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.review import ClassifierWish
 from shared.ids import short
@@ -28,6 +29,7 @@ def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datas
         document=document, collections=tuple(one.collection for one in places),
         filenames=tuple(sorted({one.filename for one in places})), datasets=held,
         preferences=paired, untraced_preferences=tuple(untraced(store)), runs=runs, models=models,
+        exports=tuple(_exports(store, {one.model for one in models})),
         deployments=tuple(_deployments(store, {one.model for one in models})),
         classifiers=tuple(_classifiers(store, document)),
     )  # fmt: skip
@@ -111,6 +113,13 @@ def _models(store: ObjectStore, runs: dict[str, RunTrace]) -> Iterator[ModelTrac
         model = read_contract(store, path, Model)
         if model is not None and model.run in runs:
             yield ModelTrace(model=model.id, run=model.run, trained=runs[model.run].trained)
+
+
+def _exports(store: ObjectStore, models: set[str]) -> Iterator[ExportTrace]:
+    for path in sorted(store.list("exports")):
+        wish = read_contract(store, path, ExportWish)
+        if wish is not None and wish.model in models:
+            yield ExportTrace(export=short(wish.key), model=wish.model, variant=wish.parameters.variant)
 
 
 def _classifiers(store: ObjectStore, document: str) -> Iterator[str]:

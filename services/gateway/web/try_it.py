@@ -18,6 +18,8 @@ def try_it(request: Request, parts: PartsOf, session: Viewer, deployment: str = 
     )
     model = parts.catalog.model(chosen.wish.model) if chosen and chosen.wish.model else None
     dataset = parts.catalog.dataset_head(model.dataset) if model else None
+    if dataset is not None:
+        parts.evidence.prepare(dataset.head.key)
     return page(
         request, session, "try.html", here="try", standing=standing, chosen=chosen, model=model,
         collection=dataset.head.collection if dataset else "",

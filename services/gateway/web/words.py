@@ -7,7 +7,7 @@ from typing import Any
 STAGES = {
     "extraction": "Extracting", "cleaning": "Cleaning", "chunking": "Chunking", "screening": "Screening",
     "classifier": "Learning from labels", "dataset": "Assembling", "training": "Training", "evaluation": "Evaluating",
-    "deployment": "Deploying",
+    "export": "Exporting",    "deployment": "Deploying",
 }  # fmt: skip
 
 STATES = {
@@ -68,4 +68,5 @@ def role(scopes: tuple[str, ...]) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "size": size, "when": when, "number": number, "duration": duration, "memory": memory, "role": role,
 }  # fmt: skip
+FILTERS["on_the_way"] = on_the_way
 FILTERS["stage"] = lambda name: STAGES.get(name, name)

@@ -1,25 +1,26 @@
 """Both models on the same held-out examples: whole prompts at once, and token by token through the cache."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from services.training.stages.examples import IGNORED, Encoded
-from services.training.stages.gate import Comparison, Position, compare
+from services.training.stages.gate import Position, compare
+from shared.contracts.exports import Comparison
 
 CONTINUATION = 32
 """Tokens of the reference's own greedy answer that both models are led through."""
 
 
-def measure(reference: Any, variant: Any, examples: Sequence[Encoded]) -> Comparison:
+def measure(reference: Any, variant: Any, examples: Sequence[Encoded], tell: Callable[[int], None]) -> Comparison:
     """Compare `variant` with `reference`, an adapter on its base, over the examples' answers and over the reference's own."""
     adapter: list[Position] = []
     prefill: list[Position] = []
     decoding: list[Position] = []
     reference_nll: list[float] = []
     nll: list[float] = []
-    for one in examples:
+    for done, one in enumerate(examples, 1):
         answer = torch.tensor([label for label in one.labels if label != IGNORED])
         kept = torch.tensor([at - 1 for at, label in enumerate(one.labels) if label != IGNORED])
         ours, theirs = (_prefill(model, one.ids)[kept] for model in (reference, variant))
@@ -29,8 +30,9 @@ def measure(reference: Any, variant: Any, examples: Sequence[Encoded]) -> Compar
         reference_nll += _nll(ours, answer)
         nll += _nll(theirs, answer)
         prompt = one.ids[: int(kept[0]) + 1]
-        said, ours = _decode(reference, prompt, None)
-        decoding += _positions(ours, _decode(variant, prompt, said)[1])
+        said, ours = decode(reference, prompt, None)
+        decoding += _positions(ours, decode(variant, prompt, said)[1])
+        tell(done)
     return compare(adapter, prefill, decoding, reference_nll, nll)
 
 
@@ -41,7 +43,7 @@ def _prefill(model: Any, ids: Sequence[int]) -> torch.Tensor:
     return logits.float().log_softmax(dim=-1).cpu()
 
 
-def _decode(model: Any, prompt: Sequence[int], forced: Sequence[int] | None) -> tuple[list[int], torch.Tensor]:
+def decode(model: Any, prompt: Sequence[int], forced: Sequence[int] | None) -> tuple[list[int], torch.Tensor]:
     """The tokens gone through, greedy where none are forced, and the log-probabilities [tokens, vocabulary] before each."""
     said: list[int] = []
     rows: list[torch.Tensor] = []

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,6 @@ from services.training.curves import append_point
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import Encoded
 from services.training.stages.packing import Row
-from services.training.stages.pairs import Pair
 from services.training.stages.precision import Precision
 from shared.contracts.base import Contract
 from shared.contracts.learning import LossPoint
@@ -28,8 +27,8 @@ class Diverged(ArithmeticError):
     """The loss is no longer a number."""
 
 
-class Unscorable(ArithmeticError):
-    """A rule cannot score what the model says; the message says why."""
+class Unscorable(Diverged):
+    """A rule cannot score what the model says, so the run leads nowhere; the message says why."""
 
 
 class Facts(Contract):
@@ -58,7 +57,8 @@ class Continuing:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told."""
+    """What a worker is told. `heldout` are examples; where the recipe aligns, the chosen and the rejected answer of each pair
+    in turn."""
 
     run: str
     base_name: str
@@ -70,7 +70,6 @@ class Job:
     packing: str = "none"
     heldout: tuple[Encoded, ...] = ()
     continuing: Continuing | None = None
-    heldout_pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,13 @@ class RowTable:
         cuts = self.ends[:-1]
         rows = zip(np.split(self.ids, cuts), np.split(self.labels, cuts), strict=True)
         return [Encoded(tuple(ids.tolist()), tuple(labels.tolist())) for ids, labels in rows]
+
+
+class Sink(NamedTuple):
+    """Where points of the curve go as they come: a class with `append(point)`, made into a Ray actor beside the driver."""
+
+    actor: type[Any]
+    arguments: tuple[Any, ...]
 
 
 class PointFile:

@@ -105,7 +105,7 @@ def _dataset(table: RowTable) -> Dataset:
 
 def _heldout_loss(model: Any, job: Job, pad_id: int) -> Callable[[int], float | None]:
     """Step → mean loss over the held-out examples, at the steps at which the recipe wants it."""
-    every = job.recipe.evaluation_steps
+    every = job.recipe.evaluation_steps if job.recipe.alignment is None else None
 
     def at(step: int) -> float | None:
         return heldout_loss(model, job.heldout, pad_id) if every and job.heldout and step % every == 0 else None
@@ -116,4 +116,4 @@ def _heldout_loss(model: Any, job: Job, pad_id: int) -> Callable[[int], float | 
 def _figures(model: Any, job: Job, pad_id: int, last: int) -> Callable[[int, dict[str, Any]], dict[str, float]]:
     if job.recipe.alignment is None:
         return lambda step, logs: {}
-    return figures(HeldOutPairs(model, job.heldout_pairs, job.recipe.alignment.beta, pad_id), job.recipe, last)
+    return figures(HeldOutPairs(model, job.heldout, job.recipe.alignment.beta, pad_id), job.recipe, last)

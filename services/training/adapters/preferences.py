@@ -13,8 +13,9 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from services.training.adapters.scores import batches, summed_nll
 from services.training.adapters.trainer import run_settings
 from services.training.adapters.unpickled import LEARNING, Unpickled
+from services.training.stages.examples import Encoded
 from services.training.stages.packing import Row
-from services.training.stages.pairs import Pair, pair_of
+from services.training.stages.pairs import pair_of
 from services.training.stages.precision import Precision
 from services.training.stages.schedule import StepPlan
 from shared.contracts.recipes import Alignment, TrainingRecipe
@@ -82,35 +83,34 @@ def reference(model: Any) -> Iterator[None]:
 
 
 class HeldOutPairs:
-    """Implied rewards of pairs that are not learned from. What the reference thinks of them is asked once."""
+    """Implied rewards of pairs that are not learned from: `answers` are the chosen and the rejected one of each in turn. What
+    the reference thinks of them is asked once."""
 
-    def __init__(self, model: Any, pairs: Sequence[Pair], beta: float, pad_id: int) -> None:
+    def __init__(self, model: Any, answers: Sequence[Encoded], beta: float, pad_id: int) -> None:
         self._model = model
-        self._pairs = pairs
+        self._answers = answers
         self._beta = beta
         self._pad_id = pad_id
         self._before: list[tuple[float, float]] | None = None
 
     def measure(self, most: int) -> dict[str, float]:
         """Accuracy and margin over at most so many pairs; nothing where there is none."""
-        if not self._pairs:
+        if not self._answers:
             return {}
         if self._before is None:
             with reference(self._model):
-                self._before = self._scores(self._pairs)
-        counted = self._pairs[:most]
-        pairs = zip(self._scores(counted), self._before, strict=False)
+                self._before = self._scores(self._answers)
+        pairs = zip(self._scores(self._answers[: 2 * most]), self._before, strict=False)
         margins = [self._beta * ((before[0] - now[0]) - (before[1] - now[1])) for now, before in pairs]
         return {
             "heldout_accuracy": sum(one > 0 for one in margins) / len(margins), "heldout_margin": sum(margins) / len(margins),
         }  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self._answers) // 2
 
-    def _scores(self, pairs: Sequence[Pair]) -> list[tuple[float, float]]:
+    def _scores(self, answers: Sequence[Encoded]) -> list[tuple[float, float]]:
         """Summed negative log-likelihoods (nats) of chosen and rejected, under the adapter that is on."""
-        answers = [answer for one in pairs for answer in one.answers]
         scores = [0.0] * len(answers)
         for batch in batches(answers):
             told = summed_nll(self._model, [answers[index] for index in batch], self._pad_id, self._model.device)

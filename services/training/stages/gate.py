@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from shared.contracts.base import Contract
+from shared.contracts.exports import Comparison, Limits, Variant
 from shared.contracts.work import Rejected
 
 NEAR_TIE = 0.16
@@ -20,33 +21,17 @@ class Position(Contract):
     agrees: bool
 
 
-class Comparison(Contract):
-    """A variant against its reference. Divergences: means over positions, in nats; agreement: a share without near-ties.
-    `adapter_divergence` is KL(reference ‖ base) over prefill: what the adapter itself changes."""
-
-    adapter_divergence: float
-    prefill_divergence: float
-    prefill_positions: int
-    decoding_divergence: float
-    decoding_agreement: float
-    decoding_positions: int
-    reference_perplexity: float
-    perplexity: float
-
-
-class Limits(Contract):
-    """What a variant may differ by and still be published."""
-
-    divergence: float
-    adapter_share: float
-    """Of what the adapter itself changes: a variant that lost its adapter differs by all of it, however little that is."""
-    agreement: float
-    perplexity_ratio: float
-
-
 MERGED = Limits(divergence=0.01, adapter_share=0.5, agreement=0.98, perplexity_ratio=1.02)
 """Merging rounds each weight once, to bf16. Log-probabilities that differ by 0.08 diverge by about 0.08²/2 = 0.003 nats; the
 limit is three times that. Half the adapter's own divergence lies midway between keeping the adapter and losing it."""
+
+EIGHT_BITS = MERGED
+FOUR_BITS = Limits(divergence=0.3, adapter_share=0.5, agreement=0.8, perplexity_ratio=1.25)
+
+LIMITS: dict[Variant, Limits] = {
+    "merged": MERGED, "gguf-f16": MERGED, "gguf-q8_0": EIGHT_BITS, "gguf-q5_1": FOUR_BITS, "gguf-q4_1": FOUR_BITS,
+    "awq": FOUR_BITS, "gptq": FOUR_BITS,
+}  # fmt: skip
 
 
 def compare(
@@ -78,7 +63,7 @@ def judge(found: Comparison, limits: Limits) -> Rejected | None:
         ("divergence over prefill beside the adapter's own", found.prefill_divergence, "at most", share),
         ("divergence while decoding", found.decoding_divergence, "at most", limits.divergence),
         ("token agreement while decoding", found.decoding_agreement, "at least", limits.agreement),
-        ("perplexity over the reference's", found.perplexity / found.reference_perplexity, "at most", limits.perplexity_ratio),
+        ("perplexity over the reference's", found.perplexity_ratio, "at most", limits.perplexity_ratio),
     ]
     beyond = [
         f"{name} {value:.4g} ({bound} {limit:g})"
@@ -88,7 +73,9 @@ def judge(found: Comparison, limits: Limits) -> Rejected | None:
     if not beyond:
         return None
     return Rejected(
-        reason="beyond-limit", detail=f"The export is not the model that was trained: {'; '.join(beyond)}. Nothing was kept."
+        reason="beyond-limit",
+        detail=f"The export is not the model that was trained: {'; '.join(beyond)}. Nothing was kept.",
+        figures={name: value for name, value in found.model_dump(exclude={"schema_version"}).items() if math.isfinite(value)},
     )
 
 

@@ -1,15 +1,18 @@
 """The evidence index: bounded, and read from the store a chunk at a time."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
+from services.gateway.chunk_index import Index, build_index
 from services.gateway.evidence import EvidenceShelf
 from shared import layout
 from shared.contracts.documents import Chunk, Span
 from shared.contracts.work import Manifest
-from shared.errors import NotReady, Unsupported
+from shared.errors import NotFound, NotReady, Unsupported
 from shared.objects import ObjectStore, create_contract
+from tests.servers import wait_until
 
 
 def put_dataset(store: ObjectStore, tmp_path: Path, key: str, texts: list[str], end: str = "\n") -> str:
@@ -67,7 +70,7 @@ def test_only_so_many_indexes_are_kept(store: ObjectStore, tmp_path: Path) -> No
     keys = [put_dataset(store, tmp_path, f"k{at}", [f"tide {at}"]) for at in range(3)]
     for key in (*keys, keys[0]):
         assert len(shelf.nearest(key, names, "tide", 1)) == 1
-        assert len(shelf._indexes) <= 2
+        assert len(shelf._entries) <= 2
 
 
 def test_a_dataset_that_is_too_large_or_not_done_is_told(store: ObjectStore, tmp_path: Path) -> None:
@@ -76,3 +79,54 @@ def test_a_dataset_that_is_too_large_or_not_done_is_told(store: ObjectStore, tmp
         EvidenceShelf(store, 1, 100).nearest(key, names, "tide", 1)
     with pytest.raises(NotReady):
         EvidenceShelf(store, 1, 100).nearest("other", names, "tide", 1)
+
+
+def test_who_asks_while_a_large_dataset_is_indexed_is_told_to_ask_again(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = put_dataset(store, tmp_path, "k1", ["tide"])
+    may = threading.Event()
+
+    def slow(store: ObjectStore, manifest: Manifest) -> Index:
+        may.wait(30)
+        return build_index(store, manifest)
+
+    monkeypatch.setattr("services.gateway.evidence.build_index", slow)
+    monkeypatch.setattr("services.gateway.evidence.WAIT_SECONDS", 0.05)
+    shelf = EvidenceShelf(store, 1, 1 << 20)
+    shelf.prepare(key)
+    with pytest.raises(NotReady, match="being indexed"):
+        shelf.nearest(key, names, "tide", 1)
+    may.set()
+    wait_until(shelf._entries[key].index.done, "the index")
+    assert len(shelf.nearest(key, names, "tide", 1)) == 1
+
+
+def test_an_index_that_could_not_be_built_is_tried_again(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = put_dataset(store, tmp_path, "k1", ["tide"])
+    monkeypatch.setattr("services.gateway.evidence.build_index", lambda store, manifest: store.read("nowhere"))
+    shelf = EvidenceShelf(store, 1, 1 << 20)
+    with pytest.raises(NotFound):
+        shelf.nearest(key, names, "tide", 1)
+    monkeypatch.undo()
+    assert len(shelf.nearest(key, names, "tide", 1)) == 1
+
+
+def test_rare_words_find_a_chunk_that_common_ones_would_bury(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.chunk_index.MOST_READ", 60)
+    texts = [f"the gauge of the pier reads low, entry {at}" for at in range(50)]
+    key = put_dataset(store, tmp_path, "k1", texts)
+    (found,) = EvidenceShelf(store, 1, 1 << 20).nearest(key, names, 'the gauge of the pier reads "low" entry 37', 1)
+    assert found.text == texts[37]
+
+
+def test_what_is_asked_is_words_and_never_a_query(store: ObjectStore, tmp_path: Path) -> None:
+    shelf = EvidenceShelf(store, 1, 1 << 20)
+    key = put_dataset(store, tmp_path, "k1", ["tide", "ebb or flood, and not near"])
+    for text in ('"', "OR AND NOT", "text:tide*", "NEAR(a b)", "'; drop table places; --", "…", "\x00tide", ""):
+        shelf.nearest(key, names, text, 5)
+        assert len(shelf.nearest(key, names, "TIDE", 5)) == 1, text

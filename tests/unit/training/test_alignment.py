@@ -75,8 +75,9 @@ def align(store: ObjectStore, tiny_base: Path, tmp_path: Path, pairs: list[Pair]
                 raise Killed
 
         table = RowTable.of([row_of(one) for one in pairs[:16]])
+        held = tuple(answer for one in pairs[16:] for answer in one.answers)
         precision = "bf16" if recipe.quantization == "nf4" else "fp32"
-        job = Job(name, NAME, recipe, precision, settings, 1, tmp_path / work, "none", heldout_pairs=tuple(pairs[16:]))
+        job = Job(name, NAME, recipe, precision, settings, 1, tmp_path / work, "none", held)
         try:
             train(job, table, 0, torch.device("cpu"), tell, begins_from)
         except Killed:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.training.reinforcing import refuse_precision, refuse_prompts
+from services.training.reinforcing import refuse_prompts
 from services.training.stages.examples import Encoded
+from services.training.stages.precision import Capabilities, choose_precision
 from shared.contracts.learning import EvaluationResult, TrainingResult
 from shared.contracts.ppo import PPO, LengthRule
 from shared.contracts.recipes import Continual, TrainingRecipe
@@ -75,11 +76,10 @@ def test_prompts_that_leave_no_room_for_an_answer_are_refused() -> None:
     assert refuse_prompts([long], TrainingRecipe(max_tokens=32)) is None
 
 
-def test_a_machine_that_only_has_fp16_is_refused() -> None:
-    refused = refuse_precision(TrainingRecipe(ppo=SHORT), "fp16")
-    assert refused is not None and "fp32" in refused.detail
-    assert refuse_precision(TrainingRecipe(), "fp16") is None
-    assert refuse_precision(TrainingRecipe(ppo=SHORT), "bf16") is None
+def test_probabilities_are_not_compared_in_fp16() -> None:
+    old_gpu = Capabilities("cuda", bf16=False)
+    assert choose_precision(TrainingRecipe(), old_gpu) == "fp16"
+    assert choose_precision(TrainingRecipe(ppo=SHORT), old_gpu) == "fp32"
 
 
 def test_recipes_without_ppo_keep_their_keys_and_those_with_it_have_others() -> None:

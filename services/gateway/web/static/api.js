@@ -2,12 +2,17 @@
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
 
 export async function ask(path, options = {}) {
   const answer = await fetch(path, { ...options, headers: { "X-CSRF-Token": token, ...options.headers } });
   if (answer.ok) return answer;
-  throw new Refused(await why(answer));
+  throw new Refused(...(await why(answer)));
 }
 
 export const getJson = async (path) => (await ask(path)).json();
@@ -16,12 +21,12 @@ export const postJson = async (path, body, options = {}) =>
   (await ask(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, ...options })).json();
 
 async function why(answer) {
-  if (answer.status === 401) return "You are signed out: load the page again.";
+  if (answer.status === 401) return ["You are signed out: load the page again.", "unauthorized"];
   try {
     const told = await answer.json();
-    return told.detail ?? told.error?.message ?? `The server answered ${answer.status}.`;
+    return [told.detail ?? told.error?.message ?? `The server answered ${answer.status}.`, told.code];
   } catch {
-    return `The server answered ${answer.status}.`;
+    return [`The server answered ${answer.status}.`];
   }
 }
 

@@ -65,9 +65,30 @@ function told(tokens, first) {
   return tokens < 2 || seconds < 0.05 ? `${tokens} tokens` : `${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens a second`;
 }
 
+const AGAIN_MS = 2000;
+
+// A large dataset is indexed when it is first asked about: said, and asked again.
+async function nearest(text) {
+  const path = `/v1/tuned-models/${form.dataset.model}/evidence?limit=5&text=${encodeURIComponent(text.slice(0, 4000))}`;
+  for (let left = 60; ; left -= 1) {
+    try {
+      return (await getJson(path)).items;
+    } catch (error) {
+      if (error.code !== "not-ready" || left === 0 || leaving.signal.aborted) throw error;
+      tellEvidence(error.message);
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
+}
+
+function tellEvidence(told) {
+  evidence.querySelector("[data-found]").replaceChildren(element("li", { class: "none" }, told));
+  evidence.hidden = false;
+}
+
 async function near(text) {
   if (!evidence || !text.trim()) return;
-  const { items } = await getJson(`/v1/tuned-models/${form.dataset.model}/evidence?limit=5&text=${encodeURIComponent(text.slice(0, 4000))}`);
+  const items = await nearest(text);
   const found = items.map((one) => {
     const href = `/shelf/${form.dataset.collection}/documents/${one.document}?page=${one.pages[0] ?? 1}#${encodeURIComponent(one.chunk)}`;
     return element("li", {}, element("a", { href }, `${one.filename}, page ${one.pages.join(", ")}`), " ", element("small", {}, `score ${one.score.toFixed(1)}`), element("p", { class: "reading clamp" }, one.text));
@@ -123,7 +144,7 @@ form.addEventListener("submit", async (event) => {
   [send.disabled, stop.hidden] = [true, false];
   const answers = await Promise.all(sides.map(answer));
   [send.disabled, stop.hidden] = [false, true];
-  await near(answers.at(-1)).catch(() => {});
+  await near(answers.at(-1)).catch((error) => tellEvidence(error.message));
   unjudged(false);
 });
 stop.addEventListener("click", () => leaving.abort());

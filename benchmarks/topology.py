@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.composed import world
 from benchmarks.composed.base import BUNDLED, SMALL, publish_small
-from benchmarks.composed.carry import Carried, Lectern, Wanted, answering, carry, read
+from benchmarks.composed.carry import Carried, Lectern, Wanted, answering, carry, count_results, read
 from benchmarks.composed.kills import Kills
 from benchmarks.composed.topology import SERVER, Topology
 from shared.backup.put_back import put_back
@@ -28,7 +28,7 @@ from shared.settings import StoreSettings
 from tests.documents import shelf
 from tests.servers import s3_server
 
-PARTS = ("calm", "restore", "kills", "embedded")
+PARTS = ("calm", "restore", "kills", "serving", "embedded")
 PLACE = "s3://lectern-backups"
 
 
@@ -61,6 +61,7 @@ class Drill:
         self._wanted = Wanted(files[: given.documents], given.base, recipe, serving)
         self._found: dict[str, Any] = {"documents": len(self._wanted.files), "base": given.base, "recipe": recipe}
         self._carried: dict[str, Carried] = {}
+        self._same_answers = True
 
     def run(self) -> None:
         self._tell("up", {"seconds": round(self.topology.up(self._seed), 1)})
@@ -99,6 +100,17 @@ class Drill:
         self._note("kills", carry(self._lectern(), self._wanted, kills.among_documents, kills.among_steps))
         self._tell("killed", [asdict(one) for one in kills.done])
 
+    def _serving(self) -> None:
+        """An engine's controller and the gateway killed while a model answers: the tuned one, or the base where none is."""
+        if not self._wanted.serving:
+            return
+        at, kills = self._lectern(), Kills(self.topology)
+        if not at.get("/v1/deployments")["items"]:
+            at.post("/v1/deployments", {"name": "answers", "base": BUNDLED})
+        self._tell("deployed", {"seconds": round(answering(at), 1)})
+        self._same_answers = kills.while_serving(at)
+        self._tell("killed while serving", {"same": self._same_answers, "kills": [asdict(one) for one in kills.done]})
+
     def _embedded(self) -> None:
         """The same with `lectern up`: SQLite, a directory, supervised processes."""
         self.topology.down()
@@ -109,16 +121,16 @@ class Drill:
         subprocess.run([*up, *([] if self._wanted.serving else ["--no-serving"])], check=True)
         try:
             at = Lectern("http://127.0.0.1:8080", (home / "key").read_text().strip())
-            self._note("embedded", carry(at, self._wanted))
+            self._note("embedded", carry(at, self._wanted), open_store(StoreSettings(store_url=f"file://{home}/store")))
         finally:
             subprocess.run([*lectern, "down", "--home", str(home)], check=True)
 
     def told(self) -> int:
         """What differs, and the exit code."""
-        first = next(iter(self._carried.values()))
-        different = [name for name, one in self._carried.items() if one.same != first.same]
-        self._tell("same", {"parts": list(self._carried), "different": different})
-        return 1 if different else 0
+        carried = list(self._carried.items())
+        different = [name for name, one in carried if one.same != carried[0][1].same]
+        self._tell("same", {"parts": list(self._carried), "different": different, "answers": self._same_answers})
+        return 0 if not different and self._same_answers else 1
 
     def _seed(self) -> None:
         """Bases that another Lectern published, put where `publish-base` finds them made."""
@@ -147,11 +159,13 @@ class Drill:
     def _kept(self, name: str) -> ObjectStore:
         return open_store(StoreSettings(store_url=f"file://{self._root}/{name}"))
 
-    def _note(self, name: str, carried: Carried) -> None:
+    def _note(self, name: str, carried: Carried, store: ObjectStore | None = None) -> None:
+        carried.results = count_results(store or self._store())
         self._carried[name] = carried
         told = {
             "documents": len(carried.documents), "chunks": carried.chunks, "dataset": carried.dataset[:16],
             "adapter": carried.adapter[:16], "steps": len(carried.curve), "losses": carried.losses, "answer": carried.answer,
+            "results": carried.results,
             "seconds": {part: round(seconds, 1) for part, seconds in carried.seconds.items()},
         }  # fmt: skip
         self._tell(name, told)

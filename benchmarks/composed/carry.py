@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ import httpx
 
 from benchmarks.composed.topology import wait_until
 from shared.contracts.views import FINISHED
+from shared.objects import ObjectStore
 
 SHELF = "shelf"
 PATIENCE_SECONDS = 1500
@@ -28,6 +30,8 @@ class Carried:
     adapter: str = ""
     losses: tuple[float, float] = (0.0, 0.0)
     answer: str | None = None
+    results: dict[str, int] = field(default_factory=dict)
+    """Committed results of each stage: what was done twice is here twice."""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -127,6 +131,11 @@ def answering(at: Lectern) -> float:
     return wait_until(lambda: at.get("/v1/deployments/answers")["state"] == "ready", "the engine", PATIENCE_SECONDS)
 
 
+def count_results(store: ObjectStore) -> dict[str, int]:
+    paths = (path.split("/") for path in store.list("stages") if path.endswith("/manifest.json"))
+    return dict(sorted(Counter(path[1] for path in paths).items()))
+
+
 def read(at: Lectern, found: Carried, serving: bool) -> Carried:
     """What stands, as digests. Documents' texts are read whole; the answer is at temperature 0."""
     for one in sorted(at.documents(), key=lambda one: one["filename"]):
@@ -142,8 +151,12 @@ def read(at: Lectern, found: Carried, serving: bool) -> Carried:
     model = at.get("/v1/tuned-models/tuned")
     found.adapter = model["adapter_digest"]
     found.losses = (model["evaluation"]["base"]["loss"], model["evaluation"]["tuned"]["loss"])
-    if serving:
-        asked = {"model": "answers", "messages": [{"role": "user", "content": "What is this about?"}], "temperature": 0,
-                 "max_tokens": 24}  # fmt: skip
-        found.answer = at.post("/v1/chat/completions", asked)["choices"][0]["message"]["content"]
+    found.answer = answer_of(at) if serving else None
     return found
+
+
+def answer_of(at: Lectern) -> str:
+    """What the deployment says at temperature 0."""
+    asked = {"model": "answers", "messages": [{"role": "user", "content": "What is a tide gauge?"}], "temperature": 0,
+             "max_tokens": 24}  # fmt: skip
+    return str(at.post("/v1/chat/completions", asked)["choices"][0]["message"]["content"])

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from benchmarks.composed.carry import PATIENCE_SECONDS, Lectern
+import httpx
+
+from benchmarks.composed.carry import PATIENCE_SECONDS, Lectern, answer_of
 from benchmarks.composed.topology import Topology, wait_until
 
 IN_DOCUMENTS = (("extraction", 1), ("cleaning", 4), ("valkey", 7), ("postgres", 10), ("store", 13), ("gateway", 16))
@@ -45,6 +48,35 @@ class Kills:
             stood = _wait_for(after, step)
             self._kill(victim, f"step {stood}", stood, step)
 
+    def while_serving(self, at: Lectern) -> bool:
+        """The controller with its engine, and the gateway before them; whether the answer stayed the same."""
+        answer, same = answer_of(at), True
+        for victim in ("serving", "gateway"):
+            running, began = self._topology.named(victim), time.monotonic()
+            starts = running.starts
+            running.kill()
+            wait_until(lambda: running.starts > starts, f"{victim} to be started again", 60)  # noqa: B023 - waited for here
+            back = time.monotonic() - began
+            same = self._answers_again(at) == answer and same
+            self._note(Kill(victim, "while serving", round(back, 1), round(time.monotonic() - began, 1), running.starts))
+        return same
+
+    def _answers_again(self, at: Lectern) -> str:
+        """The first answer that comes: until the engine is there, the gateway says that it is not."""
+        found: list[str] = []
+
+        def asked() -> bool:
+            with suppress(httpx.HTTPStatusError):
+                found.append(answer_of(at))
+            return bool(found)
+
+        wait_until(asked, "an answer", PATIENCE_SECONDS)
+        return found[0]
+
+    def _note(self, kill: Kill) -> None:
+        self.done.append(kill)
+        print(f"  killed {asdict(kill)}", flush=True)
+
     def _step(self, at: Lectern, job: str) -> int:
         """The step told of; a run that is past its training counts as past every step."""
         found = at.get(f"/v1/jobs/{job}")
@@ -62,9 +94,7 @@ class Kills:
             wait_until(running.healthy, f"{victim} to be healthy", 180)
         answers = time.monotonic() - began
         wait_until(lambda: reached() > stood, "the work to go on", PATIENCE_SECONDS)
-        kill = Kill(victim, when, round(answers, 1), round(time.monotonic() - began, 1), running.starts)
-        self.done.append(kill)
-        print(f"  killed {asdict(kill)}", flush=True)
+        self._note(Kill(victim, when, round(answers, 1), round(time.monotonic() - began, 1), running.starts))
 
 
 def _wait_for(after: int, reached: Callable[[], int]) -> int:

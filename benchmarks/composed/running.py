@@ -51,7 +51,7 @@ class Running:
             check=False,
         )  # fmt: skip
         with self.log.open("a") as log:
-            log.write(finished.stdout + finished.stderr)
+            log.write(finished.stderr)
         if finished.returncode != 0:
             raise RuntimeError(f"{self.name} ended with {finished.returncode}: {finished.stderr[-2000:]}")
         return finished.stdout

@@ -29,10 +29,10 @@ class Continual(Contract):
         "looked like garbage.",
     )
     ewc: float = Field(
-        1.0,
+        100.0,
         ge=0,
-        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. 1: "
-        "a token of earlier data counts as one of the new. 0: none.",
+        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. In "
+        "theory 1 makes a token of them count as one of the new; what was measured (docs/training.md) took 100. 0: none.",
     )
     fisher_examples: int = Field(64, ge=1, description="Earlier examples that tell which weights mattered.")
     averaging: Literal["none", "last", "swa", "ema"] = Field(

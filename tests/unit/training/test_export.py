@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -18,19 +18,24 @@ from services.training.adapters import gguf_file, models
 from services.training.adapters.children import Children
 from services.training.compress import group_of
 from services.training.exporting import CARD, REPORT, export
-from services.training.exports import ExportStage
+from services.training.exports import ExportStage, about_of
 from services.training.settings import TrainingSettings
 from services.training.spec import ExportSpec
-from services.training.stages.export_card import About, card
+from services.training.stages.export_card import About, Taught, card
 from services.training.stages.gate import LIMITS, NEAR_TIE, Position, compare, judge
 from services.training.stages.gguf_layout import hyperparameters, pre_tokenizer, tensor_type
+from shared.bases import read_base
 from shared.contracts.exports import ExportParameters, ExportResult, ExportWish, Variant
+from shared.contracts.learning import DatasetParameters, EvaluationResult, Model, Parent, Score
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import ExportWork, Rejected
 from shared.errors import Unsupported
+from shared.ids import short
 from shared.objects import ObjectStore
+from shared.stage import StageContext
 from shared.template import ALPACA
 from tests.unit.training.tiny import TINY
-from tests.unit.training.world import examples, make_tokenizer, write_lines
+from tests.unit.training.world import NAME, examples, make_tokenizer, publish_tiny, put_dataset, put_run, write_lines
 
 MERGED = LIMITS["merged"]
 SAME = Position(divergence=0.0, margin=1.0, agrees=True)
@@ -256,6 +261,43 @@ def test_a_card_holds_no_markup_of_other_peoples_names(tiny_base: Path, adapter:
     lines = card(hostile, found).splitlines()
     assert [line for line in lines if line.startswith("#")] == ["# `run-0123` as merged"]
     assert "`'x' # Head <script>`" in "\n".join(lines)
+    assert "learned of" not in "\n".join(lines)
+    taught = Taught(dataset="older", documents=7, documents_licence="CC BY 4.0\n# Head")
+    lines = card(ABOUT.model_copy(update={"parent": "run-0000", "before": (taught,)}), found).splitlines()
+    assert "The run started from `run-0000`." in lines
+    assert "- `older` (7 documents, licence: `CC BY 4.0 # Head`)" in lines
+
+
+class Fetching:
+    """As much of a stage's context as looking up where a model comes from takes."""
+
+    def __init__(self, store: ObjectStore, scratch: Path) -> None:
+        self._store = store
+        self._scratch = scratch
+
+    def fetch_object(self, path: str) -> Path:
+        self._store.download(path, target := self._scratch / path)
+        return target
+
+
+def test_a_card_tells_of_every_dataset_of_the_line(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> None:
+    publish_tiny(store, tiny_base)
+    base = read_base(store, NAME)
+    recipe = TrainingRecipe(base=NAME)
+    first = put_dataset(store, tmp_path / "a", [], [], "a" * 64, DatasetParameters(licence="CC BY 4.0"))
+    parent = put_run(store, first, recipe, "b")
+    second = put_dataset(store, tmp_path / "c", [], [], "c" * 64)
+    run = put_run(store, second, recipe, "b", Parent(model="early", run=parent.key, adapter_digest="d"))
+    score = Score(loss=1.0, perplexity=2.7, tokens=1, examples=1)
+    model = Model(
+        id="late", name="late", run=short(run.key), dataset=short(second.key), base=NAME, adapter_key=run.key,
+        adapter_digest="e", template="alpaca", parent="early", evaluation=EvaluationResult(base=score, tuned=score),
+        created_at="t",
+    )  # fmt: skip
+    assert base is not None
+    told = about_of(cast("StageContext[ExportWork]", Fetching(store, tmp_path / "scratch")), model, base, run)
+    assert (told.dataset, told.documents_licence, told.parent) == ("set", "not stated", "early")
+    assert [(one.dataset, one.documents_licence) for one in told.before] == [("set", "CC BY 4.0")]
 
 
 def test_good_prefill_with_bad_decoding_is_stopped() -> None:

@@ -72,6 +72,9 @@ bench-stopping: setup  ## Whether a tuned model learns to stop, and does not whe
 bench-kills: setup  ## Ten times kill -9 of the Ray worker, the driver and the Celery worker: the curve is the undisturbed one
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kills
 
+bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied reward on held-out pairs, and what is answered then
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alignment
+
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
@@ -126,4 +129,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-kills bench-attention bench-serving bench-exports drill clean
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean

@@ -23,8 +23,12 @@ from services.training.stages.precision import Precision, choose_precision
 from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
+from shared.telemetry import log
 
 _OBJECT_STORE_BYTES = 128 << 20
+_STARTS = 4
+_TOO_SLOW = "timed out during startup"
+"""Part of what Ray says, in a bare Exception, where its start took longer than the 30 s that it allows."""
 
 
 class OneWorker(ray.train.torch.TorchConfig):  # type: ignore[misc]
@@ -107,6 +111,20 @@ def _raise_divergence(error: TrainingFailedError) -> None:
             raise Diverged(str(failure)) from error
 
 
+def start_ray(address: str, local: dict[str, Any]) -> None:
+    """Start Ray, or reach it. Its own patience with a start is half a minute, which a machine with too much to do outlasts:
+    that is no failure of the run, and it is started again. Raises what Ray raises."""
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(address=address, configure_logging=False, log_to_driver=False, **local)
+            return
+        except Exception as error:
+            if _TOO_SLOW not in str(error) or not left:
+                raise
+            log().warning("ray.slow-start", left=left)
+            ray.shutdown()
+
+
 @contextmanager
 def _ray(settings: TrainingSettings, workers: int, table: RowTable, begins_from: bytes | None) -> Iterator[None]:
     address = settings.ray_address
@@ -118,7 +136,7 @@ def _ray(settings: TrainingSettings, workers: int, table: RowTable, begins_from:
         "_temp_dir": str(directory),
     }  # fmt: skip
     try:
-        ray.init(address=address, configure_logging=False, log_to_driver=False, **(local if address == "local" else {}))
+        start_ray(address, local if address == "local" else {})
         yield
     finally:
         ray.shutdown()

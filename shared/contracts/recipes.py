@@ -14,6 +14,10 @@ Attention = Literal["eager", "sdpa", "flash_attention_2", "lectern_triton"]
 Optimizer = Literal["adamw_8bit", "paged_adamw_8bit", "adamw_torch", "lion_8bit", "adafactor", "sgd"]
 
 
+HIGHEST_RANK = 256
+"""Of an adapter that engines are started for."""
+
+
 class Continual(Contract):
     """How a run that starts from a tuned model keeps what that model knows."""
 
@@ -55,6 +59,12 @@ class Continual(Contract):
     )
     choice_examples: int = Field(32, ge=1, description="Examples of each held-out set that choose. They are not reported on.")
 
+    @property
+    def widening(self) -> int:
+        """How many times lora_r the rank of what the run ends with can be."""
+        sums = self.averaging == "last" and self.averaged_rank == "sum" and self.choose in ("evaluated", "averaged")
+        return self.averaged_checkpoints if sums else 1
+
     @model_validator(mode="after")
     def _averages_what_it_chooses(self) -> Self:
         if self.choose == "averaged" and self.averaging == "none":
@@ -95,7 +105,7 @@ class TrainingRecipe(Contract):
         True,
         description="Hold the blocks' scales in 8 bits too: 0.127 bits a weight instead of 0.5. Of no meaning without nf4.",
     )
-    lora_r: int = Field(16, ge=1, le=256, description="Rank of the adapter: how many directions a layer may learn.")
+    lora_r: int = Field(16, ge=1, le=HIGHEST_RANK, description="Rank of the adapter: how many directions a layer may learn.")
     lora_alpha: int = Field(32, ge=1, description="The adapter's output is scaled by lora_alpha / lora_r.")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="Share of an adapter's inputs dropped at random in training.")
     lora_targets: Literal["auto", "all-linear"] | tuple[ModuleName, ...] = Field(
@@ -189,6 +199,11 @@ class TrainingRecipe(Contract):
             self._alignable()
         if self.ppo is not None:
             self._reinforceable()
+        if self.continual is not None and self.lora_r * self.continual.widening > HIGHEST_RANK:
+            raise ValueError(
+                f"averaged_rank: sum would make an adapter of a rank above {HIGHEST_RANK}, which no engine takes: lower lora_r "
+                "or averaged_checkpoints, or set averaged_rank to same"
+            )
         return self
 
     def _alignable(self) -> None:

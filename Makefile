@@ -72,6 +72,9 @@ bench-stopping: setup  ## Whether a tuned model learns to stop, and does not whe
 bench-kills: setup  ## Ten times kill -9 of the Ray worker, the driver and the Celery worker: the curve is the undisturbed one
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kills
 
+bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied reward on held-out pairs, and what is answered then
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alignment
+
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
@@ -81,6 +84,14 @@ bench-continual: setup  ## Three collections in sequence: what each way of tunin
 
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
+
+bench-exports: setup compressor engine $(VENV)-exports-peers/.installed  ## Every export of the demo's model: size, gate, answers and speed in vLLM and llama.cpp (DEMO_HOME=DIR)
+	@$(BIN)/python -m benchmarks.exports --home "$(DEMO_HOME)" --vllm $(VLLM)/bin/python --compressor $(COMPRESSOR)/bin/python --llama $(VENV)-exports-peers/bin/python
+
+$(VENV)-exports-peers/.installed: benchmarks/exports-peers.txt
+	@$(PYTHON) -m venv --clear $(VENV)-exports-peers
+	@$(VENV)-exports-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
@@ -98,11 +109,14 @@ $(VENV)-cleaning-peers/.installed: benchmarks/cleaning-peers.txt
 	@$(VENV)-cleaning-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+drill: setup  ## Compose's topology as processes: a shelf carried, every part killed, all destroyed and restored (root; DRILL=options)
+	@$(BIN)/python -m benchmarks.topology $(DRILL)
+
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VENV)-exports-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -115,4 +129,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-kills bench-attention bench-serving clean
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean

@@ -2,7 +2,7 @@
 
 --prepare DIR makes the datasets (from PDFs, by the product's stages). --run DIR trains every arm with every seed, the same
 steps each, and writes what it finds after each; what stands in --out already is not run again. It needs torch, transformers,
-peft, pydantic, jinja2 and structlog. --show FILE prints the tables, and draws them with --plot.
+peft, pydantic, jinja2 and structlog. --show FILE ... prints the tables of all of them, and draws them with --plot.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--prepare", type=Path, metavar="DIR")
     parser.add_argument("--collection", action="append", default=[], metavar="NAME=GLOB", help="instead of the examples")
     parser.add_argument("--run", type=Path, metavar="DIR")
-    parser.add_argument("--show", type=Path, metavar="FILE")
+    parser.add_argument("--show", type=Path, metavar="FILE", nargs="+", default=[])
     parser.add_argument("--plot", type=Path, metavar="FILE")
     parser.add_argument("--base", type=Path, help="a prepared base (made anew without it, for --prepare)")
     parser.add_argument("--out", type=Path, default=Path("continual.json"))
@@ -43,8 +43,8 @@ def main() -> int:
         prepared(wanted)
     if wanted.run:
         run(wanted)
-    for path in [one for one in (wanted.show, wanted.run and wanted.out) if one]:
-        show(json.loads(path.read_bytes()), wanted.plot)
+    if found := [*wanted.show, *([wanted.out] if wanted.run else [])]:
+        show([json.loads(path.read_bytes()) for path in found], wanted.plot)
     return 0
 
 
@@ -93,9 +93,11 @@ def run(wanted: Any) -> None:
             print(f"{arm}, seed {seed}: {told['runs'][-1]['seconds']} s, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def show(told: dict[str, Any], plot: Path | None) -> None:
-    from benchmarks.continual_tuning.report import matrices, picture, table
+def show(found: list[dict[str, Any]], plot: Path | None) -> None:
+    """Of runs with one budget; arms are told with their lambda, where they have one."""
+    from benchmarks.continual_tuning.report import joined, matrices, picture, table
 
+    told = joined(found)
     print(f"{told['device']}, {told['steps']} steps of {told['batch']} examples a collection, rate {told['rate']:g}")
     print(table(told) + "\n" + matrices(told))
     if plot:

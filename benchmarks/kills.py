@@ -68,12 +68,12 @@ def disturbed(root: Path, base: Path, planned: list[Planned], calm: list[LossPoi
         result = place.result()
         left = _left_behind(killed)
         print(
-            f"  ended {place.state()}; {lines} points; curve equal {equal}; each step once {once}; "
+            f"  ended {place.ended()}; {lines} points; curve equal {equal}; each step once {once}; "
             f"last resumed from {result.resumed_from_step}; Celery workers started {place.worker_starts}; left behind {left}",
             flush=True,
         )
         told = [{name: getattr(one, name) for name in TOLD} for one in killed]
-        return {"kills": told, "state": place.state(), "equal": equal, "once": once, "left": left}
+        return {"kills": told, "ended": place.ended(), "equal": equal, "once": once, "left": left}
 
 
 def _left_behind(killed: list[Killed]) -> list[str]:
@@ -84,7 +84,7 @@ def _left_behind(killed: list[Killed]) -> list[str]:
 
 def _until_done(place: Place, patience_seconds: float = 600.0) -> None:
     deadline = time.monotonic() + patience_seconds
-    while not place.finished():
+    while not place.ended():
         if time.monotonic() > deadline:
             raise TimeoutError(f"the run did not end; the worker's log is {place.root / 'worker.log'}")
         place.attend()
@@ -99,13 +99,13 @@ def _figures(points: list[LossPoint]) -> list[tuple[int, float, float, float, in
 def _tell(one: Killed) -> None:
     print(
         f"  {one.victim:14} wanted at {one.planned:3}, killed at {one.step:3}, resumed at {one.resumed_at:3} "
-        f"after {one.seconds:5.1f} s, left behind {len(one.survivors)} {' '.join(one.survivors)}",
+        f"after {one.seconds:5.1f} s, trained twice at once {one.overlapping}",
         flush=True,
     )
 
 
 def sound(run: dict[str, Any]) -> bool:
-    return bool(run["state"] == "done" and run["equal"] and run["once"] and not run["left"]) and not any(
+    return bool(run["ended"] == "trained" and run["equal"] and run["once"] and not run["left"]) and not any(
         one["overlapping"] for one in run["kills"]
     )
 

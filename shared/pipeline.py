@@ -91,10 +91,14 @@ def classifier_key(
     return stage_key("classifier", CLASSIFIER.version, parameters, [previous or "", f"{population}", *sources])
 
 
-def training_key(dataset: str, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None) -> str:
-    """A run that starts from a tuned model is another one for each run that model came from, and for its weights."""
+def training_key(
+    dataset: str, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None, preferences: str | None = None
+) -> str:
+    """A run that starts from a tuned model is another one for each run that model came from, and for its weights; one that
+    aligns, for the key of its preference set."""
     begins_from = [parent.run, parent.adapter_digest] if parent else []
-    return stage_key("training", TRAINING.version, recipe, [dataset, base_digest, *begins_from])
+    aligned_with = [preferences] if preferences else []
+    return stage_key("training", TRAINING.version, recipe, [dataset, base_digest, *begins_from, *aligned_with])
 
 
 def evaluation_key(work: RunWork) -> str:

@@ -199,9 +199,11 @@ class Records:
             raise Conflict(f"No document of {collection!r} is done yet; watch it with `lectern watch`, then ask again.")
         return tuple(sorted(inputs, key=lambda one: one.document))
 
-    def wish_run(self, name: str, dataset: str, recipe: TrainingRecipe, parent: Model | None = None) -> str:
-        """Ask for a training run on a dataset that is done, from the base or a tuned model. Returns the run's id. Raises
-        Conflict, NotFound, BadRecipe."""
+    def wish_run(
+        self, name: str, dataset: str, recipe: TrainingRecipe, parent: Model | None = None, preferences: str | None = None
+    ) -> str:
+        """Ask for a training run on a dataset that is done, from the base or a tuned model; where the recipe aligns, with the
+        preferences. Returns the run's id. Raises Conflict, NotFound, BadRecipe."""
         _require_name(name)
         found = self.catalog.dataset(dataset)
         if found is None:
@@ -209,7 +211,7 @@ class Records:
         if found.state != "done":
             raise Conflict(f"Dataset {dataset} is {found.state}; a run needs one that is done.")
         self._require_whole(dataset, found.wish.key, "Build a dataset of the documents that remain, and tune on that.")
-        wish = run_wish(self.store, self.catalog, name, found.wish, recipe, parent)
+        wish = run_wish(self.store, self.catalog, name, found.wish, recipe, parent, preferences)
         create_contract(self.store, layout.run(short(wish.key)), wish)
         self.start(index_run(self.store, self.catalog, short(wish.key)))
         return short(wish.key)

@@ -11,6 +11,7 @@ from shared.errors import Conflict, NotFound
 from shared.ids import short
 from shared.objects import ObjectStore, read_contract
 from shared.pipeline import TRAINING, training_key
+from shared.preference_wishes import preferences_for, redacted
 from shared.results import committed
 from shared.tuning.beginnings import taken_up
 from shared.tuning.require import require_possible, require_same_adapter
@@ -23,8 +24,9 @@ class SawForgotten(Conflict):
 
 
 def run_wish(
-    store: ObjectStore, catalog: Catalog, name: str, dataset: DatasetWish, recipe: TrainingRecipe, parent: Model | None
-) -> RunWish:
+    store: ObjectStore, catalog: Catalog, name: str, dataset: DatasetWish, recipe: TrainingRecipe, parent: Model | None,
+    preferences: str | None = None,
+) -> RunWish:  # fmt: skip
     """Raises NotFound, Conflict, BadRecipe."""
     begun = read_contract(store, layout.run(parent.run), RunWish) if parent else None
     recipe = taken_up(recipe, begun.recipe) if begun else recipe
@@ -35,17 +37,20 @@ def run_wish(
             f"Publish it with `python -m services.training.publish_base {recipe.base}`."
         )
     require_possible(store, recipe, base, dataset.key)
+    pairs = preferences_for(catalog, recipe, preferences)
     begins_from = _parent(store, catalog, parent, begun, recipe, base) if parent else None
     return RunWish(
-        key=training_key(dataset.key, recipe, base.digest, begins_from), name=name, dataset=short(dataset.key), recipe=recipe,
-        base_digest=base.digest, parent=begins_from, created_at=now(),
+        key=training_key(dataset.key, recipe, base.digest, begins_from, pairs.key if pairs else None), name=name,
+        dataset=short(dataset.key), recipe=recipe, base_digest=base.digest, parent=begins_from, preferences=preferences,
+        created_at=now(),
     )  # fmt: skip
 
 
 def require_unforgotten(store: ObjectStore, catalog: Catalog, parent: Parent) -> None:
     """Raises SawForgotten where a model learned of a document that had to be forgotten, it or one that it came from."""
-    before = datasets_of(store.read, runs_to(store.read, read_run(store.read, parent.run)))
-    if catalog.saw_forgotten("dataset", [short(one.key) for one in before]):
+    runs = runs_to(store.read, read_run(store.read, parent.run))
+    before = datasets_of(store.read, runs)
+    if catalog.saw_forgotten("dataset", [short(one.key) for one in before]) or redacted(catalog, runs):
         raise SawForgotten(
             f"{parent.model} was trained on a document that had to be forgotten, and what starts from it would know that "
             "document too. Start from another model, or from the base."

@@ -25,8 +25,18 @@ def ended(matrix: Matrix) -> float:
     return mean(matrix[-1])
 
 
+def joined(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several files' runs as one; arms with a lambda are called by it."""
+    runs = [{**run, "arm": _called(run["arm"], one["recipes"][run["arm"]]["ewc"])} for one in found for run in one["runs"]]
+    return {**found[0], "runs": runs}
+
+
+def _called(arm: str, strength: float) -> str:
+    return f"{arm}, λ = {strength:g}" if strength else arm
+
+
 def table(told: dict[str, Any]) -> str:
-    """A line an arm: mean and standard deviation over seeds."""
+    """A line an arm: mean and standard deviation over seeds, where there are several."""
     lines = ["| arm | seeds | forgotten | loss on the new, when learnt | loss on all, at the end |", "|---|---|---|---|---|"]
     for arm, matrices in by_arm(told).items():
         figures = " | ".join(_told([measure(one) for one in matrices]) for measure in (forgotten, learnt, ended))
@@ -74,7 +84,7 @@ def picture(told: dict[str, Any], path: Path) -> None:
 
 
 def _told(values: list[float]) -> str:
-    return f"{mean(values):.4f} ± {_spread(values):.4f}"
+    return f"{mean(values):.4f}" + (f" ± {_spread(values):.4f}" if len(values) > 1 else "")
 
 
 def _spread(values: list[float]) -> float:

@@ -58,13 +58,13 @@ class Place:
             self._swept_at = time.monotonic()
             self.recovery.sweep()
 
-    def state(self) -> str:
+    def ended(self) -> str | None:
+        """`trained` once the run's training is committed, or how its job ended without that; None while it goes on."""
+        if committed(self.store, "training", self.work.run) is not None:
+            return "trained"
         found = self.catalog.job(self.work.job)
         assert found is not None
-        return found.state
-
-    def finished(self) -> bool:
-        return self.state() in FINISHED
+        return found.state if found.state in FINISHED else None
 
     def driver(self) -> psutil.Process | None:
         """The job's own process, where there is one just now."""

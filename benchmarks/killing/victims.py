@@ -58,7 +58,7 @@ class Job:
             return None
 
     def runs(self) -> bool:
-        return self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE
+        return _lives(self.process)
 
     def lines(self) -> list[str]:
         """The points told so far, as they were written: a point that is told again is the same line again."""
@@ -79,7 +79,7 @@ def kill_at(place: Place, planned: Planned) -> Killed:
     killed_at = time.monotonic()
     before = job.lines() or before  # the file may be gone already with its attempt
     again = _wait(place, _first_new_step(place, job, before), "training to go on")
-    still = [one for one in trained if one in doomed and one.is_running()]
+    still = [one for one in trained if one in doomed and _lives(one)]
     return Killed(
         planned.victim, planned.step, _step(before[-1]), again - 1, time.monotonic() - killed_at, tuple(doomed), len(still)
     )
@@ -133,14 +133,21 @@ def _wait(place: Place, found: Callable[[], T | None], what: str) -> T:
         value = found()
         if value is not None:
             return value
-        if place.finished():
-            raise TimeoutError(f"the run ended ({place.state()}) while {what} was waited for")
+        if ended := place.ended():
+            raise TimeoutError(f"the run ended ({ended}) while {what} was waited for")
         time.sleep(_LOOK_SECONDS)
     raise TimeoutError(f"waited {_PATIENCE_SECONDS:.0f} s for {what}; the worker's log is {place.root / 'worker.log'}")
 
 
 def _step(line: str) -> int:
     return int(json.loads(line)["step"])
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _title(process: psutil.Process) -> str:

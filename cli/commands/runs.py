@@ -1,5 +1,6 @@
 """`lectern tune` and `lectern run`: training runs."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,13 @@ from cli.commands.recipes import read_recipe, show_estimate
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import duration, segment, size
+
+
+class Method(StrEnum):
+    """How a model is aligned: as the recipe's section has it."""
+
+    DPO = "dpo"
+
 
 app = typer.Typer(help="Runs: trainings of a base model on a dataset.", no_args_is_help=True)
 
@@ -28,6 +36,10 @@ def tune(
         str | None,
         typer.Option("--from", help="A tuned model to start from, by id or name; the base without it.", metavar="MODEL"),
     ] = None,
+    align: Annotated[
+        Method | None, typer.Option(help="Learn from preferences by this method instead of from the dataset's examples.")
+    ] = None,
+    preferences: Annotated[str | None, typer.Option(help="The preference set to align with.", metavar="SET")] = None,
     name: Annotated[str, typer.Option(help="What to call the run and the model it makes.")] = "tuned",
     recipe: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings (the API's TrainingRecipe).")] = None,
     settings: Annotated[
@@ -42,15 +54,17 @@ def tune(
     ] = False,
 ) -> None:
     """Tune a base model on a dataset (QLoRA), or with --from a tuned model further, and evaluate it against the base on
-    held-out examples: the dataset's, and those of everything that model was tuned on before."""
+    held-out examples: the dataset's, and those of everything that model was tuned on before. With --align it learns which
+    of two answers is preferred."""
     from cli.waiting import wait_for_job
 
-    wanted = _wanted(recipe, settings)
-    asked = {"dataset": _dataset(dataset, named), "recipe": wanted, **({"parent": parent} if parent else {})}
+    wanted = _wanted(recipe, [*(settings or []), *([f"alignment.method={align.value}"] if align else [])])
+    on = _dataset(dataset, named, parent is not None and "alignment" in wanted)
+    asked = {"recipe": wanted, **_given(dataset=on, parent=parent)}
     if estimate:
         show_estimate(session, session.api.post("/v1/recipes/estimate", asked))
         return
-    found = session.api.post("/v1/runs", {"name": name, **asked})
+    found = session.api.post("/v1/runs", {"name": name, **asked, **_given(preferences=preferences)})
     if wait:
         wait_for_job(session, found["job"])
         found = session.api.get(f"/v1/runs/{found['id']}")
@@ -59,8 +73,15 @@ def tune(
         session.say(f"Watch it with `lectern watch {found['job']}`.")
 
 
-def _dataset(argument: str | None, option: str | None) -> str:
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _dataset(argument: str | None, option: str | None, known: bool) -> str | None:
+    """`known`: the server can do without, since it knows the dataset of the model to be aligned."""
     found = {one for one in (argument, option) if one}
+    if known and not found:
+        return None
     if len(found) != 1:
         told = "Name one dataset, as an argument or with --dataset; `lectern dataset list` shows them."
         raise Failure(told, Exit.USAGE, "usage")
@@ -141,7 +162,7 @@ def _show(session: Session, found: dict[str, Any]) -> None:
 
     wish = found["wish"]
     session.console.print(pairs([
-        ("run", found["id"]), ("name", wish["name"]), ("dataset", wish["dataset"]),
+        ("run", found["id"]), ("name", wish["name"]), ("dataset", wish["dataset"]), ("preferences", wish.get("preferences")),
         ("from", (wish.get("parent") or {}).get("model")), ("recipe", ", ".join(_settings(wish["recipe"]))),
         ("state", state(found["state"])), ("reason", found.get("detail")), *_training(found), *_evaluation(found),
     ]))  # fmt: skip
@@ -167,6 +188,7 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         ("training loss", f"{result['first_loss']:.4f} → {result['last_loss']:.4f}"),
         ("precision", f"{result['precision']} on {result['device']}, {result['trainable_parameters']:,} parameters trained"),
         ("memory", f"{size(result['peak_memory_bytes'])} at the most"),
+        *_aligned(result.get("alignment")),
         ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
         *([("replayed", _replayed(result["replayed"]))] if result.get("replayed") else []),
         *([("chosen", result["choice"]["reason"])] if result.get("choice") else []),
@@ -176,6 +198,17 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
 def _replayed(counts: dict[str, int]) -> str:
     told = ", ".join(f"{count} of {dataset}" for dataset, count in counts.items())
     return f"{sum(counts.values())} earlier examples: {told}"
+
+
+def _aligned(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Of pairs that were not trained on: how often the preferred answer has the higher implied reward."""
+    if not found:
+        return []
+    told = f"{found['method']}, {found['pairs']} pairs"
+    if found["heldout_accuracy"] is None:
+        return [("alignment", f"{told}; none held out")]
+    held = f"{found['heldout_accuracy']:.1%} of {found['heldout_pairs']} held-out pairs, margin {found['heldout_margin']:.3f}"
+    return [("alignment", told), ("implied reward", f"right on {held}")]
 
 
 def _evaluation(run: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ spec: `algorithm` (awq or gptq), `model` and `out` (directories), `ids` (token i
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def main(told: Path) -> int:
     tokenizer = AutoTokenizer.from_pretrained(spec["model"], **local)
     rows = [{"input_ids": ids, "attention_mask": [1] * len(ids)} for ids in spec["ids"]]
     oneshot(
-        model=model, dataset=Dataset.from_list(rows), recipe=[_modifier(spec["algorithm"], _group(model))],
+        model=model, dataset=Dataset.from_list(rows), recipe=[_modifier(spec["algorithm"], group_of(_rows(model)))],
         max_seq_length=max(map(len, spec["ids"])), num_calibration_samples=len(rows),
     )  # fmt: skip
     model.save_pretrained(spec["out"], save_compressed=True)
@@ -38,19 +39,19 @@ def main(told: Path) -> int:
     return 0
 
 
-def _group(model: Any) -> int:
-    """Raises ValueError where no group size divides all rows."""
-    rows = {module.in_features for name, module in model.named_modules() if _is_linear(module) and "lm_head" not in name}
+def group_of(rows: Collection[int]) -> int:
+    """The group for layers with rows of so many weights. Raises ValueError where none divides them all."""
     for size in GROUPS:
         if all(row % size == 0 for row in rows):
             return size
     raise ValueError(f"rows of {sorted(rows)} weights cannot be cut into groups of {GROUPS[-1]}")
 
 
-def _is_linear(module: Any) -> bool:
+def _rows(model: Any) -> set[int]:
     import torch  # noqa: PLC0415
 
-    return isinstance(module, torch.nn.Linear)
+    linear = {name: one for name, one in model.named_modules() if isinstance(one, torch.nn.Linear)}
+    return {one.in_features for name, one in linear.items() if "lm_head" not in name}
 
 
 def _modifier(algorithm: str, group: int) -> Any:

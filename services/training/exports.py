@@ -7,8 +7,9 @@ from pathlib import Path
 from services.training.adapters.children import Children
 from services.training.settings import TrainingSettings
 from services.training.spec import PROGRESS, RESULT, Exported, ExportSpec
-from services.training.stages.export_card import About
+from services.training.stages.export_card import About, Taught
 from shared import layout
+from shared.ancestry import datasets_of, runs_to
 from shared.bases import fetch_base
 from shared.contracts.base import Contract
 from shared.contracts.exports import CALIBRATED, ExportResult, ExportWish
@@ -46,7 +47,7 @@ class ExportStage:
         work = context.scratch / "job"
         work.mkdir()
         spec = ExportSpec(
-            about=_about(model, base, dataset), base=fetch_base(self._store, model.base, self._settings.cache_dir),
+            about=about_of(context, model, base, run), base=fetch_base(self._store, model.base, self._settings.cache_dir),
             adapter=_adapter(context, model), heldout=context.fetch("dataset", dataset.key, "heldout.jsonl"),
             train=context.fetch("dataset", dataset.key, "train.jsonl"), template=model.template, parameters=wish.parameters,
             compressor=compressor, out=context.out, work=work, parent=os.getpid(),
@@ -66,10 +67,19 @@ class ExportStage:
         return python
 
 
-def _about(model: Model, base: BaseModelManifest, dataset: DatasetWish) -> About:
+def about_of(context: StageContext[ExportWork], model: Model, base: BaseModelManifest, run: RunWish) -> About:
+    """What is known of where a model comes from: its run, its dataset, and what the line before it learned of."""
+
+    def read(path: str) -> bytes:
+        return context.fetch_object(path).read_bytes()
+
+    dataset, *before = datasets_of(read, runs_to(read, run))
     return About(
         model=model.id, base=model.base, base_source=base.source, licence=base.licence, dataset=dataset.name, run=model.run,
-        documents=len(dataset.inputs), documents_licence=dataset.licence_told,
+        documents=len(dataset.inputs), documents_licence=dataset.licence_told, parent=model.parent,
+        before=tuple(
+            Taught(dataset=one.name, documents=len(one.inputs), documents_licence=one.licence_told) for one in before
+        ),
     )  # fmt: skip
 
 

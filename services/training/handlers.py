@@ -1,7 +1,7 @@
 """The stages of this service, each run in a child process: fetch the inputs, watch the child, hand over its answer."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.training.adapters.checkpoints import Checkpoints
@@ -22,15 +22,17 @@ from services.training.spec import (
     Scored,
     TrainingSpec,
 )
-from services.training.stages.curve import pace
+from services.training.stages.curve import RECENT, pace
+from shared import layout
 from shared.ancestry import Read, datasets_of, read_dataset, read_run, runs_to
 from shared.bases import fetch_base, read_base
 from shared.contracts.base import Contract
-from shared.contracts.learning import DatasetWish, EvaluationResult, RunWish, TrainingResult
+from shared.contracts.learning import DatasetWish, EvaluationResult, LossPoint, RunWish, TrainingResult
+from shared.contracts.preferences import PreferenceSet
 from shared.contracts.work import Rejected, RunWork
 from shared.errors import NotFound
 from shared.ids import short
-from shared.objects import ObjectStore
+from shared.objects import ObjectStore, Series
 from shared.stage import Handler, StageContext
 
 
@@ -58,12 +60,15 @@ class RunStages:
         begins_from = _begins_from(context, run)
         if isinstance(begins_from, Rejected):
             return begins_from
+        preferences = self._preferences(context, run)
+        if isinstance(preferences, Rejected):
+            return preferences
         work = _directory(context.scratch / "job")
         spec = TrainingSpec(
             run=run.key, base_name=run.recipe.base, base=base, examples=context.fetch("dataset", dataset.key, "train.jsonl"),
             heldout=context.fetch("dataset", dataset.key, "heldout.jsonl"), template=dataset.parameters.template,
-            recipe=run.recipe, begins_from=begins_from, earlier=_earlier(context, run), out=context.out, work=work,
-            sets=held_out(context, run) if run.recipe.continual else (), parent=os.getpid(),
+            recipe=run.recipe, begins_from=begins_from, earlier=_earlier(context, run), **preferences,
+            sets=held_out(context, run) if run.recipe.continual else (), out=context.out, work=work, parent=os.getpid(),
         )  # fmt: skip
         tick = _training_progress(context, work)
         refused = self._children.run("services.training.job", spec, work, tick)
@@ -102,6 +107,21 @@ class RunStages:
                 detail=f"The base model {name} is not the one that this run was asked for. Start a new run on it.",
             )
         return fetch_base(self._store, name, self._settings.cache_dir)
+
+    def _preferences(self, context: StageContext[RunWork], run: RunWish) -> dict[str, Path] | Rejected:
+        """The files of the preference set that the run aligns with: whole, or not at all."""
+        if run.preferences is None:
+            return {}
+        latest = Series(self._store, layout.preference_set(run.preferences)).latest(PreferenceSet)
+        if latest is None or latest[1].redactions:
+            return Rejected(
+                reason="preferences-changed",
+                detail=f"The preference set {run.preferences} is not what it was when this run was asked for: a document in it "
+                "had to be forgotten. Build a set of what remains, and start a new run with it.",
+            )
+        files = latest[1].files
+        names = {"pairs": "train.jsonl", "heldout_pairs": "heldout.jsonl"}
+        return {field: context.fetch_object(files[name].path) for field, name in names.items()}
 
 
 def _wishes(context: StageContext[RunWork]) -> tuple[RunWish, DatasetWish]:
@@ -182,10 +202,18 @@ def _training_progress(context: StageContext[RunWork], work: Path) -> Callable[[
             learning_rate=last.learning_rate, tokens=last.tokens, seconds=round(last.seconds, 1),
             tokens_per_second=round(rate.tokens_per_second, 1), memory_bytes=last.memory_bytes,
             eta_seconds=round(rate.seconds_per_step * (total - last.step), 1), **({"heldout_loss": held[-1]} if held else {}),
-            **last.metrics,
+            **_metrics(curve),
         )  # fmt: skip
 
     return tick
+
+
+def _metrics(curve: Sequence[LossPoint]) -> dict[str, float]:
+    """Each metric of the method where it was last measured."""
+    found: dict[str, float] = {}
+    for point in curve[-RECENT:]:
+        found |= point.metrics
+    return found
 
 
 def _planned(work: Path) -> int | None:

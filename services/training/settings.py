@@ -20,11 +20,17 @@ _QUIET = {
 }
 
 
+KUBERAY = "kuberay"
+"""The `ray_address` by which each run is a RayJob."""
+
+
 class TrainingSettings(SharedSettings):
     """Where training runs, and how patiently it is watched."""
 
     default_base: str = Field("smollm2-135m-instruct", description="Base model published where none is named.")
-    ray_address: str = Field("local", description="`local` starts Ray for the one job; else an address of a cluster.")
+    ray_address: str = Field(
+        "local", description="`local` starts Ray for the one job; `kuberay` makes a RayJob of it; else an address of a cluster."
+    )
     use_gpu: bool | None = Field(None, description="None: where this machine has one.")
     tensorboard_dir: Path | None = Field(None, description="Where curves go as TensorBoard's event files too, if anywhere.")
     cpu_threads: int | None = Field(None, ge=1, description="Threads of a job on a CPU; None: all cores.")
@@ -35,6 +41,19 @@ class TrainingSettings(SharedSettings):
     )
     poll_seconds: float = Field(0.5, gt=0, description="Between two looks at a child process.")
     stop_seconds: float = Field(15, gt=0, description="A child that has not ended after being asked to is killed.")
+
+    kubernetes_url: str = Field("https://kubernetes.default.svc", description="The API server that makes RayJobs.")
+    kubernetes_account_dir: Path = Field(
+        Path("/var/run/secrets/kubernetes.io/serviceaccount"), description="Where the pod's token, namespace and CA lie."
+    )
+    kubernetes_patience_seconds: float = Field(300, gt=0, description="An API server that does not answer is asked so long.")
+    rayjob_pods: Path = Field(
+        Path("/etc/lectern/rayjob/pods.json"), description="JSON: templates of the pods of a run, `head` and `worker`."
+    )
+    rayjob_seconds: int = Field(86400, gt=0, description="A RayJob that takes longer is ended by KubeRay.")
+    rayjob_start_seconds: int = Field(1800, gt=0, description="A RayJob whose pods do not run by then is ended by KubeRay.")
+    rayjob_retries: int = Field(1, ge=0, description="New clusters that KubeRay makes for a run that failed.")
+    rayjob_unwatched_seconds: float = Field(900, gt=0, description="A RayJob that no worker watches for so long ends itself.")
 
     @property
     def threads(self) -> int:

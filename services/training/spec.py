@@ -31,7 +31,7 @@ class TrainingSpec(Contract):
     """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
     the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
     that adapter was trained on; `sets`, where the recipe keeps what was learnt before, every held-out set, the dataset's own
-    first."""
+    first; `pairs` and `heldout_pairs` preferences, where the recipe aligns with some."""
 
     run: str
     base_name: str
@@ -43,6 +43,8 @@ class TrainingSpec(Contract):
     begins_from: Path | None = None
     earlier: tuple[Earlier, ...] = ()
     sets: tuple[HeldOut, ...] = ()
+    pairs: Path | None = None
+    heldout_pairs: Path | None = None
     out: Path
     work: Path
     parent: int | None = None

@@ -4,25 +4,26 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.training.adapters import machine, pretrained
+from services.training.adapters import pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Diverged, Facts, Job, RowTable
-from services.training.adapters.ray_train import run_on_ray
+from services.training.adapters.handover import Rows
+from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Facts, RowTable
 from services.training.adapters.states import rank_of
+from services.training.aligning import aligned, pair_up
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
+from services.training.placing import train
 from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
-from services.training.spec import ADAPTER_WEIGHTS, LIVE_CURVE, PLAN, Planned, TrainingSpec
+from services.training.spec import ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
 from services.training.stages.choice import halves
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
 from services.training.stages.packing import Row, rows_of
-from services.training.stages.precision import Precision, choose_precision
 from services.training.stages.recipe import (
     refuse_architecture,
     refuse_choice,
@@ -55,10 +56,9 @@ class Prepared:
     rows: list[Row]
     heldout: tuple[Encoded, ...]
     packing: str
-    precision: Precision
     tokenizer: Any
-    replayed: dict[str, int]
-    continuing: Continuing | None
+    replayed: dict[str, int] = field(default_factory=dict)
+    continuing: Continuing | None = None
 
 
 def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rejected:
@@ -66,17 +66,10 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     prepared = prepare(spec)
     if isinstance(prepared, Rejected):
         return prepared
-    job = Job(
-        run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=prepared.precision, settings=settings,
-        threads=max(1, settings.threads // spec.recipe.workers), work=spec.work,
-        packing=prepared.packing, heldout=prepared.heldout, continuing=prepared.continuing,
-    )  # fmt: skip
-    use_gpu = machine.capabilities().device == "cuda" if settings.use_gpu is None else settings.use_gpu
-    try:
-        begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
-        run_on_ray(job, RowTable.of(prepared.rows), spec.work / LIVE_CURVE, use_gpu, begins_from)
-    except Diverged as error:
-        return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
+    begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
+    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from, prepared.continuing)
+    if refused := train(spec, settings, prepared.packing, rows):
+        return refused
     return _publish(spec, settings, prepared)
 
 
@@ -88,12 +81,11 @@ def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
-    precision = choose_precision(spec.recipe, machine.capabilities())
-    if isinstance(precision, Rejected):
-        return precision
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
-    return _laid_out(spec, tokenizer, precision, packing_of(spec.recipe, config))
+    if spec.recipe.alignment is not None:
+        return _paired(spec, tokenizer)
+    return _laid_out(spec, tokenizer, packing_of(spec.recipe, config))
 
 
 def _refuse_targets(spec: TrainingSpec) -> Rejected | None:
@@ -107,7 +99,7 @@ def _refuse_beginning(spec: TrainingSpec) -> Rejected | None:
     return refuse_ranks(spec.recipe, pretrained.adapter_ranks(spec.begins_from)) if spec.begins_from else None
 
 
-def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing: str) -> Prepared | Rejected:
+def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Rejected:
     """The examples as rows, and how many steps they make (told to the handler that watches)."""
     examples, heldout = read_examples(spec.examples), _heldout(spec, tokenizer)
     if isinstance(examples, Rejected) or isinstance(heldout, Rejected):
@@ -122,12 +114,29 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, precision: Precision, packing:
     if isinstance(choosing, Rejected):
         return choosing
     rows = rows_of([*encoded, *replayed.encoded], packing, spec.recipe.max_tokens)
-    plan = plan_steps(spec.recipe, len(rows))
-    if refused := refuse_rows(spec.recipe, len(rows)) or refuse_steps(spec.recipe, plan):
+    if refused := refuse_rows(spec.recipe, len(rows)) or _planned(spec, len(rows)):
+        return refused
+    continuing = Continuing(replayed.mattering, choosing, spec.sets[0].set) if spec.sets else None
+    return Prepared(rows, heldout, packing, tokenizer, dict(replayed.counts), continuing)
+
+
+def _paired(spec: TrainingSpec, tokenizer: Any) -> Prepared | Rejected:
+    """The preferences as rows."""
+    found = pair_up(spec, tokenizer)
+    if isinstance(found, Rejected):
+        return found
+    if refused := _planned(spec, len(found.rows)):
+        return refused
+    return Prepared(found.rows, found.heldout, "none", tokenizer)
+
+
+def _planned(spec: TrainingSpec, rows: int) -> Rejected | None:
+    """Tell the handler that watches how many steps there will be."""
+    plan = plan_steps(spec.recipe, rows)
+    if refused := refuse_steps(spec.recipe, plan):
         return refused
     (spec.work / PLAN).write_text(Planned(total=plan.total).model_dump_json(), encoding="utf-8")
-    continuing = Continuing(replayed.mattering, choosing, spec.sets[0].set) if spec.sets else None
-    return Prepared(rows, heldout, packing, precision, tokenizer, dict(replayed.counts), continuing)
+    return None
 
 
 def _replayed(spec: TrainingSpec, own: Sequence[Example], tokenizer: Any) -> Replayed | Rejected:
@@ -189,8 +198,10 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     tokenizer.save_pretrained(adapter)
     shutil.copyfile(checkpoint / CURVE, spec.out / CURVE)
     facts = Facts.model_validate_json((checkpoint / FACTS).read_bytes())
-    made = _result(step, read_curve(spec.out / CURVE), facts, _digest(adapter), prepared.replayed)
-    return made.model_copy(update={"choice": _choice(checkpoint)})
+    curve = read_curve(spec.out / CURVE)
+    made = _result(step, curve, facts, _digest(adapter), prepared.replayed)
+    told = aligned(spec, len(prepared.rows), len(prepared.heldout) // 2, curve[-1])
+    return made.model_copy(update={"alignment": told, "choice": _choice(checkpoint)})
 
 
 def _choice(checkpoint: Path) -> CheckpointChoice | None:

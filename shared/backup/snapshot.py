@@ -11,14 +11,15 @@ from shared import layout
 from shared.objects import Listed, ObjectStore
 from shared.pipeline import STAGES
 
-BEFORE_STAGES = ("jobs", "audit", "feedback", "deployments", "promotions", "models")
+BEFORE_STAGES = ("jobs", "audit", "feedback", "deployments", "promotions")
 BETWEEN = {
+    "export": ("exports", "models"),
     "training": ("checkpoints", "runs", "preference-versions", "preferences", "preference-pairs"),
     "dataset": ("dataset-versions", "datasets"),
     "classifier": ("classifiers",),
 }
 """What is named by a stage's results, or names it, and is listed when the stage has been."""
-AFTER_STAGES = ("labels", "line-labels", "collections", "documents", "taggers", "bases", "keys", "receipts")
+AFTER_STAGES = ("labels", "line-labels", "collections", "documents", "taggers", "bases", "keys", "people", "receipts")
 AT_THE_END = ("forgotten",)
 """Tombstones are listed when all else was: whose document was found missing is among them."""
 LEFT_OUT = ("uploads",)

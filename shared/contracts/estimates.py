@@ -19,7 +19,7 @@ class MemoryParts(Contract):
 
     weights: int
     quantization_constants: int = Field(description="Scales of NF4's blocks, and the scales of these.")
-    adapters: int = Field(description="Master weights of the adapter, in fp32.")
+    adapters: int = Field(description="Master weights of the adapter, in fp32; and what a recipe's continual keeps of them.")
     gradients: int
     optimizer_states: int
     activations: int = Field(description="What the forward pass keeps for the way back, at the largest batch.")

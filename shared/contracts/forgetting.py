@@ -34,6 +34,7 @@ class PreferenceTrace(Contract):
     name: str
     train: int = 0
     heldout: int = 0
+    redacted: bool = Field(False, description="Its pairs were taken out of the set already; what was aligned with it had them.")
 
 
 class RunTrace(Contract):

@@ -116,6 +116,7 @@ class RunWish(Contract):
     recipe: TrainingRecipe
     base_digest: str
     parent: Parent | None = Field(None, description="The tuned model that it starts from; none: the base with a fresh adapter.")
+    preferences: str | None = Field(None, description="Id of the preference set, where the recipe aligns with one.")
     created_at: str
 
 
@@ -131,6 +132,16 @@ class LossPoint(Contract):
     memory_bytes: int = Field(0, description="The most that the worker held so far.")
     heldout_loss: float | None = Field(None, description="Where the recipe asked for it at this step.")
     metrics: dict[str, float] = Field({}, description="What else a method of alignment measures: reward, kl, …")
+
+
+class Aligned(Contract):
+    """What alignment reached: implied rewards of pairs that it did not learn from."""
+
+    method: str
+    pairs: int
+    heldout_pairs: int = Field(0, description="Measured at the end; 0 where the set holds none out.")
+    heldout_accuracy: float | None = Field(None, description="Share whose preferred answer has the higher implied reward.")
+    heldout_margin: float | None = None
 
 
 class TrainingResult(Contract):
@@ -153,6 +164,7 @@ class TrainingResult(Contract):
     resumed_from_step: int = 0
     choice: CheckpointChoice | None = Field(None, description="Where it was not simply the last checkpoint: which, and why.")
     replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
+    alignment: Aligned | None = None
 
 
 class Score(Contract):

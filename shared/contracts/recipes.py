@@ -29,10 +29,10 @@ class Continual(Contract):
         "looked like garbage.",
     )
     ewc: float = Field(
-        1.0,
+        100.0,
         ge=0,
-        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. 1: "
-        "a token of earlier data counts as one of the new. 0: none.",
+        description="Lambda of elastic weight consolidation: how dear it is to move weights that mattered for earlier data. In "
+        "theory 1 makes a token of them count as one of the new; what was measured (docs/training.md) took 100. 0: none.",
     )
     fisher_examples: int = Field(64, ge=1, description="Earlier examples that tell which weights mattered.")
     averaging: Literal["none", "last", "swa", "ema"] = Field(
@@ -61,10 +61,27 @@ class Continual(Contract):
         return self
 
 
+class Alignment(Contract):
+    """How a model learns from preferences instead of examples. Its reference is the model that the run starts from, or the base
+    where it starts from none."""
+
+    method: Literal["dpo"] = Field(
+        "dpo",
+        description="dpo: the preferred answer gains over the other, measured from the reference (Rafailov et al. 2023).",
+    )
+    beta: float = Field(
+        0.1,
+        gt=0,
+        le=10,
+        description="How dear it is to leave the reference: an answer's implied reward is beta times the "
+        "log-ratio of its probabilities. Smaller: further from it.",
+    )
+
+
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
 
-    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual"})
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -148,6 +165,12 @@ class TrainingRecipe(Contract):
         "one: the section's defaults; where it does not, replay and ewc have nothing to keep, and the rest holds all the same.",
     )
 
+    alignment: Alignment | None = Field(
+        None,
+        description="Learn from preferences, which the run names beside its dataset; batch_size then counts pairs. Left out: "
+        "learn from the dataset's examples.",
+    )
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         """Refuse what contradicts itself, before anything is known of base or machine."""
@@ -155,4 +178,17 @@ class TrainingRecipe(Contract):
             raise ValueError("warmup_steps must be below max_steps, or the rate never reaches learning_rate")
         if self.attention == "flash_attention_2" and self.precision == "fp32":
             raise ValueError("flash_attention_2 computes in bf16 or fp16 alone: set precision to auto, or attention to sdpa")
+        if self.alignment is not None:
+            self._alignable()
         return self
+
+    def _alignable(self) -> None:
+        """Raises ValueError for what has no meaning where pairs are compared."""
+        if self.packing not in ("auto", "none"):
+            raise ValueError("pairs of answers are not packed: set packing to auto or none, or leave alignment out")
+        if self.loss != "response":
+            raise ValueError("alignment compares answers, not prompts: set loss to response, or leave alignment out")
+        if self.continual is not None:
+            raise ValueError(
+                "alignment keeps to its reference by beta and replays nothing: leave out either continual or alignment"
+            )

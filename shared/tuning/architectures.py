@@ -69,7 +69,9 @@ def lora_targets(recipe: TrainingRecipe, config: Mapping[str, Any]) -> str | lis
 
 
 def packing_of(recipe: TrainingRecipe, config: Mapping[str, Any]) -> str:
-    """How examples are laid out: what the recipe says, or what the architecture bears."""
+    """How examples are laid out: what the recipe says, or what the architecture bears; pairs of answers are padded."""
+    if recipe.alignment is not None:
+        return "none"
     if recipe.packing != "auto":
         return recipe.packing
     known = architecture_of(config)

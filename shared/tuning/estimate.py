@@ -37,6 +37,7 @@ def estimate(
     gpu: str | None = None,
 ) -> Estimate:
     """`tokens_per_second` is that of an earlier run on this base, where there was one; `gpu` a card's name."""
+    lengths = None if recipe.alignment is not None else lengths  # which are of the dataset's examples, not of the pairs
     parts, tokens = memory(recipe, config, lengths, device, precision)
     shape = shape_of(config)
     steps, seen = _steps(recipe, packing_of(recipe, config), lengths)

@@ -14,6 +14,7 @@ from shared.stage import StageContext
 from tests.api.conftest import PDF, Gateway
 from tests.api.shelved import Authors, dataset_of_shelf, model_of
 from tests.api.test_commands import run as run_of_commands
+from tests.api.test_web import sign_in, token
 
 run = run_of_commands
 COMPARED = Comparison(
@@ -128,6 +129,23 @@ def test_forgetting_a_document_names_the_exports_that_saw_it_and_calls_off_those
     found = client.get(f"/v1/tuned-models/papers/exports/{done['id']}").json()
     assert (found["state"], found["saw_forgotten"]) == ("done", [document])
     assert client.get(f"/v1/jobs/{waiting['job']}").json()["state"] == "cancelled"
+
+
+def test_the_page_of_a_run_asks_for_exports_and_tells_of_them(
+    gateway: Gateway, client: httpx.Client, model: str, exporting: Exporting
+) -> None:
+    browser, run = sign_in(gateway, "write"), client.get(f"/v1/tuned-models/{model}").json()["run"]
+    form = {"csrf": token(browser), "variant": "gguf-q8_0"}
+    assert browser.post(f"/models/{model}/exports", data={**form, "variant": "int3"}).status_code == 422
+    assert browser.post(f"/models/{model}/exports", data=form).headers["location"] == f"/runs/{run}"
+    made = client.get(f"/v1/tuned-models/{model}/exports").json()["items"][0]
+    gateway.workers.run(made["job"])
+    exporting.refuse = True
+    gateway.workers.run(ask(client, "gptq").json()["job"])
+    page = browser.get(f"/runs/{run}").text
+    assert f"/v1/tuned-models/{model}/exports/{made['id']}/download?file=m.gguf" in page
+    assert "30.00 trained, 30.30 exported" in page and REFUSAL.detail in page and "Refused" in page
+    assert browser.get(f"/v1/tuned-models/{model}/exports/{made['id']}/download?file=m.gguf").content == b"GGUF and more"
 
 
 def test_the_catalog_is_rebuilt_with_its_exports(gateway: Gateway, client: httpx.Client, model: str) -> None:

@@ -1,5 +1,6 @@
 """What no manifest of ours may do, each as a function from manifests to those that break it."""
 
+import json
 from collections.abc import Callable
 
 from tests.chart.rendered import Manifest, containers, pods
@@ -31,8 +32,32 @@ def every_pod_has_the_default_seccomp_profile(manifests: list[Manifest]) -> list
     return [owner for owner, pod in pods(manifests) if pod.get("securityContext", {}).get("seccompProfile") != wanted]
 
 
-def no_pod_holds_a_token_of_the_kubernetes_api(manifests: list[Manifest]) -> list[str]:
-    return [owner for owner, pod in pods(manifests) if pod.get("automountServiceAccountToken") is not False]
+def no_pod_holds_a_token_of_the_kubernetes_api_but_the_one_that_makes_rayjobs(manifests: list[Manifest]) -> list[str]:
+    def holds(pod: Manifest) -> bool:
+        sources = [source for volume in pod.get("volumes", []) for source in volume.get("projected", {}).get("sources", [])]
+        return pod.get("automountServiceAccountToken") is not False or any("serviceAccountToken" in one for one in sources)
+
+    wanted = {"name": "LECTERN_RAY_ADDRESS", "value": "kuberay"}
+    return [owner for owner, pod in pods(manifests) if holds(pod) and wanted not in pod["containers"][0].get("env", [])]
+
+
+def no_role_allows_more_than_making_seeing_and_deleting_rayjobs(manifests: list[Manifest]) -> list[str]:
+    allowed = {"apiGroups": ["ray.io"], "resources": ["rayjobs"], "verbs": ["create", "get", "list", "watch", "delete"]}
+    wide = [one["metadata"]["name"] for one in manifests if one["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
+    return wide + [one["metadata"]["name"] for one in manifests if one["kind"] == "Role" and one["rules"] != [allowed]]
+
+
+def no_ray_pod_takes_connections_but_from_its_like_and_the_operator(manifests: list[Manifest]) -> list[str]:
+    templates = [json.loads(one["data"]["pods.json"]) for one in manifests if "pods.json" in one.get("data", {})]
+    labels = [one["metadata"]["labels"] for found in templates for one in found.values()]
+    policies = [one["spec"] for one in manifests if one["kind"] == "NetworkPolicy"]
+    found = []
+    for one in labels:
+        rules = [spec.get("ingress", []) for spec in policies if spec["podSelector"]["matchLabels"].items() <= one.items()]
+        openings = [opening for rule in rules for opening in rule]
+        if not rules or any("from" not in opening for opening in openings):
+            found.append("ray")
+    return found
 
 
 def no_pod_reaches_into_its_node(manifests: list[Manifest]) -> list[str]:
@@ -142,7 +167,9 @@ def no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear(manifests: list
         return []
     secure = {"name": "LECTERN_COOKIES_SECURE", "value": "true"}
     return [
-        name for name, one in containers(manifests) if one["args"] == ["services.gateway"] and secure not in one.get("env", [])
+        name
+        for name, one in containers(manifests)
+        if one.get("args") == ["services.gateway"] and secure not in one.get("env", [])
     ]
 
 
@@ -151,7 +178,9 @@ POLICIES: tuple[Policy, ...] = (
     no_container_can_write_to_its_image,
     no_container_can_gain_privileges,
     every_pod_has_the_default_seccomp_profile,
-    no_pod_holds_a_token_of_the_kubernetes_api,
+    no_pod_holds_a_token_of_the_kubernetes_api_but_the_one_that_makes_rayjobs,
+    no_role_allows_more_than_making_seeing_and_deleting_rayjobs,
+    no_ray_pod_takes_connections_but_from_its_like_and_the_operator,
     no_pod_reaches_into_its_node,
     every_container_says_what_it_needs_and_its_memory_is_bounded,
     every_container_that_listens_has_probes,

@@ -29,6 +29,7 @@ SETTINGS = {
     "extraction": ExtractionSettings,
     "gateway": GatewaySettings,
     "publish-base": TrainingSettings,
+    "ray": TrainingSettings,
     "restore": BackupSettings,
     "serving": ServingSettings,
     "training": TrainingSettings,
@@ -50,6 +51,8 @@ GPU_NODE = {
     "nodeSelector": {"accelerator": "h100"},
     "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
 }
+
+KUBERAY = {"workers": {"training": {"settings": {"rayAddress": "kuberay", "rayjobRetries": 3}}}}
 
 RELEASES: dict[str, Manifest] = {
     "trial": TRIAL,
@@ -91,6 +94,13 @@ RELEASES: dict[str, Manifest] = {
                 "oidcDefaultRole": "viewer",
             }
         },
+    },
+    "kuberay": {**TRIAL, **KUBERAY},
+    "kuberay on gpus by a cloud role": {
+        **OWN_SECRET,
+        **KUBERAY,
+        "kuberay": {"worker": GPU_NODE, "operatorNamespace": "ray-system"},
+        "serviceAccount": {"create": False, "name": "with-role"},
     },
     "autoscaled": {
         **OWN_SECRET,
@@ -173,6 +183,9 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
             yield manifest["metadata"]["name"], manifest["spec"]
         if manifest["kind"] == "CronJob":
             yield manifest["metadata"]["name"], manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        if manifest["kind"] == "ConfigMap" and "pods.json" in manifest["data"]:
+            for kind, template in json.loads(manifest["data"]["pods.json"]).items():
+                yield f"{manifest['metadata']['name']}-{kind}", template["spec"]
 
 
 def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import yaml
 from prometheus_client import generate_latest
 
 from services.gateway.metrics import Metrics
+from services.training.settings import TrainingSettings
+from services.training.stages.rayjob import Limits, Pods, rayjob_manifest
 from shared.queue import queues
 from shared.settings import SharedSettings
 from tests.chart.policies import POLICIES, Policy
 from tests.chart.rendered import CHART, OWN_SECRET, RELEASES, SETTINGS, TRIAL, Manifest, containers, invalid, render, runnable
+from tests.rayjobs import faults_of
 
 
 class NoCatalog:
@@ -60,7 +64,7 @@ def test_every_variable_is_a_setting_of_the_service_that_gets_it(manifests: list
 
 def test_every_container_starts_a_module_that_there_is(manifests: list[Manifest]) -> None:
     for name, container in containers(manifests):
-        module = container["args"][0]
+        module = container.get("args", ["services.training.in_cluster"])[0]  # Ray's pods run what the RayJob names
         assert runnable(module), f"{name} starts {module}"
 
 
@@ -196,7 +200,9 @@ FAULTS = {
         capabilities={"add": ["SYS_ADMIN"]}
     ),
     "every_pod_has_the_default_seccomp_profile": lambda pod: pod["securityContext"].pop("seccompProfile"),
-    "no_pod_holds_a_token_of_the_kubernetes_api": lambda pod: pod.pop("automountServiceAccountToken"),
+    "no_pod_holds_a_token_of_the_kubernetes_api_but_the_one_that_makes_rayjobs": lambda pod: pod.pop(
+        "automountServiceAccountToken"
+    ),
     "no_pod_reaches_into_its_node": lambda pod: pod["volumes"].append({"name": "node", "hostPath": {"path": "/"}}),
     "every_container_says_what_it_needs_and_its_memory_is_bounded": lambda pod: pod["containers"][0]["resources"].pop("limits"),
     "every_container_that_listens_has_probes": lambda pod: pod["containers"][0].pop("readinessProbe"),
@@ -241,6 +247,50 @@ def test_a_cookie_that_travels_in_the_clear_behind_tls_is_caught() -> None:
     gateway["env"].remove({"name": "LECTERN_COOKIES_SECURE", "value": "true"})
     policy = next(one for one in POLICIES if one.__name__ == "no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear")
     assert policy(manifests) == ["lectern-gateway/gateway"]
+
+
+def test_the_rayjob_that_a_release_makes_is_one_that_kuberay_accepts() -> None:
+    for release in ("kuberay", "kuberay on gpus by a cloud role"):
+        (templates,) = [one["data"]["pods.json"] for one in render(RELEASES[release]) if "pods.json" in one.get("data", {})]
+        pods = Pods(**json.loads(templates))
+        assert faults_of(rayjob_manifest("ab" * 32, "python -m x", 2, pods, Limits(60, 60, 1), "2.60.0")) == []
+
+
+def test_the_worker_that_makes_rayjobs_has_the_right_to_and_the_templates() -> None:
+    manifests = render(RELEASES["kuberay"])
+    (binding,) = [one for one in manifests if one["kind"] == "RoleBinding"]
+    (training,) = [one for one in manifests if one["metadata"]["name"] == "lectern-training" and one["kind"] == "Deployment"]
+    pod = training["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == binding["subjects"][0]["name"] == "lectern-training"
+    mounted = {one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    settings = TrainingSettings()
+    assert {str(settings.kubernetes_account_dir), str(settings.rayjob_pods.parent)} <= mounted
+
+
+def test_without_kuberay_nothing_may_speak_to_the_kubernetes_api() -> None:
+    kinds = {one["kind"] for one in render(TRIAL)}
+    assert not kinds & {"Role", "RoleBinding", "ConfigMap"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "change"),
+    [
+        ("no_role_allows_more_than", "Role", lambda one: one["rules"][0].update(resources=["rayjobs", "secrets"])),
+        (
+            "no_ray_pod_takes_connections",
+            "NetworkPolicy",
+            lambda one: one["spec"].update(ingress=[{"ports": [{"port": 8265}]}]),
+        ),
+    ],
+)
+def test_what_would_open_the_clusters_of_runs_is_caught(policy: str, kind: str, change: Callable[[Manifest], None]) -> None:
+    manifests = deepcopy(render(RELEASES["kuberay"]))
+    found = next(one for one in POLICIES if one.__name__.startswith(policy))
+    assert found(manifests) == []
+    change(
+        next(one for one in manifests if one["kind"] == kind and one["metadata"]["name"] in {"lectern-ray", "lectern-training"})
+    )
+    assert found(manifests) != []
 
 
 def test_cleaning_reaches_this_releases_own_gateway_for_questions() -> None:

@@ -23,12 +23,19 @@ ELSEWHERE = {
     "poll_seconds": "as event_poll_seconds",
     "reconcile_seconds": "as event_poll_seconds",
     "heartbeat_seconds": "as event_poll_seconds",
+    "kubernetes_account_dir": "where Kubernetes mounts an account",
+    "rayjob_pods": "where the chart mounts its templates",
 }
 """Settings that neither compose nor the chart offers, each with the reason."""
-OF_ONE_JOB = {"publish-base": {"default_base"}}
-IN_COMPOSE = sorted(set(SETTINGS) - {"restore"})
-"""A restore is the backup's service with another command."""
+OF_KUBERNETES = {
+    "kubernetes_url", "kubernetes_patience_seconds", "rayjob_seconds", "rayjob_start_seconds", "rayjob_retries",
+    "rayjob_unwatched_seconds",
+}  # fmt: skip
+"""Settings that mean something on Kubernetes alone, so that compose leaves them out."""
+OF_ONE_JOB = {"publish-base": {"default_base"}, "ray": {"rayjob_unwatched_seconds", "worker_failures", "checkpoints_kept"}}
 """The one-shots read a service's settings and heed few of them."""
+IN_COMPOSE = sorted(set(SETTINGS) - {"restore", "ray"})
+"""A restore is the backup's service with another command; Ray's pods are made by KubeRay."""
 BY_TLS = {"cookies_secure"}
 """In the chart, what follows from the ingress."""
 
@@ -47,7 +54,7 @@ def field_of(variable: str) -> str:
 @pytest.mark.parametrize("service", IN_COMPOSE)
 def test_compose_sets_every_setting_or_passes_it_on_from_its_environment_file(service: str) -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    assert fields(service) - {field_of(one) for one in compose["services"][service]["environment"]} == set()
+    assert fields(service) - OF_KUBERNETES - {field_of(one) for one in compose["services"][service]["environment"]} == set()
 
 
 def test_what_compose_passes_on_is_told_with_its_default_in_the_example() -> None:
@@ -74,13 +81,17 @@ def everything_set() -> dict[str, set[str]]:
     """The fields that a release sets whose every further setting is set, by container."""
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
     workers = {name: {"settings": _examples(one)} for name, one in schema["workers"]["properties"].items()}
+    workers["training"]["settings"]["rayAddress"] = "kuberay"
     values: Manifest = {
         **TRIAL, "workers": workers,
         "backup": {"enabled": True, "endpoint": "https://elsewhere.example.org", "region": "eu", "restoreFrom": "s3://kept"},
         **{name: {"settings": _examples(schema[name])} for name in ("gateway", "serving")},
     }  # fmt: skip
     found = {one["name"]: one.get("env", []) for _, one in containers(render(values))}
-    return {name: {field_of(variable["name"]) for variable in env} for name, env in found.items()}
+    return {
+        name: {field_of(variable["name"]) for variable in env if variable["name"].startswith("LECTERN_")}
+        for name, env in found.items()
+    }
 
 
 def _examples(service: Manifest) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def traces(store: ObjectStore, document: str) -> Iterator[PreferenceTrace]:
     name = document.encode()
     for found in all_sets(store):
         if document in found.redactions:
-            yield PreferenceTrace(set=short(found.key), name=found.name)
+            yield PreferenceTrace(set=short(found.key), name=found.name, redacted=True)
             continue
         lines = {part: sum(name in line for line in lines_of(store, file.path)) for part, file in found.files.items()}
         if any(lines.values()):

@@ -6,7 +6,7 @@ from services.gateway.chores.preferences import traces, untraced
 from shared import layout
 from shared.contracts.documents import Membership
 from shared.contracts.exports import ExportWish
-from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ExportTrace, ModelTrace, RunTrace, Uses
+from shared.contracts.forgetting import DatasetTrace, DeploymentTrace, ExportTrace, ModelTrace, PreferenceTrace, RunTrace, Uses
 from shared.contracts.learning import DatasetWish, DeploymentWish, Model, RunWish
 from shared.contracts.review import ClassifierWish
 from shared.ids import short
@@ -22,12 +22,13 @@ def uses(store: ObjectStore, document: str, shelves: Iterable[Membership], datas
     looked_in = sorted(datasets)
     found = {one: trace for one in looked_in if (trace := _dataset(store, one, document)) is not None}
     held = (*found.values(), *_unfinished_replays(store, looked_in, frozenset(found)))
-    runs = tuple(_runs(store, {one.dataset: one for one in held}))
+    paired = tuple(traces(store, document))
+    runs = tuple(_runs(store, {one.dataset: one for one in held}, {one.set: one for one in paired}))
     models = tuple(_models(store, {one.run: one for one in runs}))
     return Uses(
         document=document, collections=tuple(one.collection for one in places),
         filenames=tuple(sorted({one.filename for one in places})), datasets=held,
-        preferences=tuple(traces(store, document)), untraced_preferences=tuple(untraced(store)), runs=runs, models=models,
+        preferences=paired, untraced_preferences=tuple(untraced(store)), runs=runs, models=models,
         exports=tuple(_exports(store, {one.model for one in models})),
         deployments=tuple(_deployments(store, {one.model for one in models})),
         classifiers=tuple(_classifiers(store, document)),
@@ -73,10 +74,13 @@ def _unfinished_replays(store: ObjectStore, datasets: Iterable[str], held: froze
             yield DatasetTrace(dataset=dataset, name=wish.name, inputs=False)
 
 
-def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace]) -> Iterator[RunTrace]:
-    """Runs on these datasets, and runs that started from a model of such a run, however far back."""
+def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace], preferences: dict[str, PreferenceTrace]) -> Iterator[RunTrace]:
+    """Runs on these datasets or with these preferences, and runs that started from a model of such a run, however far back."""
     wishes = [wish for path in sorted(store.list("runs")) if (wish := read_contract(store, path, RunWish)) is not None]
-    trained = {short(one.key): datasets[one.dataset].train > 0 for one in wishes if one.dataset in datasets}
+    trained = {
+        short(one.key): _learned(one, datasets, preferences)
+        for one in wishes if one.dataset in datasets or one.preferences in preferences
+    }  # fmt: skip
     children = [one for one in wishes if one.parent is not None]
     while True:
         before = dict(trained)
@@ -94,6 +98,14 @@ def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace]) -> Iterator[Run
                 finished=committed(store, TRAINING.name, one.key) is not None,
                 parent=one.parent.model if one.parent and short(one.parent.run) in trained else None,
             )  # fmt: skip
+
+
+def _learned(run: RunWish, datasets: dict[str, DatasetTrace], preferences: dict[str, PreferenceTrace]) -> bool:
+    """Whether the run itself trained on the document: by its preferences where it aligns, else by its dataset's examples."""
+    if run.preferences is not None:
+        found = preferences.get(run.preferences)
+        return found is not None and (found.train > 0 or found.redacted)
+    return run.dataset in datasets and datasets[run.dataset].train > 0
 
 
 def _models(store: ObjectStore, runs: dict[str, RunTrace]) -> Iterator[ModelTrace]:

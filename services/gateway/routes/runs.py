@@ -14,10 +14,10 @@ from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.retention import starting_from
 from shared.contracts.base import Contract
-from shared.contracts.learning import LossPoint
+from shared.contracts.learning import LossPoint, Model
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.views import EventView, ListPage, RunView
-from shared.errors import NotFound
+from shared.errors import InvalidInput, NotFound
 from shared.pipeline import TRAINING
 from shared.results import committed
 
@@ -34,31 +34,48 @@ class RunRequest(Contract):
     """A run to be made. Its name is the name of the model that comes of it."""
 
     name: str = Field(examples=["papers-tuned"])
-    dataset: str = Field(pattern="^[0-9a-f]{16}$", description="Id of a dataset that is done.")
+    dataset: str | None = Field(
+        None, pattern="^[0-9a-f]{16}$",
+        description="Id of a dataset that is done. A run that aligns learns from its preferences: the dataset says in which "
+        "template, and is measured on; left out, it is that of the model to start from.",
+    )  # fmt: skip
     recipe: TrainingRecipe = Field(TrainingRecipe(), description="A base that is left out is the dataset's own.")
     parent: str | None = Field(
         None, pattern=r"^[A-Za-z0-9._-]{1,200}$",
         description="The tuned model to start from, by id, or by name for the promoted version or else the newest. What the "
         "recipe leaves out of base, lora_r, lora_alpha and lora_targets is then that model's.",
     )  # fmt: skip
+    preferences: str | None = Field(
+        None, pattern="^[0-9a-f]{16}$", description="Id of the preference set to learn from, where the recipe aligns with one."
+    )
 
 
 @router.post("", summary="Ask for a training run", status_code=202, response_model=RunView, responses={200: {"model": RunView}})
 def create_run(parts: PartsOf, _: Writer, once: OnceOf, asked: RunRequest) -> JSONResponse:
-    """202 with a job to watch. The same dataset, recipe, base and parent are the same run: 200 where it is done already."""
+    """202 with a job to watch. The same dataset, recipe, base, parent and preferences are the same run: 200 where it
+    is done already."""
     return once.answer(asked.model_dump(mode="json"), lambda: _create(parts, asked))
 
 
 def _create(parts: Parts, asked: RunRequest) -> Reply:
     parent = starting_from(parts, asked.parent) if asked.parent else None
-    run = parts.records.wish_run(asked.name, asked.dataset, asked.recipe if parent else _recipe(parts, asked), parent)
+    recipe = asked.recipe if parent else _recipe(parts, asked)
+    run = parts.records.wish_run(asked.name, _dataset(asked, parent), recipe, parent, asked.preferences)
     view = run_of(parts, run)
     headers = {"Location": f"/v1/runs/{run}", "Link": f'</v1/jobs/{view.job}>; rel="monitor"'}
     return Reply(200 if view.state == "done" else 202, view, headers)
 
 
+def _dataset(asked: RunRequest, parent: Model | None) -> str:
+    if asked.dataset is not None:
+        return asked.dataset
+    if parent is not None and asked.recipe.alignment is not None:
+        return parent.dataset
+    raise InvalidInput("Name the dataset to tune on: only a run that aligns a tuned model can do without.")
+
+
 def _recipe(parts: Parts, asked: RunRequest) -> TrainingRecipe:
-    dataset = parts.catalog.dataset(asked.dataset)
+    dataset = parts.catalog.dataset(asked.dataset) if asked.dataset else None
     if dataset is None or "base" in asked.recipe.model_fields_set:
         return asked.recipe
     return asked.recipe.model_copy(update={"base": dataset.wish.base})

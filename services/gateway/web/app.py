@@ -6,6 +6,7 @@ from services.gateway.web import (
     datasets,
     document,
     entry,
+    exports,
     forget,
     lines,
     models,
@@ -28,6 +29,7 @@ VIEWS: tuple[ModuleType, ...] = (
     datasets,
     runs,
     models,
+    exports,
     try_it,
     operate,
 )

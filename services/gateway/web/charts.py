@@ -1,7 +1,10 @@
 """Curves as SVG, placed here so that a page shows them without a script; a script only adds the points that come later."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
+
+from shared.contracts.learning import LossPoint
 
 WIDTH, HEIGHT = 720, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 14, 36
@@ -9,6 +12,7 @@ TICKS = 5
 NOTHING = 1e-9
 MOST_POINTS = 600
 BAR = 100
+HELDOUT = "heldout_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +55,47 @@ def lengths(bins: list[dict[str, int]]) -> list[Bar]:
 
 
 def losses(curves: dict[str, list[tuple[float, float]]]) -> Chart:
-    """Loss by step. Curves are thinned to what can be seen."""
+    """Loss, or another figure, by step. Curves are thinned to what can be seen; the frame reaches below 0 where they do."""
     every = [point for points in curves.values() for point in points]
     most = _scale(max((x for x, _ in every), default=1.0))
-    highest = _scale(max((y for _, y in every), default=1.0) * 1.05)
-    across, down = (WIDTH - LEFT - RIGHT) / most, (HEIGHT - TOP - BOTTOM) / highest
+    lowest = min(0.0, *(y for _, y in every)) * 1.05 if every else 0.0
+    highest = _scale(max((y for _, y in every), default=1.0) * 1.05, lowest)
+    across, down = (WIDTH - LEFT - RIGHT) / most, (HEIGHT - TOP - BOTTOM) / (highest - lowest)
+    floor_at = HEIGHT - BOTTOM + lowest * down
     lines = tuple(
-        Line(name, " ".join(f"{LEFT + x * across:.1f},{HEIGHT - BOTTOM - y * down:.1f}" for x, y in _thinned(points)))
+        Line(name, " ".join(f"{LEFT + x * across:.1f},{floor_at - y * down:.1f}" for x, y in _thinned(points)))
         for name, points in curves.items()
     )
-    steps, heights = _ticks(most), _ticks(highest)
+    steps, heights = _ticks(most), _ticks(highest, lowest)
     return Chart(
         lines, tuple((LEFT + x * across, f"{x:,g}") for x in steps),
-        tuple((HEIGHT - BOTTOM - y * down, f"{y:,g}") for y in heights),
+        tuple((floor_at - y * down, f"{y:,g}") for y in heights),
     )  # fmt: skip
 
 
-def _scale(most: float) -> float:
+def metrics(curve: Sequence[LossPoint]) -> dict[str, Chart]:
+    """A chart for each metric that the run's method measures; what was measured on held-out pairs lies in its metric's."""
+    names = dict.fromkeys(name for point in curve for name in point.metrics)
+    return {
+        name.replace("_", " "): losses({
+            told: [(float(point.step), point.metrics[key]) for point in curve if key in point.metrics]
+            for told, key in (("training", name), ("held out", HELDOUT + name)) if key in names
+        })
+        for name in names if not name.startswith(HELDOUT)
+    }  # fmt: skip
+
+
+def _scale(most: float, least: float = 0.0) -> float:
     """Where an axis ends: what is next to nothing is drawn as nothing."""
-    return most if most > NOTHING else 1.0
+    return most if most - least > NOTHING else least + 1.0
 
 
-def _ticks(most: float) -> list[float]:
-    """Round numbers from 0 up to `most`, about five of them."""
-    size = 10 ** floor(log10(most / TICKS))
-    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor * TICKS >= most)
-    return [step * at for at in range(int(most / step) + 1)]
+def _ticks(most: float, least: float = 0.0) -> list[float]:
+    """Round numbers between the two, 0 among them, about five."""
+    span = most - least
+    size = 10 ** floor(log10(span / TICKS))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor * TICKS >= span)
+    return [step * at for at in range(-int(-least / step), int(most / step) + 1)]
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -1,9 +1,10 @@
 """Runs: watched while they train, compared, and followed from the model back to the documents that taught it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import Path, Query, Request, Response
 
+from services.gateway.exports import told
 from services.gateway.lineage import all_models, ancestors
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
@@ -15,6 +16,7 @@ from services.gateway.web.entry import ByReviewer, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
 from shared.catalog.protocol import Slice
+from shared.contracts.exports import Variant
 from shared.contracts.learning import EvaluationResult, LossPoint, Model, TrainingResult
 from shared.contracts.views import FINISHED, RunView
 
@@ -63,13 +65,15 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
     line = (parent, *ancestors(parts.catalog, parent)) if parent else ()
     return page(
         request, session, "run.html", here="runs", row=_told(view), run=view, dataset=dataset,
-        model=model, curve=curve, chart=charts.losses(_curves(curve, view)), after=after,
+        model=model, curve=curve, chart=charts.losses(_curves(curve, view)), metrics=charts.metrics(curve), after=after,
         open=view.state not in FINISHED, job=parts.catalog.job(view.job),
         promoted=model is not None and meant(parts, model.name) == model.id,
         documents=parts.catalog.dataset_inputs(view.wish.dataset, limit=DOCUMENTS),
         ancestors=[(one, parts.catalog.dataset_head(one.dataset)) for one in line],
         children=[one for one in all_models(parts.catalog) if one.parent == model.id] if model else [],
         deployments=[one for one in parts.catalog.deployments() if one.wish.state == "running"],
+        exports=[told(parts, one) for one in parts.catalog.exports(model.id, Slice())] if model else [],
+        variants=get_args(Variant),
     )  # fmt: skip
 
 

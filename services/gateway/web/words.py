@@ -68,4 +68,5 @@ def role(scopes: tuple[str, ...]) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "size": size, "when": when, "number": number, "duration": duration, "memory": memory, "role": role,
 }  # fmt: skip
+FILTERS["on_the_way"] = on_the_way
 FILTERS["stage"] = lambda name: STAGES.get(name, name)

@@ -30,8 +30,8 @@ def measure(reference: Any, variant: Any, examples: Sequence[Encoded], tell: Cal
         reference_nll += _nll(ours, answer)
         nll += _nll(theirs, answer)
         prompt = one.ids[: int(kept[0]) + 1]
-        said, ours = _decode(reference, prompt, None)
-        decoding += _positions(ours, _decode(variant, prompt, said)[1])
+        said, ours = decode(reference, prompt, None)
+        decoding += _positions(ours, decode(variant, prompt, said)[1])
         tell(done)
     return compare(adapter, prefill, decoding, reference_nll, nll)
 
@@ -43,7 +43,7 @@ def _prefill(model: Any, ids: Sequence[int]) -> torch.Tensor:
     return logits.float().log_softmax(dim=-1).cpu()
 
 
-def _decode(model: Any, prompt: Sequence[int], forced: Sequence[int] | None) -> tuple[list[int], torch.Tensor]:
+def decode(model: Any, prompt: Sequence[int], forced: Sequence[int] | None) -> tuple[list[int], torch.Tensor]:
     """The tokens gone through, greedy where none are forced, and the log-probabilities [tokens, vocabulary] before each."""
     said: list[int] = []
     rows: list[torch.Tensor] = []

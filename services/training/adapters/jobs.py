@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,8 @@ class Continuing:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told."""
+    """What a worker is told. `heldout` are examples; where the recipe aligns, the chosen and the rejected answer of each pair
+    in turn."""
 
     run: str
     base_name: str
@@ -87,6 +88,13 @@ class RowTable:
             lengths=np.fromiter((length for one in rows for length in one.lengths), np.int32),
             counts=np.cumsum([len(one.lengths) for one in rows], dtype=np.int64),
         )
+
+
+class Sink(NamedTuple):
+    """Where points of the curve go as they come: a class with `append(point)`, made into a Ray actor beside the driver."""
+
+    actor: type[Any]
+    arguments: tuple[Any, ...]
 
 
 class PointFile:

@@ -1,6 +1,8 @@
 """What each Ray Train worker does: load the base, take up the newest checkpoint, train to the last step."""
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,20 @@ from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import CURVE, Job, RowTable
 from services.training.adapters.keeping import Keeper
+from services.training.adapters.preferences import (
+    AlignmentTrainer,
+    HeldOutPairs,
+    PairBatch,
+    alignment_settings,
+    figures,
+    hold_reference,
+)
 from services.training.adapters.recorder import RunRecorder, facts_of
 from services.training.adapters.scores import heldout_loss
 from services.training.adapters.tensorboard import told_too
 from services.training.adapters.trainer import FlatRows, PadBatch, RunTrainer, trainer_settings
 from services.training.curves import read_curve
-from services.training.stages.schedule import plan_steps
+from services.training.stages.schedule import StepPlan, plan_steps
 from shared.bases import fetch_base
 from shared.contracts.learning import LossPoint
 from shared.objects import open_store
@@ -49,22 +59,34 @@ def train(
     model = models.load_for_training(base, job.recipe, job.precision, device)
     tokenizer = pretrained.load_tokenizer(base)
     recorder = RunRecorder(
-        checkpoints, curve, facts_of(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id)
-    )
-    keeper = Keeper.of(job, plan.total, tokenizer.eos_token_id, checkpoint)
-    trainer = RunTrainer(
-        model=model, args=trainer_settings(job.recipe, plan, job.precision, directory, on_cpu=device.type == "cpu"),
-        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[*([keeper] if keeper else []), recorder],
-        data_collator=PadBatch(tokenizer.eos_token_id) if job.packing == "none" else FlatRows(),
+        checkpoints, curve, facts_of(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id),
+        _figures(model, job, tokenizer.eos_token_id, plan.total),
     )  # fmt: skip
+    keeper = Keeper.of(job, plan.total, tokenizer.eos_token_id, checkpoint)
+    trainer = _trainer(job, model, tokenizer, plan, directory)(
+        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[*([keeper] if keeper else []), recorder]
+    )
     models.keep_adapter_in_fp32(trainer.model)
     if begins_from is not None:
         models.take_up(trainer.model, begins_from)
-    trainer.pull = keeper.pull if keeper else None
+    if job.recipe.alignment is not None:
+        hold_reference(trainer.model, begins_from_parent=begins_from is not None)
+    if keeper is not None:
+        trainer.pull = keeper.pull
     trainer.remove_callback(PrinterCallback)
     # Autocast casts what an adapter needs; PEFT's own cast would keep a second copy, in fp32, of every layer's input.
     with disable_input_dtype_casting(trainer.model, active=job.precision != "fp32"):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def _trainer(job: Job, model: Any, tokenizer: Any, plan: StepPlan, directory: Path) -> Callable[..., Any]:
+    """The trainer of the recipe's method, but for what every trainer is given."""
+    told = (plan, job.precision, directory, model.device.type == "cpu")
+    if job.recipe.alignment is not None:
+        arguments = alignment_settings(job.recipe, job.recipe.alignment, *told)
+        return partial(AlignmentTrainer, model, args=arguments, data_collator=PairBatch(tokenizer.eos_token_id))
+    collator = PadBatch(tokenizer.eos_token_id) if job.packing == "none" else FlatRows()
+    return partial(RunTrainer, model, args=trainer_settings(job.recipe, *told), data_collator=collator)
 
 
 def _dataset(table: RowTable) -> Dataset:
@@ -77,9 +99,15 @@ def _dataset(table: RowTable) -> Dataset:
 
 def _heldout_loss(model: Any, job: Job, pad_id: int) -> Callable[[int], float | None]:
     """Step → mean loss over the held-out examples, at the steps at which the recipe wants it."""
-    every = job.recipe.evaluation_steps
+    every = job.recipe.evaluation_steps if job.recipe.alignment is None else None
 
     def at(step: int) -> float | None:
         return heldout_loss(model, job.heldout, pad_id) if every and job.heldout and step % every == 0 else None
 
     return at
+
+
+def _figures(model: Any, job: Job, pad_id: int, last: int) -> Callable[[int, dict[str, Any]], dict[str, float]]:
+    if job.recipe.alignment is None:
+        return lambda step, logs: {}
+    return figures(HeldOutPairs(model, job.heldout, job.recipe.alignment.beta, pad_id), job.recipe, last)

@@ -27,6 +27,7 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         device: torch.device,
         tell: Callable[[LossPoint], None],
         heldout: Callable[[int], float | None] = lambda step: None,
+        figures: Callable[[int, dict[str, Any]], dict[str, float]] = lambda step, logs: {},
     ) -> None:
         self._checkpoints = checkpoints
         self._curve = list(curve)
@@ -34,6 +35,7 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         self._device = device
         self._tell = tell
         self._heldout = heldout
+        self._figures = figures
         self._tokens_before = curve[-1].tokens if curve else 0
         self._seconds_before = curve[-1].seconds if curve else 0.0
         self._began = 0.0
@@ -57,7 +59,7 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
             step=state.global_step, epoch=float(logs["epoch"]), loss=float(logs["loss"]),
             learning_rate=float(logs["learning_rate"]), tokens=self._tokens_before + int(logs["num_tokens"]),
             seconds=self._seconds_before + time.monotonic() - self._began, memory_bytes=peak_memory_bytes(self._device),
-            heldout_loss=self._heldout(state.global_step),
+            heldout_loss=self._heldout(state.global_step), metrics=self._figures(state.global_step, logs),
         )  # fmt: skip
         self._curve.append(point)
         self._tell(point)

@@ -1,8 +1,8 @@
 """Elastic weight consolidation (Kirkpatrick et al. 2017) over an adapter: what mattered for earlier data is held where it was.
 
 The penalty is lambda/2 · Σ F·(θ − θ*)², with θ* the weights that tuning begins from and F the diagonal of the Fisher
-information at θ* over earlier examples. F is told per token, as the loss is: with lambda 1 a token of earlier data weighs as
-much as one of the new.
+information at θ* over earlier examples. F is told per token, as the loss is: were F more than its diagonal, lambda 1 would
+make a token of earlier data weigh as much as one of the new.
 """
 
 from collections.abc import Iterable, Mapping

@@ -63,6 +63,13 @@ def encode(example: Example, template: str, tokenizer: Tokenizer, loss: Literal[
     return Encoded(ids=ids, labels=(*([IGNORED] * hidden), *ids[hidden:]))
 
 
+def completion(prompt: str, answer: str, tokenizer: Tokenizer) -> Encoded:
+    """A text to be gone on with, in no template: the prompt masked, what follows it and EOS not."""
+    before = [*_begin(tokenizer), *_plain(tokenizer, prompt)]
+    after = (*_plain(tokenizer, answer), int(tokenizer.eos_token_id))
+    return Encoded(ids=(*before, *after), labels=(*([IGNORED] * len(before)), *after))
+
+
 def pad(examples: Sequence[Encoded], pad_id: int) -> Batch:
     """Make the examples of a batch equally long. What was padded is masked and never a label, whatever `pad_id` is."""
     width = max(len(one.ids) for one in examples)

@@ -6,6 +6,14 @@ from shared.contracts.base import Contract
 from shared.contracts.exports import ExportResult
 
 
+class Taught(Contract):
+    """A dataset that the model learned of before its own: one that its dataset replays, or of a model that it came from."""
+
+    dataset: str
+    documents: int
+    documents_licence: str
+
+
 class About(Contract):
     """What an export's card says of where it comes from."""
 
@@ -17,6 +25,8 @@ class About(Contract):
     run: str
     documents: int
     documents_licence: str
+    parent: str | None = None
+    before: tuple[Taught, ...] = ()
 
 
 def card(about: About, result: ExportResult) -> str:
@@ -37,11 +47,18 @@ def card(about: About, result: ExportResult) -> str:
         f"# `{about.model}` as {result.variant}", "",
         f"Tuned on the dataset `{about.dataset}` ({about.documents} documents, licence: {_inline(about.documents_licence)}) "
         f"by the run `{about.run}`, from `{about.base}` ({_inline(about.base_source)}).",
-        "", f"{result.weights_bytes:,} bytes of weights; merged in bf16 they are {result.bf16_bytes:,}.", "",
+        *_before(about), "", f"{result.weights_bytes:,} bytes of weights; merged in bf16 they are {result.bf16_bytes:,}.", "",
         f"Compared with the adapter on its base over {found.prefill_positions} held-out tokens and {found.decoding_positions} "
         "of its own greedy answers:", "", "| figure | found | limit |", "| --- | --- | --- |",
         *(f"| {' | '.join(row)} |" for row in rows), "",
     ])  # fmt: skip
+
+
+def _before(about: About) -> list[str]:
+    """The licences of everything it learned of bind whoever passes it on."""
+    began = [f"The run started from `{about.parent}`."] if about.parent else []
+    told = [f"- `{one.dataset}` ({one.documents} documents, licence: {_inline(one.documents_licence)})" for one in about.before]
+    return [*([""] if began or told else []), *began, *(["Before, it learned of:", "", *told] if told else [])]
 
 
 def _inline(text: str) -> str:

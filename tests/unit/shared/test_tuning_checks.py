@@ -104,3 +104,13 @@ def test_every_field_of_a_recipe_is_explained_and_has_a_default() -> None:
 def test_the_published_schema_is_that_of_the_code() -> None:
     published = json.loads((Path(__file__).parents[3] / "docs" / "recipe.schema.json").read_text(encoding="utf-8"))
     assert published == TrainingRecipe.model_json_schema(), "write `lectern recipe schema` to docs/recipe.schema.json"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [({"packing": "full"}, "packing"), ({"loss": "all"}, "loss to response"), ({"continual": {}}, "either continual")],
+)
+def test_what_means_nothing_where_answers_are_compared_is_refused(recipe: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        TrainingRecipe.model_validate({"alignment": {"method": "dpo"}, **recipe})
+    assert packing_of(TrainingRecipe.model_validate({"alignment": {}}), LLAMA) == "none"

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from shared.contracts.estimates import Lengths
-from shared.contracts.recipes import TrainingRecipe
+from shared.contracts.recipes import Continual, TrainingRecipe
 from shared.errors import Unsupported
 from shared.tuning.estimate import CODELLAMA_34B, GIGABYTE, estimate
 from shared.tuning.memory import adapter_parameters, memory, shape_of
@@ -59,6 +59,38 @@ def test_each_technique_lowers_the_part_that_it_is_for() -> None:
     assert parts(TrainingRecipe(quantization="none"))["weights"] > 2 * plain["weights"]
     assert parts(TrainingRecipe(lora_targets=("q_proj",)))["adapters"] < plain["adapters"] / 5
     assert parts(TrainingRecipe(loss="all"))["logits"] > plain["logits"]
+
+
+def test_attention_written_out_keeps_what_autograd_is_seen_to_keep_of_it() -> None:
+    def kept(attention: str) -> int:
+        """Bytes that the way back needs of a row of 256 tokens, each storage once."""
+        small = {**SMOL, "hidden_size": 144, "intermediate_size": 64, "num_hidden_layers": 2, "vocab_size": 64}
+        config = AutoConfig.for_model(**small)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=torch.bfloat16)
+        storages: dict[int, int] = {}
+        keep = torch.autograd.graph.saved_tensors_hooks(
+            lambda one: storages.update({one.untyped_storage().data_ptr(): one.untyped_storage().nbytes()}) or one,
+            lambda one: one,
+        )
+        with keep:
+            alive = model(input_ids=torch.arange(256)[None] % 64, use_cache=False)
+        return sum(storages.values()) + 0 * len(alive)
+
+    weights = 2 * 9 * 256 * 256 * 6
+    assert kept("eager") - kept("sdpa") == pytest.approx(weights, rel=0.1)
+    eager, sdpa = (parts(TrainingRecipe(attention=one))["activations"] for one in ("eager", "sdpa"))
+    assert eager - sdpa == 30 * 9 * 900 * 900 * 6
+
+
+def test_what_a_run_keeps_of_the_adapter_is_counted() -> None:
+    """On a GPU where it began and what mattered, and a running mean; the checkpoints lie in the machine's memory."""
+
+    def copies(device: str, **wish: Any) -> int:
+        found, _ = memory(TrainingRecipe(continual=Continual(**wish)), SMOL, LENGTHS, device, "bf16")
+        return found.adapters // (4 * 4_884_480) - 1
+
+    assert copies("cuda") == 2 and copies("cuda", averaging="ema") == 3 and copies("cuda", ewc=0, choose="last") == 0
+    assert copies("cpu", averaged_checkpoints=5) == 2 + 6 and copies("cpu", choose="last") == 2
 
 
 def test_codellama_34b_fits_24_gb_only_where_layers_are_computed_again() -> None:

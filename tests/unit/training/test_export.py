@@ -1,8 +1,10 @@
 """Exports of a tiny model, and the gate that stops what is not the model that was trained."""
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,16 +15,27 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from services.training import exporting
 from services.training.adapters import gguf_file, models
+from services.training.adapters.children import Children
+from services.training.compress import group_of
 from services.training.exporting import CARD, REPORT, export
+from services.training.exports import ExportStage, about_of
+from services.training.settings import TrainingSettings
 from services.training.spec import ExportSpec
-from services.training.stages.export_card import About, card
+from services.training.stages.export_card import About, Taught, card
 from services.training.stages.gate import LIMITS, NEAR_TIE, Position, compare, judge
 from services.training.stages.gguf_layout import hyperparameters, pre_tokenizer, tensor_type
-from shared.contracts.exports import ExportParameters, ExportResult, Variant
-from shared.contracts.work import Rejected
+from shared.bases import read_base
+from shared.contracts.exports import ExportParameters, ExportResult, ExportWish, Variant
+from shared.contracts.learning import DatasetParameters, EvaluationResult, Model, Parent, Score
+from shared.contracts.recipes import TrainingRecipe
+from shared.contracts.work import ExportWork, Rejected
+from shared.errors import Unsupported
+from shared.ids import short
+from shared.objects import ObjectStore
+from shared.stage import StageContext
 from shared.template import ALPACA
 from tests.unit.training.tiny import TINY
-from tests.unit.training.world import examples, make_tokenizer, write_lines
+from tests.unit.training.world import NAME, examples, make_tokenizer, publish_tiny, put_dataset, put_run, write_lines
 
 MERGED = LIMITS["merged"]
 SAME = Position(divergence=0.0, margin=1.0, agrees=True)
@@ -172,6 +185,56 @@ def test_a_file_corrupted_after_it_was_written_is_stopped(
     assert isinstance(found, Rejected) and found.reason == "beyond-limit"
 
 
+COMPRESSOR = """#!{python}
+import json, shutil, sys
+spec = json.load(open(sys.argv[2]))
+assert spec["algorithm"] == "gptq" and all(len(ids) > 9 for ids in spec["ids"]), spec
+for target in (spec["out"], spec["unpacked"]):
+    shutil.copytree({source}, target, dirs_exist_ok=True)
+"""
+"""In llm-compressor's place: hands on a directory as if it were what it had made of the model."""
+
+
+def compressor(tmp_path: Path, source: str) -> Path:
+    script = tmp_path / "compressor"
+    script.write_text(COMPRESSOR.format(python=sys.executable, source=source))
+    script.chmod(0o755)
+    return script
+
+
+def test_what_the_compressor_wrote_is_compared_and_not_what_it_was_given(
+    tiny_base: Path, adapter: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(tiny_base, adapter, tmp_path, "gptq").model_copy(
+        update={"compressor": compressor(tmp_path, 'spec["model"]')}
+    )
+    found = export(spec, threads=1)
+    assert isinstance(found, ExportResult), found
+    assert found.comparison.prefill_divergence < MERGED.divergence
+    assert (spec.out / "tokenizer.json").is_file()
+    (tmp_path / "again").mkdir()
+    lost = spec_of(tiny_base, adapter, tmp_path / "again", "gptq")
+    refused = export(lost.model_copy(update={"compressor": compressor(tmp_path, repr(str(tiny_base)))}), threads=1)
+    assert isinstance(refused, Rejected) and "beside the adapter's own" in refused.detail
+
+
+def test_a_worker_without_a_compressor_says_how_to_get_one(store: ObjectStore, tmp_path: Path) -> None:
+    wish = ExportWish(key="e" * 64, model="m", parameters=ExportParameters(variant="awq"), created_at="t")
+    (tmp_path / "wish.json").write_text(wish.model_dump_json())
+    stage = ExportStage(store, TrainingSettings(compressor_python=None), Children({}, 1, 1))
+    work = ExportWork(job="j", trace="t", export=wish.key)
+    context: Any = SimpleNamespace(work=work, fetch_object=lambda _: tmp_path / "wish.json")
+    with pytest.raises(Unsupported, match="make compressor"):
+        stage(context)
+
+
+def test_weights_share_a_scale_in_the_largest_groups_that_divide_every_row() -> None:
+    assert group_of([576, 1536]) == 64
+    assert group_of([4096]) == 128
+    with pytest.raises(ValueError, match="cannot be cut"):
+        group_of([576, 40])
+
+
 def test_a_tokenizer_that_cuts_otherwise_is_stopped(
     tiny_base: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +261,43 @@ def test_a_card_holds_no_markup_of_other_peoples_names(tiny_base: Path, adapter:
     lines = card(hostile, found).splitlines()
     assert [line for line in lines if line.startswith("#")] == ["# `run-0123` as merged"]
     assert "`'x' # Head <script>`" in "\n".join(lines)
+    assert "learned of" not in "\n".join(lines)
+    taught = Taught(dataset="older", documents=7, documents_licence="CC BY 4.0\n# Head")
+    lines = card(ABOUT.model_copy(update={"parent": "run-0000", "before": (taught,)}), found).splitlines()
+    assert "The run started from `run-0000`." in lines
+    assert "- `older` (7 documents, licence: `CC BY 4.0 # Head`)" in lines
+
+
+class Fetching:
+    """As much of a stage's context as looking up where a model comes from takes."""
+
+    def __init__(self, store: ObjectStore, scratch: Path) -> None:
+        self._store = store
+        self._scratch = scratch
+
+    def fetch_object(self, path: str) -> Path:
+        self._store.download(path, target := self._scratch / path)
+        return target
+
+
+def test_a_card_tells_of_every_dataset_of_the_line(store: ObjectStore, tiny_base: Path, tmp_path: Path) -> None:
+    publish_tiny(store, tiny_base)
+    base = read_base(store, NAME)
+    recipe = TrainingRecipe(base=NAME)
+    first = put_dataset(store, tmp_path / "a", [], [], "a" * 64, DatasetParameters(licence="CC BY 4.0"))
+    parent = put_run(store, first, recipe, "b")
+    second = put_dataset(store, tmp_path / "c", [], [], "c" * 64)
+    run = put_run(store, second, recipe, "b", Parent(model="early", run=parent.key, adapter_digest="d"))
+    score = Score(loss=1.0, perplexity=2.7, tokens=1, examples=1)
+    model = Model(
+        id="late", name="late", run=short(run.key), dataset=short(second.key), base=NAME, adapter_key=run.key,
+        adapter_digest="e", template="alpaca", parent="early", evaluation=EvaluationResult(base=score, tuned=score),
+        created_at="t",
+    )  # fmt: skip
+    assert base is not None
+    told = about_of(cast("StageContext[ExportWork]", Fetching(store, tmp_path / "scratch")), model, base, run)
+    assert (told.dataset, told.documents_licence, told.parent) == ("set", "not stated", "early")
+    assert [(one.dataset, one.documents_licence) for one in told.before] == [("set", "CC BY 4.0")]
 
 
 def test_good_prefill_with_bad_decoding_is_stopped() -> None:

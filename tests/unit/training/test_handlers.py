@@ -69,8 +69,10 @@ class World:
 
     def ask(self, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None) -> RunWork:
         run = put_run(self.store, self.dataset, recipe, base_digest, parent)
-        work = RunWork(job=run_job(short(run.key)), trace="t", run=run.key)
-        self.catalog.put_job(NewJob(work.job, "run", short(run.key), None, TRAINING.name, work, "t"))
+        return self.queue_up(RunWork(job=run_job(short(run.key)), trace="t", run=run.key))
+
+    def queue_up(self, work: RunWork) -> RunWork:
+        self.catalog.put_job(NewJob(work.job, "run", short(work.run), None, TRAINING.name, work, "t"))
         return work
 
     def train(self, work: RunWork) -> str:

@@ -22,9 +22,10 @@ function told({ done, total, fields }) {
   [mark.className, mark.textContent] = ["state running", "Training"];
   const bar = card.querySelector("progress");
   [bar.max, bar.value] = [total, done];
-  if (fields.loss === undefined) return;
+  if (fields.phase === "preparing") return;
   document.querySelector("[data-preparing]")?.remove();
   show("step", `${done} of ${total}`);
+  if (fields.loss === undefined) return;
   show("loss", fields.loss.toFixed(2));
   show("learning_rate", fields.learning_rate.toExponential(2));
   if (fields.tokens_per_second !== undefined) show("tokens_per_second", fields.tokens_per_second);

@@ -1,0 +1,85 @@
+"""`make bench-alignment`: DPO on synthetic preferences with a checkable rule. Accuracy of the implied reward on held-out pairs,
+whose prompts were never trained on; and what the aligned model then answers by itself.
+
+The policy is a small Llama that was taught answers that follow the rule and answers that break it, alike; so it has no
+preference, and what it has afterwards comes of the pairs. `--base DIR` aligns another base instead, as it is.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SEEDS = 3
+HELD_OUT_PLACES = 24
+EACH = 2
+"""Pairs a place: one of each kind."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.alignment", description=__doc__)
+    parser.add_argument("--base", type=Path)
+    parser.add_argument("--teach", type=int, default=400, help="steps that the small base is taught")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--beta", type=float, default=0.1)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path)
+    wanted = parser.parse_args()
+    if wanted.one is not None:
+        print(json.dumps(aligned(wanted)))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="lectern-bench-alignment-") as scratch:
+        return report(wanted, wanted.base or taught(Path(scratch) / "base", wanted.teach))
+
+
+def taught(into: Path, steps: int) -> Path:
+    from benchmarks.preferring.base import made
+
+    into.mkdir()
+    began = time.monotonic()
+    loss = made(into, steps)
+    print(f"a small Llama taught all kinds of answers: {steps} steps, {time.monotonic() - began:.0f} s, loss {loss:.3f}")
+    return into
+
+
+def report(wanted: Any, base: Path) -> int:
+    """One process a seed: the 8-bit optimizer keeps state from one training to the next."""
+    print(f"{'seed':>4} {'pairs':>5} {'held out':>8} {'base':>6} {'accuracy':>8} {'margin':>7} {'uncited':>7} {'rambling':>8} "
+          f"{'rule before':>11} {'after':>6} {'seconds':>7}")  # fmt: skip
+    told = []
+    for seed in range(wanted.seeds):
+        command = [sys.executable, "-m", "benchmarks.alignment", "--one", str(seed), "--base", str(base)]
+        given = [f"--{name}={getattr(wanted, name)}" for name in ("beta", "steps", "batch", "rate")]
+        answer = subprocess.run([*command, *given], check=True, stdout=subprocess.PIPE, text=True).stdout
+        told.append(json.loads(answer.splitlines()[-1]))
+        one = told[-1]
+        print(f"{seed:4} {one['pairs']:5} {one['heldout']:8} {one['base']:6.3f} {one['accuracy']:8.3f} {one['margin']:7.3f} "
+              f"{one['uncited']:7.3f} {one['rambling']:8.3f} {one['before']:11.3f} {one['after']:6.3f} {one['seconds']:7.0f}"
+              )  # fmt: skip
+    accuracies = [one["accuracy"] for one in told]
+    print(f"implied-reward accuracy on held-out pairs: mean {statistics.mean(accuracies):.3f}, least {min(accuracies):.3f}; "
+          f"beta {wanted.beta}, {wanted.steps} steps of {wanted.batch} pairs at {wanted.rate:g}; "
+          f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    if wanted.out:
+        wanted.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return 0 if min(accuracies) > 0.9 else 1
+
+
+def aligned(wanted: Any) -> dict[str, Any]:
+    from benchmarks.preferring.run import Bench
+
+    with tempfile.TemporaryDirectory(prefix="lectern-bench-alignment-") as scratch:
+        return Bench(wanted.base, Path(scratch), wanted.one).run(wanted.beta, wanted.steps, wanted.batch, wanted.rate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from services.training.adapters import machine
 from services.training.adapters.handover import Rows
-from services.training.adapters.jobs import Diverged, Job, RowTable, Sink
+from services.training.adapters.jobs import Diverged, Job, RowTable, Sink, Unscorable
 from services.training.settings import TrainingSettings
 from services.training.stages.precision import Precision, choose_precision
 from shared.contracts.learning import LossPoint
@@ -65,6 +65,8 @@ def run_in_cluster(
 
 
 def refused_as_diverged(error: Diverged) -> Rejected:
+    if isinstance(error, Unscorable):
+        return Rejected(reason="unscorable", detail=str(error))
     return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
 
 
@@ -107,8 +109,9 @@ def _beside_driver(actor: type[Any], *arguments: Any) -> Any:
 
 def _raise_divergence(error: TrainingFailedError) -> None:
     for failure in error.worker_failures.values():
-        if isinstance(failure, Diverged) or Diverged.__name__ in str(failure):
-            raise Diverged(str(failure)) from error
+        for kind in (Unscorable, Diverged):
+            if isinstance(failure, kind) or kind.__name__ in str(failure):
+                raise kind(str(failure)) from error
 
 
 def start_ray(address: str, local: dict[str, Any]) -> None:

@@ -330,7 +330,7 @@ def _guide() -> list[Manifest]:
     return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
-@pytest.mark.parametrize("values", _guide(), ids=lambda values: " ".join(values))
+@pytest.mark.parametrize("values", _guide(), ids=" ".join)
 def test_the_values_of_the_guide_make_a_release(values: Manifest) -> None:
     manifests = render({**OWN_SECRET, **values})
     assert invalid(manifests) == []

@@ -78,6 +78,9 @@ bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
+bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (about ten minutes on one core)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
+
 bench-continual: setup  ## Three collections in sequence: what each way of tuning forgets (hours on a CPU; ARGS="--device cuda")
 	@$(BIN)/python -m benchmarks.continual --prepare .lectern/continual
 	@$(BIN)/python -m benchmarks.continual --run .lectern/continual --base .lectern/continual/base --out .lectern/continual.json $(ARGS)
@@ -129,4 +132,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean bench-ppo

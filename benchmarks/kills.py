@@ -82,7 +82,7 @@ def _left_behind(killed: list[Killed]) -> list[str]:
     return [one.name() for one in alive]
 
 
-def _until_done(place: Place, patience_seconds: float = 600.0) -> None:
+def _until_done(place: Place, patience_seconds: float = 1200.0) -> None:
     deadline = time.monotonic() + patience_seconds
     while not place.ended():
         if time.monotonic() > deadline:

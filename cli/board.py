@@ -147,7 +147,8 @@ LABELS = {
     "learning_rate": "lr", "tokens_per_second": "tokens/s", "seconds_left": "ETA", "eta_seconds": "ETA",
     "memory_bytes": "memory", "heldout_loss": "held-out loss",
 }  # fmt: skip
-HIDDEN = {"tokens", "step", "seconds"}
+HIDDEN = {"tokens", "step", "seconds", "kl_k3", "moved", "gradient", "value_loss", "explained_variance", "answer_tokens"}
+"""What a line has no room for: a run's curve tells it."""
 
 
 def fields_line(job: dict[str, Any]) -> str:

@@ -95,7 +95,12 @@ class Attempt:
         if done < total and at - self._told_at < PROGRESS_SECONDS:
             return
         self._told_at = at
-        if self._catalog.touch(self.work.job, Progress(done=done, total=total, unit=unit, fields=fields)):
+        try:
+            called_off = self._catalog.touch(self.work.job, Progress(done=done, total=total, unit=unit, fields=fields))
+        except Unavailable:  # it is told again soon, and hours of training are not given up for it
+            log().warning("progress.untold", done=done, unit=unit)
+            return
+        if called_off:
             raise Cancelled("the user called it off")
 
 

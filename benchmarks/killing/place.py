@@ -113,7 +113,8 @@ def open_place(root: Path, base: Path, recipe: TrainingRecipe, worker_failures: 
         settings = TrainingSettings(
             store_url=f"file://{root}/store", catalog_url=f"sqlite:///{root}/catalog.db", queue_url=valkey.url,
             cache_dir=root / "cache", cpu_threads=1, poll_seconds=0.1, worker_failures=worker_failures,
-            visibility_timeout_seconds=10, lease_seconds=5, retry_base_seconds=0.5,
+            visibility_timeout_seconds=10, lease_seconds=10, retry_base_seconds=0.5,
+            max_attempts=20,  # on a busy machine Ray gives up a start after 30 s, which is an attempt too
         )  # fmt: skip
         migrate(settings.catalog_url)
         engine = open_database(settings.catalog_url)

@@ -17,7 +17,7 @@ Victim = Literal["Ray worker", "driver", "Celery worker"]
 VICTIMS: tuple[Victim, ...] = ("Ray worker", "driver", "Celery worker")
 
 _LOOK_SECONDS = 0.002
-_PATIENCE_SECONDS = 400.0
+_PATIENCE_SECONDS = 1200.0
 
 
 @dataclass(frozen=True)

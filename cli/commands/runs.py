@@ -189,6 +189,7 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", f"{result['precision']} on {result['device']}, {result['trainable_parameters']:,} parameters trained"),
         ("memory", f"{size(result['peak_memory_bytes'])} at the most"),
         *_aligned(result.get("alignment")),
+        *_reinforced(result.get("ppo")),
         ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
         *([("replayed", _replayed(result["replayed"]))] if result.get("replayed") else []),
         *([("chosen", result["choice"]["reason"])] if result.get("choice") else []),
@@ -209,6 +210,16 @@ def _aligned(found: dict[str, Any] | None) -> list[tuple[str, str]]:
         return [("alignment", f"{told}; none held out")]
     held = f"{found['heldout_accuracy']:.1%} of {found['heldout_pairs']} held-out pairs, margin {found['heldout_margin']:.3f}"
     return [("alignment", told), ("implied reward", f"right on {held}")]
+
+
+def _reinforced(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Reward and divergence; where it was warned of, what that means."""
+    if not found:
+        return []
+    told = f"{found['first_reward']:.3f} → {found['last_reward']:.3f}"
+    kept = f"{found['divergence']:.2f} nats an answer, at {found['kl_coefficient']:.3g} a nat at the end"
+    warned = f"the reward rose while divergence ran away, at {len(found['warned_at'])} steps: read what the model says"
+    return [("reward", told), ("KL to the reference", kept), *([("warning", warned)] if found["warned_at"] else [])]
 
 
 def _evaluation(run: dict[str, Any]) -> list[tuple[str, str]]:

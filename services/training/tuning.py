@@ -17,6 +17,7 @@ from services.training.aligning import aligned, pair_up
 from services.training.answers import read_examples, unreadable
 from services.training.curves import read_curve
 from services.training.placing import train
+from services.training.reinforcing import refuse_prompts, reinforced
 from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
 from services.training.spec import ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
@@ -105,7 +106,7 @@ def _laid_out(spec: TrainingSpec, tokenizer: Any, packing: str) -> Prepared | Re
     if isinstance(examples, Rejected) or isinstance(heldout, Rejected):
         return examples if isinstance(examples, Rejected) else heldout  # type: ignore[return-value]
     encoded = [encode(one, spec.template, tokenizer, spec.recipe.loss) for one in examples]
-    if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe):
+    if refused := refuse_examples(encoded, [one.id for one in examples], spec.recipe) or refuse_prompts(encoded, spec.recipe):
         return refused
     replayed = _replayed(spec, examples, tokenizer)
     if isinstance(replayed, Rejected):
@@ -201,7 +202,8 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     curve = read_curve(spec.out / CURVE)
     made = _result(step, curve, facts, _digest(adapter), prepared.replayed)
     told = aligned(spec, len(prepared.rows), len(prepared.heldout) // 2, curve[-1])
-    return made.model_copy(update={"alignment": told, "choice": _choice(checkpoint)})
+    ppo = reinforced(curve) if spec.recipe.ppo else None
+    return made.model_copy(update={"alignment": told, "ppo": ppo, "choice": _choice(checkpoint)})
 
 
 def _choice(checkpoint: Path) -> CheckpointChoice | None:

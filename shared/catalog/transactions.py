@@ -6,11 +6,13 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, and_, or_, select, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from shared.catalog.protocol import Slice
 from shared.catalog.tables import Base, StageRow
 from shared.contracts.views import StageView
+from shared.errors import Unavailable
 
 
 class Transactions:
@@ -23,12 +25,12 @@ class Transactions:
 
     @contextmanager
     def _write(self) -> Iterator[Session]:
-        with Session(self._engine) as session, session.begin():
+        with _answering(), Session(self._engine) as session, session.begin():
             yield session
 
     @contextmanager
     def _read(self) -> Iterator[Session]:
-        with Session(self._reader) as session:
+        with _answering(), Session(self._reader) as session:
             yield session
 
     def _upsert(self, session: Session, row: type[Base], **values: Any) -> None:
@@ -49,6 +51,17 @@ class Transactions:
     def ping(self) -> None:
         with self._read() as session:
             session.execute(text("SELECT 1"))
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raises Unavailable where the database is away: it cannot be connected to, or the connection was cut."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated or error.statement is None:
+            raise Unavailable("The catalog's database does not answer just now.") from error
+        raise
 
 
 def stage_view(row: StageRow) -> StageView:

@@ -144,6 +144,17 @@ class Aligned(Contract):
     heldout_margin: float | None = None
 
 
+class Reinforced(Contract):
+    """What PPO reached: means over its first and its last steps (8 of each, or as many as there are)."""
+
+    first_reward: float
+    last_reward: float
+    divergence: float = Field(description="KL to the reference at the end, in nats an answer.")
+    entropy: float = Field(description="Of a token at the end, in nats.")
+    kl_coefficient: float = Field(description="What a nat cost at the last step.")
+    warned_at: tuple[int, ...] = Field((), description="Steps at which the reward rose while divergence ran away.")
+
+
 class TrainingResult(Contract):
     """What training made: `adapter/` (safetensors) and `curve.jsonl`."""
 
@@ -165,6 +176,7 @@ class TrainingResult(Contract):
     choice: CheckpointChoice | None = Field(None, description="Where it was not simply the last checkpoint: which, and why.")
     replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
     alignment: Aligned | None = None
+    ppo: Reinforced | None = None
 
 
 class Score(Contract):

@@ -6,11 +6,16 @@ from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
 from shared.contracts.checkpoints import ChoiceWish
+from shared.contracts.ppo import PPO
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 Packing = Literal["none", "batch", "full"]
 Attention = Literal["eager", "sdpa", "flash_attention_2", "lectern_triton"]
 Optimizer = Literal["adamw_8bit", "paged_adamw_8bit", "adamw_torch", "lion_8bit", "adafactor", "sgd"]
+
+
+HIGHEST_RANK = 256
+"""Of an adapter that engines are started for."""
 
 
 class Continual(Contract):
@@ -54,6 +59,12 @@ class Continual(Contract):
     )
     choice_examples: int = Field(32, ge=1, description="Examples of each held-out set that choose. They are not reported on.")
 
+    @property
+    def widening(self) -> int:
+        """How many times lora_r the rank of what the run ends with can be."""
+        sums = self.averaging == "last" and self.averaged_rank == "sum" and self.choose in ("evaluated", "averaged")
+        return self.averaged_checkpoints if sums else 1
+
     @model_validator(mode="after")
     def _averages_what_it_chooses(self) -> Self:
         if self.choose == "averaged" and self.averaging == "none":
@@ -81,7 +92,7 @@ class Alignment(Contract):
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
 
-    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment"})
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -94,7 +105,7 @@ class TrainingRecipe(Contract):
         True,
         description="Hold the blocks' scales in 8 bits too: 0.127 bits a weight instead of 0.5. Of no meaning without nf4.",
     )
-    lora_r: int = Field(16, ge=1, le=256, description="Rank of the adapter: how many directions a layer may learn.")
+    lora_r: int = Field(16, ge=1, le=HIGHEST_RANK, description="Rank of the adapter: how many directions a layer may learn.")
     lora_alpha: int = Field(32, ge=1, description="The adapter's output is scaled by lora_alpha / lora_r.")
     lora_dropout: float = Field(0.0, ge=0, lt=1, description="Share of an adapter's inputs dropped at random in training.")
     lora_targets: Literal["auto", "all-linear"] | tuple[ModuleName, ...] = Field(
@@ -171,6 +182,12 @@ class TrainingRecipe(Contract):
         "learn from the dataset's examples.",
     )
 
+    ppo: PPO | None = Field(
+        None,
+        description="Learn from rewards: the model answers the dataset's prompts, and rules score its answers. A step asks "
+        "batch_size * gradient_accumulation prompts. Left out: learn from the dataset's examples.",
+    )
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         """Refuse what contradicts itself, before anything is known of base or machine."""
@@ -180,6 +197,13 @@ class TrainingRecipe(Contract):
             raise ValueError("flash_attention_2 computes in bf16 or fp16 alone: set precision to auto, or attention to sdpa")
         if self.alignment is not None:
             self._alignable()
+        if self.ppo is not None:
+            self._reinforceable()
+        if self.continual is not None and self.lora_r * self.continual.widening > HIGHEST_RANK:
+            raise ValueError(
+                f"averaged_rank: sum would make an adapter of a rank above {HIGHEST_RANK}, which no engine takes: lower lora_r "
+                "or averaged_checkpoints, or set averaged_rank to same"
+            )
         return self
 
     def _alignable(self) -> None:
@@ -192,3 +216,18 @@ class TrainingRecipe(Contract):
             raise ValueError(
                 "alignment keeps to its reference by beta and replays nothing: leave out either continual or alignment"
             )
+
+    def _reinforceable(self) -> None:
+        """Raises ValueError for what has no meaning where answers are sampled and rewarded."""
+        if self.alignment is not None or self.continual is not None:
+            raise ValueError("ppo learns from rewards alone: leave out alignment and continual")
+        if self.packing not in ("auto", "none"):
+            raise ValueError("sampled answers are not packed: set packing to auto or none, or leave ppo out")
+        if self.loss != "response":
+            raise ValueError("ppo learns of answers, not of prompts: set loss to response, or leave ppo out")
+        if self.lora_dropout:
+            raise ValueError("ppo compares a model with itself, which dropout changes: set lora_dropout to 0, or leave ppo out")
+        if self.workers > 1:
+            raise ValueError("ppo runs on one worker: set workers to 1, or leave ppo out")
+        if self.precision == "fp16":
+            raise ValueError("ppo computes in bf16 or fp32: set precision to auto or one of these, or leave ppo out")

@@ -69,8 +69,9 @@ def lora_targets(recipe: TrainingRecipe, config: Mapping[str, Any]) -> str | lis
 
 
 def packing_of(recipe: TrainingRecipe, config: Mapping[str, Any]) -> str:
-    """How examples are laid out: what the recipe says, or what the architecture bears; pairs of answers are padded."""
-    if recipe.alignment is not None:
+    """How examples are laid out: what the recipe says, or what the architecture bears; pairs of answers and answers
+    that are sampled are padded."""
+    if recipe.alignment is not None or recipe.ppo is not None:
         return "none"
     if recipe.packing != "auto":
         return recipe.packing

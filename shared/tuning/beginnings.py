@@ -13,9 +13,9 @@ ADAPTER = ("base", "lora_r", "lora_alpha", "lora_targets")
 
 def taken_up(recipe: TrainingRecipe, before: TrainingRecipe) -> TrainingRecipe:
     """A recipe for a run from a model that was made by the recipe `before`: what is left out of base and adapter is that
-    one's, and the section on continual tuning is spelt out; alignment replays nothing."""
+    one's, and the section on continual tuning is spelt out; alignment and PPO replay nothing."""
     left_out = {name: getattr(before, name) for name in ADAPTER if name not in recipe.model_fields_set}
-    continual = recipe.continual or (Continual() if recipe.alignment is None else None)
+    continual = recipe.continual or (Continual() if recipe.alignment is None and recipe.ppo is None else None)
     return recipe.model_copy(update={**left_out, "continual": continual})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.contracts.estimates import Estimate, Fit, Lengths
 from shared.contracts.recipes import TrainingRecipe
+from shared.errors import Unsupported
 from shared.tuning.architectures import packing_of
 from shared.tuning.memory import adapter_parameters, memory, shape_of
 
@@ -37,6 +38,8 @@ def estimate(
     gpu: str | None = None,
 ) -> Estimate:
     """`tokens_per_second` is that of an earlier run on this base, where there was one; `gpu` a card's name."""
+    if recipe.ppo is not None:
+        raise Unsupported("There is no estimate for runs by PPO yet. Run a few steps with max_steps to see what they take.")
     lengths = None if recipe.alignment is not None else lengths  # which are of the dataset's examples, not of the pairs
     parts, tokens = memory(recipe, config, lengths, device, precision)
     shape = shape_of(config)

@@ -1,7 +1,8 @@
 """What a run takes of a device's memory and how long it takes, from the base's config.json: no model is loaded.
 
 The activations are those that autograd keeps of a Llama block whose base is frozen: inputs of the adapted layers, not of the
-others; both norms' inputs in fp32; queries, keys, values and outputs of attention; four products of the feed-forward.
+others; both norms' inputs in fp32; queries, keys, values and outputs of attention; four products of the feed-forward. Attention
+written out (eager) keeps its weights besides, in fp32 and in the run's precision: for each head, the square of a row's tokens.
 """
 
 import math
@@ -18,8 +19,8 @@ NF4_BLOCK, SCALE_BLOCK, OPTIMIZER_BLOCK = 64, 256, 256
 SMALL_TENSOR = 4_096
 """bitsandbytes keeps the state of smaller tensors in fp32."""
 RUNTIME = {"cpu": 1_080_000_000, "cuda": 700_000_000}
-"""On a CPU: the peak of a run on two short examples less its other parts, as measured here; on a GPU: a CUDA context with
-cuBLAS' workspace, as is commonly seen (none was measured here)."""
+"""On a CPU: the peak of a run on two short examples less its other parts, as measured here; on a GPU: a CUDA context (649 MB on
+an H200, before cuBLAS had its workspace)."""
 ANSWER_SHARE = 0.25
 """Of an example's tokens, learned where no dataset says how many are."""
 GROUPED = {"q_proj", "k_proj", "v_proj", "qkv_proj"}, {"gate_proj", "up_proj", "gate_up_proj"}
@@ -34,6 +35,7 @@ class Shape:
     layers: int
     vocabulary: int
     tied: bool
+    heads: int
     queries: int
     keys: int
     intermediate: int
@@ -73,7 +75,8 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     linear |= {"o_proj": (queries, hidden), "down_proj": (inner, hidden)}
     return Shape(
         hidden=hidden, layers=int(config["num_hidden_layers"]), vocabulary=int(config["vocab_size"]),
-        tied=bool(config.get("tie_word_embeddings", False)), queries=queries, keys=keys, intermediate=inner, linear=linear,
+        tied=bool(config.get("tie_word_embeddings", False)), heads=heads, queries=queries, keys=keys,
+        intermediate=inner, linear=linear,
     )  # fmt: skip
 
 
@@ -96,13 +99,15 @@ def memory(
     shape = shape_of(config)
     number = 4 if precision == "fp32" else 2
     quantized = recipe.quantization == "nf4"
-    tokens, learned = _largest_pass(recipe, packing_of(recipe, config), lengths)
+    packing = packing_of(recipe, config)
+    tokens, learned = _largest_pass(recipe, packing, lengths)
+    row = tokens // recipe.batch_size if packing == "none" else tokens
     trainable = adapter_parameters(recipe, shape)
     parts = MemoryParts(
         weights=_weights(shape, quantized, number) + (_mapped(shape, quantized, number) if device == "cpu" else 0),
         quantization_constants=_constants(recipe, shape) if quantized else 0,
         adapters=4 * trainable * (1 + _copies(recipe, device)), gradients=4 * trainable,
-        optimizer_states=optimizer_bytes(recipe, shape), activations=_activations(recipe, shape, tokens, number),
+        optimizer_states=optimizer_bytes(recipe, shape), activations=_activations(recipe, shape, tokens, row, number),
         logits=_logits(shape, learned, number), runtime=RUNTIME[device],
     )  # fmt: skip
     return parts, tokens
@@ -175,8 +180,11 @@ def _largest_pass(recipe: TrainingRecipe, packing: str, lengths: Lengths | None)
     return width * len(longest), (width - first) * len(longest)
 
 
-def _activations(recipe: TrainingRecipe, shape: Shape, tokens: int, number: int) -> int:
+def _activations(recipe: TrainingRecipe, shape: Shape, tokens: int, row: int, number: int) -> int:
+    """Of all tokens of a pass, which lie in rows of so many."""
     block = _block_bytes(recipe, shape, number)
+    if recipe.attention == "eager":
+        block += shape.heads * row * (6 if number == 2 else 4)
     if not recipe.gradient_checkpointing:
         return tokens * (shape.layers * block + 4 * shape.hidden)
     return tokens * (shape.layers * shape.hidden * number + block + 4 * shape.hidden)

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from shared.catalog.database import open_database
 from shared.catalog.protocol import Answer, Catalog, NewJob, Slice
+from shared.catalog.sql import SqlCatalog
 from shared.contracts.documents import ChunkingParameters, ProcessingParameters
 from shared.contracts.forgetting import DatasetTrace, ModelTrace, Receipt, Uses
 from shared.contracts.keys import ApiKey, Deed
@@ -14,6 +18,7 @@ from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWi
 from shared.contracts.preferences import PreferenceParameters, PreferenceSet
 from shared.contracts.retention import Promotion
 from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected, Work
+from shared.errors import Unavailable
 
 
 def work(document: str = "d" * 64, trace: str = "t1", max_tokens: int = 256) -> DocumentWork:
@@ -343,3 +348,23 @@ def test_preference_sets_come_newest_first_and_the_latest_word_on_one_counts(any
         any_catalog.put_preferences(one)
     assert [(one.key[0], one.pairs) for one in any_catalog.preference_sets(Slice())] == [("b", 2), ("a", 1)]
     assert any_catalog.preference_set("c" * 16) is None
+
+
+def test_a_database_that_is_away_is_unavailable_and_comes_back(postgres_url: str) -> None:
+    away = SqlCatalog(open_database("postgresql+psycopg://nobody@127.0.0.1:1/nothing"))
+    with pytest.raises(Unavailable):
+        away.ping()
+    engine = open_database(postgres_url)
+    catalog = SqlCatalog(engine)
+    catalog.ping()
+    with engine.connect() as other, pytest.raises(Unavailable), catalog._write() as session:
+        mine = session.scalar(text("SELECT pg_backend_pid()"))
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine})
+        session.execute(text("SELECT 1"))
+    catalog.ping()
+    engine.dispose()
+
+
+def test_what_is_wrong_with_a_statement_is_no_outage(any_catalog: SqlCatalog) -> None:
+    with pytest.raises(DBAPIError), any_catalog._read() as session:
+        session.execute(text("SELECT * FROM no_such_table"))

@@ -1,5 +1,6 @@
 """Operate: what waits, what runs, what broke and in which document, what is served, and who has a key."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
@@ -37,13 +38,21 @@ def _operate(request: Request, parts: Parts, session: Any, secret: str = "", sta
     catalog = parts.catalog
     broken = [*catalog.jobs(Slice(SHOWN), None, "dead"), *catalog.jobs(Slice(SHOWN), None, "failed")]
     return page(
-        request, session, "operate.html", status=status, here="operate", queues=_queues(parts), counts=catalog.count_jobs(),
-        crew=crew(parts),
+        request, session, "operate.html", status=status, here="operate", queues=_queues(parts),
+        jobs=_by_kind(catalog.count_jobs()), crew=crew(parts),
         running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
         waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
         deployments=catalog.deployments(), keys=key_views(parts) if allows(session.key, "admin") else None, secret=secret,
         deeds=catalog.deeds(Slice(SHOWN)) if allows(session.key, "admin") else (),
     )  # fmt: skip
+
+
+def _by_kind(counts: Mapping[tuple[str, str], int]) -> dict[str, list[tuple[str, int]]]:
+    """Jobs by kind, and of each kind so many in each state, the most first."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for (kind, state), count in sorted(counts.items(), key=lambda one: (one[0][0], -one[1])):
+        found.setdefault(kind, []).append((state, count))
+    return found
 
 
 def _at_work(job: JobView) -> dict[str, Any]:

@@ -27,6 +27,10 @@ class Diverged(ArithmeticError):
     """The loss is no longer a number."""
 
 
+class Unscorable(Diverged):
+    """A rule cannot score what the model says, so the run leads nowhere; the message says why."""
+
+
 class Facts(Contract):
     """What is known of a run besides its curve, kept in every checkpoint."""
 
@@ -88,6 +92,14 @@ class RowTable:
             lengths=np.fromiter((length for one in rows for length in one.lengths), np.int32),
             counts=np.cumsum([len(one.lengths) for one in rows], dtype=np.int64),
         )
+
+    def examples(self) -> list[Encoded]:
+        """The rows again, each as one example."""
+        if not len(self.ends):  # nothing split is one piece of nothing
+            return []
+        cuts = self.ends[:-1]
+        rows = zip(np.split(self.ids, cuts), np.split(self.labels, cuts), strict=True)
+        return [Encoded(tuple(ids.tolist()), tuple(labels.tolist())) for ids, labels in rows]
 
 
 class Sink(NamedTuple):

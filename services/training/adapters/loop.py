@@ -15,6 +15,7 @@ from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.jobs import CURVE, Job, RowTable
 from services.training.adapters.keeping import Keeper
+from services.training.adapters.ppo.loop import train as reinforce
 from services.training.adapters.preferences import (
     AlignmentTrainer,
     HeldOutPairs,
@@ -42,6 +43,11 @@ def train(
     begins with a fresh adapter, or with the weights in `begins_from` (safetensors)."""
     if device.type == "cpu":
         torch.set_num_threads(job.threads)
+    if job.recipe.ppo is not None:
+        reinforce(
+            job, job.recipe.ppo, table.examples(), device, told_too(tell, job.settings.tensorboard_dir, job.run), begins_from
+        )
+        return
     directory = job.work / f"worker-{rank}"
     store = open_store(job.settings)
     checkpoints = Checkpoints(store, job.run, job.settings.checkpoints_kept)

@@ -17,14 +17,18 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from services.training.adapters import machine
 from services.training.adapters.handover import Rows
-from services.training.adapters.jobs import Diverged, Job, RowTable, Sink
+from services.training.adapters.jobs import Diverged, Job, RowTable, Sink, Unscorable
 from services.training.settings import TrainingSettings
 from services.training.stages.precision import Precision, choose_precision
 from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
+from shared.telemetry import log
 
 _OBJECT_STORE_BYTES = 128 << 20
+_STARTS = 4
+_TOO_SLOW = "timed out during startup"
+"""Part of what Ray says, in a bare Exception, where its start took longer than the 30 s that it allows."""
 
 
 class OneWorker(ray.train.torch.TorchConfig):  # type: ignore[misc]
@@ -61,6 +65,8 @@ def run_in_cluster(
 
 
 def refused_as_diverged(error: Diverged) -> Rejected:
+    if isinstance(error, Unscorable):
+        return Rejected(reason="unscorable", detail=str(error))
     return Rejected(reason="diverged", detail=f"{error}. Lower the learning rate, or raise warmup_ratio.")
 
 
@@ -103,8 +109,23 @@ def _beside_driver(actor: type[Any], *arguments: Any) -> Any:
 
 def _raise_divergence(error: TrainingFailedError) -> None:
     for failure in error.worker_failures.values():
-        if isinstance(failure, Diverged) or Diverged.__name__ in str(failure):
-            raise Diverged(str(failure)) from error
+        for kind in (Unscorable, Diverged):
+            if isinstance(failure, kind) or kind.__name__ in str(failure):
+                raise kind(str(failure)) from error
+
+
+def start_ray(address: str, local: dict[str, Any]) -> None:
+    """Start Ray, or reach it. Its own patience with a start is half a minute, which a machine with too much to do outlasts:
+    that is no failure of the run, and it is started again. Raises what Ray raises."""
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(address=address, configure_logging=False, log_to_driver=False, **local)
+            return
+        except Exception as error:
+            if _TOO_SLOW not in str(error) or not left:
+                raise
+            log().warning("ray.slow-start", left=left)
+            ray.shutdown()
 
 
 @contextmanager
@@ -118,7 +139,7 @@ def _ray(settings: TrainingSettings, workers: int, table: RowTable, begins_from:
         "_temp_dir": str(directory),
     }  # fmt: skip
     try:
-        ray.init(address=address, configure_logging=False, log_to_driver=False, **(local if address == "local" else {}))
+        start_ray(address, local if address == "local" else {})
         yield
     finally:
         ray.shutdown()

@@ -28,6 +28,7 @@ def told_too(tell: Callable[[LossPoint], None], directory: Path | None, run: str
 
 def _scalars(point: LossPoint, before: list[LossPoint]) -> dict[str, float]:
     scalars = {
+        **{f"train/{name}": value for name, value in point.metrics.items()},
         "train/loss": point.loss, "train/learning_rate": point.learning_rate, "train/memory_bytes": float(point.memory_bytes),
         "train/tokens_per_second": pace(before).tokens_per_second,
     }  # fmt: skip

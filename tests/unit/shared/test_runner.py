@@ -271,3 +271,17 @@ def test_a_commit_whose_answer_was_lost_keeps_its_own_files(world: World) -> Non
     manifest = committed(world.runner.store, "extraction", EXTRACTION.key(world.work))
     assert manifest is not None and manifest.files
     assert all(world.runner.store.size(file.path) == file.size_bytes for file in manifest.files.values())
+
+
+def test_progress_that_the_database_does_not_hear_of_costs_no_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> bool:
+        raise Unavailable("The catalog's database does not answer just now.")
+
+    def handler(context: StageContext[Any]) -> Contract:
+        with monkeypatch.context() as patched:
+            patched.setattr(world.runner.catalog, "touch", away)
+            context.progress(1, 2, "step")
+        return Counting()(context)
+
+    assert world.runner.run(EXTRACTION, world.work, handler) == "done"
+    assert world.runner.catalog.attempts(world.job) == 0, "the next stage has not begun"

@@ -71,11 +71,18 @@ def test_layers_that_the_base_does_not_have_are_named_beside_those_it_has() -> N
         {"attention": "flash_attention_2", "precision": "fp32"},
         {"optimizer": "adam"},
         {"batch_size": 0},
+        {"continual": {"choose": "averaged", "averaging": "none"}},
+        {"continual": {"averaged_rank": "sum", "averaged_checkpoints": 3}, "lora_r": 128},
     ],
 )
 def test_a_recipe_that_contradicts_itself_is_none(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         TrainingRecipe(**fields)
+
+
+def test_a_wide_average_is_possible_where_it_is_not_asked_for_or_cut() -> None:
+    for wish in ({"averaged_rank": "same"}, {"averaged_rank": "sum", "choose": "last"}):
+        assert TrainingRecipe.model_validate({"lora_r": 128, "continual": wish}).lora_r == 128
 
 
 def test_an_empty_dataset_is_refused() -> None:

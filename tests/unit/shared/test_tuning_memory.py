@@ -61,6 +61,27 @@ def test_each_technique_lowers_the_part_that_it_is_for() -> None:
     assert parts(TrainingRecipe(loss="all"))["logits"] > plain["logits"]
 
 
+def test_attention_written_out_keeps_what_autograd_is_seen_to_keep_of_it() -> None:
+    def kept(attention: str) -> int:
+        """Bytes that the way back needs of a row of 256 tokens, each storage once."""
+        small = {**SMOL, "hidden_size": 144, "intermediate_size": 64, "num_hidden_layers": 2, "vocab_size": 64}
+        config = AutoConfig.for_model(**small)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=torch.bfloat16)
+        storages: dict[int, int] = {}
+        keep = torch.autograd.graph.saved_tensors_hooks(
+            lambda one: storages.update({one.untyped_storage().data_ptr(): one.untyped_storage().nbytes()}) or one,
+            lambda one: one,
+        )
+        with keep:
+            alive = model(input_ids=torch.arange(256)[None] % 64, use_cache=False)
+        return sum(storages.values()) + 0 * len(alive)
+
+    weights = 2 * 9 * 256 * 256 * 6
+    assert kept("eager") - kept("sdpa") == pytest.approx(weights, rel=0.1)
+    eager, sdpa = (parts(TrainingRecipe(attention=one))["activations"] for one in ("eager", "sdpa"))
+    assert eager - sdpa == 30 * 9 * 900 * 900 * 6
+
+
 def test_what_a_run_keeps_of_the_adapter_is_counted() -> None:
     """On a GPU where it began and what mattered, and a running mean; the checkpoints lie in the machine's memory."""
 

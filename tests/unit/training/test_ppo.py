@@ -11,9 +11,9 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import save
 from transformers import AutoModelForCausalLM
 
-from services.training.adapters import models, pretrained
+from services.training.adapters import loop, models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import Job
+from services.training.adapters.jobs import Job, RowTable, Unscorable
 from services.training.adapters.ppo.learning import experience, targets
 from services.training.adapters.ppo.loop import train
 from services.training.adapters.ppo.policy import Policy
@@ -21,6 +21,7 @@ from services.training.adapters.ppo.sampling import Rollout, prompt_of, sample
 from services.training.settings import TrainingSettings
 from services.training.stages.curve import merge
 from services.training.stages.examples import encode
+from services.training.stages.packing import rows_of
 from shared.contracts.learning import LossPoint
 from shared.contracts.ppo import PPO, LengthRule, PatternRule
 from shared.contracts.recipes import TrainingRecipe
@@ -262,3 +263,16 @@ def test_checkpointing_changes_nothing_but_memory(attempt: Attempt) -> None:
     plain = attempt("a", max_steps=2)
     lean = attempt("b", max_steps=2, gradient_checkpointing=True)
     assert [one.loss for one in plain] == pytest.approx([one.loss for one in lean], rel=1e-4)
+
+
+def test_a_recipe_with_ppo_is_trained_by_it_and_a_pattern_that_takes_for_ever_ends_it(
+    store: ObjectStore, tiny_base: Path, tmp_path: Path, encoded: list[Any]
+) -> None:
+    publish_tiny(store, tiny_base)
+    slow = PPO(rewards=(PatternRule(pattern=r"(?s)(.|..)+(?<=\x00)\Z"),), answer_tokens=48)
+    settings = TrainingSettings(store_url=f"file://{tmp_path}/store", cache_dir=tmp_path / "cache")
+    job = Job("a" * 64, NAME, RECIPE.model_copy(update={"ppo": slow}), "fp32", settings, 1, tmp_path)
+    table = RowTable.of(rows_of(encoded, "none", 384))
+    assert table.examples() == encoded
+    with pytest.raises(Unscorable, match="takes too long"):
+        loop.train(job, table, 0, CPU, lambda point: None)

@@ -14,7 +14,7 @@ from shared.contracts.learning import TrainingResult
 from shared.objects import ObjectStore
 from shared.results import committed, output_path
 from tests.rayjobs import Cluster, Operator, api_server
-from tests.servers import Valkey
+from tests.servers import Valkey, wait_until
 from tests.unit.training.test_handlers import RECIPE, Watcher, World, figures, undisturbed
 from tests.unit.training.world import publish_tiny
 
@@ -80,5 +80,5 @@ def test_a_cancelled_run_frees_what_it_held_of_the_cluster(world: World, operato
     work = world.ask(RECIPE.model_copy(update={"max_steps": 5000}), publish_tiny(world.store, tiny_base))
     Watcher(world, work, 2, lambda _: world.catalog.request_cancel(work.job))
     assert world.train(work) == "cancelled"
-    assert operator.cluster.rayjobs == {} and operator.processes == {}
+    wait_until(lambda: operator.cluster.rayjobs == {} and operator.processes == {}, "the cluster to be gone")
     assert committed(world.store, "training", work.run) is None

@@ -22,6 +22,8 @@ function told({ done, total, fields }) {
   [mark.className, mark.textContent] = ["state running", "Training"];
   const bar = card.querySelector("progress");
   [bar.max, bar.value] = [total, done];
+  if (fields.phase === "preparing") return;
+  document.querySelector("[data-preparing]")?.remove();
   show("step", `${done} of ${total}`);
   if (fields.loss === undefined) return;
   show("loss", fields.loss.toFixed(2));
@@ -35,6 +37,7 @@ function told({ done, total, fields }) {
 const points = new Map();
 
 function draw(total) {
+  document.querySelector("[data-curve]").hidden = false;
   const highest = 1.05 * Math.max(...points.values());
   const x = (step) => FRAME.left + ((FRAME.right - FRAME.left) * step) / total;
   const y = (loss) => FRAME.bottom - ((FRAME.bottom - FRAME.top) * loss) / highest;

@@ -147,6 +147,23 @@ form.addEventListener("submit", async (event) => {
   await near(answers.at(-1)).catch((error) => tellEvidence(error.message));
   unjudged(false);
 });
+// What is being deployed is watched until it takes questions; what was written meanwhile stays.
+async function untilReady(notice) {
+  for (let state = ""; state !== "ready"; ) {
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    const found = await getJson(`/v1/deployments/${notice.dataset.waiting}`).catch(() => null);
+    if (!found) continue;
+    state = found.state;
+    notice.querySelector("[data-told]").textContent = `${found.name} is ${state}${found.detail ? `: ${found.detail}` : ""}`;
+    notice.classList.toggle("bad", state === "failed");
+  }
+  notice.className = "notice good";
+  notice.textContent = `${notice.dataset.waiting} is ready: ask it.`;
+}
+
+const waiting = document.querySelector("[data-waiting]");
+if (waiting) untilReady(waiting);
+
 stop.addEventListener("click", () => leaving.abort());
 question.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

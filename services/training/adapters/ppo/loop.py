@@ -16,10 +16,10 @@ from transformers import Trainer, get_scheduler
 
 from services.training.adapters import machine, models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import CURVE, Diverged, Job
+from services.training.adapters.jobs import CURVE, Diverged, Job, Unscorable
 from services.training.adapters.ppo.learning import Experience, Learner, experience, targets
 from services.training.adapters.ppo.policy import Policy
-from services.training.adapters.ppo.sampling import prompt_of, sample
+from services.training.adapters.ppo.sampling import Rollout, prompt_of, sample
 from services.training.adapters.ppo.saving import Saver, taken_up
 from services.training.adapters.recorder import facts_of
 from services.training.adapters.trainer import SCHEDULES, trainer_settings
@@ -33,6 +33,7 @@ from services.training.stages.schedule import StepPlan, plan_steps
 from shared.bases import fetch_base
 from shared.contracts.learning import LossPoint
 from shared.contracts.ppo import PPO
+from shared.errors import Unsupported
 from shared.objects import open_store
 from shared.telemetry import log
 
@@ -46,8 +47,6 @@ def train(
 ) -> None:  # fmt: skip
     """Train until the last checkpoint stands in the object store. Of an example its prompt is asked; its own answer is only
     what a rule may compare with."""
-    if device.type == "cpu":
-        torch.set_num_threads(job.threads)
     store = open_store(job.settings)
     checkpoints = Checkpoints(store, job.run, job.settings.checkpoints_kept)
     latest = checkpoints.fetch_latest(job.work / "worker-0")
@@ -106,7 +105,7 @@ class Session:
         return cls(job, ppo, device, plan, pretrained.load_tokenizer(base), policy, optimizer, scheduler, coefficient)
 
     def step(self, step: int, examples: Sequence[Encoded]) -> LossPoint:
-        """Sample, judge, learn, and set the price for the next step. Raises Diverged."""
+        """Sample, judge, learn, and set the price for the next step. Raises Diverged, Unscorable."""
         began = time.monotonic()
         torch.manual_seed(self.job.recipe.seed * 1_000_003 + step)
         lived = self._live([examples[index] for index in self._batch(step, examples)])
@@ -135,11 +134,16 @@ class Session:
             rollout = sample(
                 self.policy, [prompt_of(one) for one in asked], self.tokenizer.eos_token_id, self.ppo.answer_tokens
             )
-            scores = [
+            return experience(self.policy, rollout, self._scores(rollout, asked), self.job.recipe.batch_size)
+
+    def _scores(self, rollout: Rollout, asked: Sequence[Encoded]) -> list[float]:
+        try:
+            return [
                 score(self._text(said), self._text(_wanted(one)), self.ppo.rewards) - (not ended) * self.ppo.unended_penalty
                 for one, said, ended in zip(asked, rollout.answers, rollout.ended, strict=True)
             ]
-            return experience(self.policy, rollout, scores, self.job.recipe.batch_size)
+        except Unsupported as error:
+            raise Unscorable(str(error)) from error
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))

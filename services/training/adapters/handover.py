@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from services.training.adapters.jobs import Continuing, RowTable
@@ -165,17 +164,11 @@ def _loaded(path: Path, begins_from: bytes | None, kept: Kept | None) -> Rows:
         return RowTable(*(found[f"{name}.{array}"] for array in _ARRAYS))
 
     continuing = None if kept is None else Continuing(
-        earlier=_examples(table("earlier")), new=kept.new,
-        choosing={name: _examples(table(f"choosing.{name}")) for name in kept.choosing},
+        earlier=tuple(table("earlier").examples()), new=kept.new,
+        choosing={name: tuple(table(f"choosing.{name}").examples()) for name in kept.choosing},
     )  # fmt: skip
-    return Rows(table("train"), _examples(table("heldout")), begins_from, continuing)
+    return Rows(table("train"), tuple(table("heldout").examples()), begins_from, continuing)
 
 
 def _flat(examples: Sequence[Encoded]) -> RowTable:
     return RowTable.of([Row(one.ids, one.labels, (len(one.ids),)) for one in examples])
-
-
-def _examples(table: RowTable) -> tuple[Encoded, ...]:
-    cuts = table.ends[:-1]
-    pairs = zip(np.split(table.ids, cuts), np.split(table.labels, cuts), strict=True) if len(table.ends) else ()
-    return tuple(Encoded(tuple(ids.tolist()), tuple(labels.tolist())) for ids, labels in pairs)

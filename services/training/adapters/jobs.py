@@ -95,6 +95,8 @@ class RowTable:
 
     def examples(self) -> list[Encoded]:
         """The rows again, each as one example."""
+        if not len(self.ends):  # nothing split is one piece of nothing
+            return []
         cuts = self.ends[:-1]
         rows = zip(np.split(self.ids, cuts), np.split(self.labels, cuts), strict=True)
         return [Encoded(tuple(ids.tolist()), tuple(labels.tolist())) for ids, labels in rows]

@@ -25,13 +25,16 @@ MERGED = Limits(divergence=0.01, adapter_share=0.5, agreement=0.98, perplexity_r
 """Merging rounds each weight once, to bf16. Log-probabilities that differ by 0.08 diverge by about 0.08²/2 = 0.003 nats; the
 limit is three times that. Half the adapter's own divergence lies midway between keeping the adapter and losing it."""
 
-EIGHT_BITS = MERGED
-FOUR_BITS = Limits(divergence=0.3, adapter_share=0.5, agreement=0.8, perplexity_ratio=1.25)
+FEWER_BITS = Limits(divergence=0.2, adapter_share=0.5, agreement=0.85, perplexity_ratio=1.15)
+"""Between what was seen to be the model and what was seen not to be, on the bundled 135M base tuned on the examples (where the
+adapter itself changed 0.69 nats): GPTQ in groups of 64 diverged by 0.07 over prefill and 0.06 while decoding, agreed on 0.94 of
+the tokens and had 1.03 times the perplexity; rounding to Q4_1 diverged by 0.58 and 0.60, agreed on 0.66 and had 1.78 times."""
 
 LIMITS: dict[Variant, Limits] = {
-    "merged": MERGED, "gguf-f16": MERGED, "gguf-q8_0": EIGHT_BITS, "gguf-q5_1": FOUR_BITS, "gguf-q4_1": FOUR_BITS,
-    "awq": FOUR_BITS, "gptq": FOUR_BITS,
+    "merged": MERGED, "gguf-f16": MERGED, "gguf-q8_0": MERGED, "gguf-q5_1": FEWER_BITS, "gguf-q4_1": FEWER_BITS,
+    "awq": FEWER_BITS, "gptq": FEWER_BITS,
 }  # fmt: skip
+"""Q8_0 was seen to diverge as little as the merged model does: 0.0018 and 0.0016 nats beside 0.0016 and 0.0014."""
 
 
 def compare(

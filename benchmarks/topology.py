@@ -66,9 +66,9 @@ class Drill:
     def run(self) -> None:
         self._tell("up", {"seconds": round(self.topology.up(self._seed), 1)})
         if self._given.base == SMALL:
-            publish_small(self._store(), self._root / "small")
+            publish_small(self.topology.store(), self._root / "small")
         began = time.monotonic()
-        take(self._store(), self._kept("beginning"))
+        take(self.topology.store(), self._kept("beginning"))
         self._tell("first backup", {"seconds": round(time.monotonic() - began, 1)})
         for part in self._given.parts:
             getattr(self, f"_{part}")()
@@ -133,34 +133,21 @@ class Drill:
         return 0 if not different and self._same_answers else 1
 
     def _seed(self) -> None:
-        """Bases that another Lectern published, put where `publish-base` finds them made."""
-        if self._given.bases is None:
-            return
-        self.topology.one("migrate").run()
-        store = self._store()
-        for file in sorted(path for path in self._given.bases.rglob("*") if path.is_file()):
-            store.upload(f"bases/{file.relative_to(self._given.bases)}", file)
+        if self._given.bases is not None:
+            self.topology.seed(self._given.bases)
 
     def _begin_again(self) -> None:
         self.topology.one("migrate").run()
-        put_back(self._store(), self._kept("beginning"))
+        put_back(self.topology.store(), self._kept("beginning"))
 
     def _lectern(self) -> Lectern:
         return Lectern(SERVER, self.topology.key)
-
-    def _store(self) -> ObjectStore:
-        return open_store(
-            StoreSettings(
-                store_url="s3://lectern", s3_endpoint="http://store:9000", s3_access_key="lectern",
-                s3_secret_key=self.topology.given["LECTERN_S3_SECRET_KEY"],  # type: ignore[arg-type]
-            )
-        )  # fmt: skip
 
     def _kept(self, name: str) -> ObjectStore:
         return open_store(StoreSettings(store_url=f"file://{self._root}/{name}"))
 
     def _note(self, name: str, carried: Carried, store: ObjectStore | None = None) -> None:
-        carried.results = count_results(store or self._store())
+        carried.results = count_results(store or self.topology.store())
         self._carried[name] = carried
         told = {
             "documents": len(carried.documents), "chunks": carried.chunks, "dataset": carried.dataset[:16],

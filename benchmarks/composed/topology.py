@@ -4,15 +4,21 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from benchmarks.composed.compose import containers
 from benchmarks.composed.running import Running
 from benchmarks.composed.world import ROOT
+from shared.objects import ObjectStore, open_store
+from shared.settings import StoreSettings
 
 SERVER = "http://gateway:8080"
+SECOND_SERVER = "http://gateway:8081"
+"""The second of two gateways, which share one loopback here and so cannot share a port."""
 UP = ("gateway", "extraction", "cleaning", "training", "serving")
 
 
@@ -74,6 +80,21 @@ class Topology:
     def named(self, name: str) -> Running:
         return self._running[name]
 
+    def store(self) -> ObjectStore:
+        return open_store(
+            StoreSettings(
+                store_url="s3://lectern", s3_endpoint="http://store:9000", s3_access_key="lectern",
+                s3_secret_key=SecretStr(self.given["LECTERN_S3_SECRET_KEY"]),
+            )
+        )  # fmt: skip
+
+    def seed(self, bases: Path) -> None:
+        """Bases that another Lectern published, put where `publish-base` finds them made."""
+        self.one("migrate").run()
+        store = self.store()
+        for file in sorted(path for path in bases.rglob("*") if path.is_file()):
+            store.upload(f"bases/{file.relative_to(bases)}", file)
+
     def backup(self, *arguments: str) -> str:
         """As `docker compose run --rm backup shared.backup ...`."""
         return self.one("backup").run("python", "-m", "shared.backup", *arguments)
@@ -98,7 +119,8 @@ class Topology:
         if name in self._running:
             return
         for number in range(1, self._copies.get(name, 1) + 1):
-            running = Running(container, self._root, number)
+            own = {"LECTERN_PORT": "8081"} if (name, number) == ("gateway", 2) else {}
+            running = Running(replace(container, environment={**container.environment, **own}), self._root, number)
             running.start()
             self._running[running.name] = running
         if container.health:

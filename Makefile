@@ -78,7 +78,7 @@ bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
-bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (about ten minutes on one core)
+bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (minutes on one free core)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
 
 bench-continual: setup  ## Three collections in sequence: what each way of tuning forgets (hours on a CPU; ARGS="--device cuda")

@@ -10,6 +10,7 @@ import numpy as np
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+SMOOTHED = 5
 COLOURS = ("#b3261e", "#2a7f62", "#3d5a80", "#c77d0a")
 
 
@@ -22,7 +23,7 @@ def draw(curves: Mapping[str, Sequence[Any]], frontier: Sequence[tuple[float, fl
         for axes, values in ((left, reward), (middle, kl)):
             axes.fill_between(steps, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0)
             axes.plot(steps, values.mean(axis=0), color=colour, linewidth=2, label=title)
-        right.plot(kl.mean(axis=0), reward.mean(axis=0), ".-", color=colour, linewidth=1, markersize=4)
+        right.plot(_smooth(kl.mean(axis=0)), _smooth(reward.mean(axis=0)), ".-", color=colour, linewidth=1, markersize=4)
     right.plot(*zip(*frontier, strict=True), color="#222222", linestyle="--", linewidth=1.6, label="the best there is")
     for axes, label in ((left, "reward an answer (pages cited, up to 4)"), (middle, "KL to the reference, nats an answer")):
         axes.set_xlabel("step")
@@ -33,7 +34,7 @@ def draw(curves: Mapping[str, Sequence[Any]], frontier: Sequence[tuple[float, fl
     right.set_xticks([0, 1, 3, 10, 30, 100], ["0", "1", "3", "10", "30", "100"])
     right.set_xlim(left=-0.25)
     right.set_xlabel("KL to the reference, nats an answer")
-    right.set_ylabel("reward an answer")
+    right.set_ylabel(f"reward an answer, both means of {SMOOTHED} steps")
     right.legend(fontsize=8, framealpha=1, loc="lower right")
     for axes in (left, middle, right):
         axes.grid(alpha=0.3)
@@ -44,3 +45,8 @@ def draw(curves: Mapping[str, Sequence[Any]], frontier: Sequence[tuple[float, fl
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     figure.savefig(out, dpi=140, metadata={"Software": None})
     plt.close(figure)
+
+
+def _smooth(values: Any) -> Any:
+    """Means over some steps: a step's answers are few."""
+    return np.convolve(values, np.ones(SMOOTHED) / SMOOTHED, mode="valid")

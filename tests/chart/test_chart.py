@@ -18,7 +18,19 @@ from services.training.stages.rayjob import Limits, Pods, rayjob_manifest
 from shared.queue import queues
 from shared.settings import SharedSettings
 from tests.chart.policies import POLICIES, Policy
-from tests.chart.rendered import CHART, OWN_SECRET, RELEASES, SETTINGS, TRIAL, Manifest, containers, invalid, render, runnable
+from tests.chart.rendered import (
+    CHART,
+    OWN_SECRET,
+    RELEASES,
+    ROOT,
+    SETTINGS,
+    TRIAL,
+    Manifest,
+    containers,
+    invalid,
+    render,
+    runnable,
+)
 from tests.rayjobs import faults_of
 
 
@@ -310,3 +322,16 @@ def test_a_misspelt_template_is_caught_by_the_schemas_of_kubernetes(right: str, 
     for template in (one for one in (chart / "templates").rglob("*") if one.is_file()):
         template.write_text(template.read_text().replace(right, wrong))
     assert invalid(render(TRIAL, chart))
+
+
+def _guide() -> list[Manifest]:
+    """The values that the installation guide shows."""
+    text = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize("values", _guide(), ids=" ".join)
+def test_the_values_of_the_guide_make_a_release(values: Manifest) -> None:
+    manifests = render({**OWN_SECRET, **values})
+    assert invalid(manifests) == []
+    assert [policy.__name__ for policy in POLICIES if policy(manifests)] == []

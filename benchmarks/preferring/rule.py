@@ -5,7 +5,7 @@ import re
 
 from shared.contracts.feedback import Preference
 
-RULE = re.compile(r"[^.\[]*\[p\. \d+\]\.")
+RULE = re.compile(r"The \w+ guide speaks of the \w+ \[p\. \d+\]\.")
 GUIDES = ("harbour", "ledger", "weather", "engine", "kitchen", "survey", "night", "signal")
 THINGS = ("valve", "gauge", "pump", "lamp", "anchor", "ladder", "hatch", "barrel", "winch", "mirror", "stove", "cable")
 KINDS = ("uncited", "rambling")

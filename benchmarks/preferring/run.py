@@ -41,14 +41,14 @@ class Bench:
     def settings(self) -> TrainingSettings:
         return TrainingSettings(store_url=f"file://{self.root}/store", cache_dir=self.root / "cache")
 
-    def run(self, beta: float, steps: int, batch: int, rate: float) -> dict[str, Any]:
+    def run(self, alignment: Alignment, steps: int, batch: int, rate: float) -> dict[str, Any]:
         tokenizer = pretrained.load_tokenizer(self.base)
         places = cells()
         kinds, pairs = self._pairs(places[HELD_OUT_PLACES:], tokenizer)
         held_kinds, held = self._pairs(places[:HELD_OUT_PLACES], tokenizer)
         recipe = TrainingRecipe(
             base="base", quantization="none", batch_size=batch, gradient_accumulation=1, max_steps=steps, learning_rate=rate,
-            checkpoint_steps=steps, seed=self.seed, alignment=Alignment(beta=beta), lora_r=8,
+            checkpoint_steps=steps, seed=self.seed, alignment=alignment, lora_r=8,
         )  # fmt: skip
         began = time.monotonic()
         last = self._train(recipe, pairs, held)

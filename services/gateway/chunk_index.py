@@ -17,6 +17,8 @@ from shared.jsonl import placed_lines
 from shared.objects import ObjectStore
 
 CACHE_KIB = 16_000
+FEW = 4
+"""Of fewer chunks every word may be a common one."""
 MOST_READ = 10_000
 """A search reads the rows of its rarest terms, up to so many: what is in every chunk tells nothing of where a text is from, and
 takes the longest. Measured by `python -m benchmarks.evidence`."""
@@ -42,6 +44,7 @@ class Index:
     """A dataset's training chunks: their terms, and the bytes of `path` where each stands. Safe to share between threads."""
 
     path: str
+    chunks: int
     _database: sqlite3.Connection
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,7 +63,8 @@ class Index:
             return [(int(start), int(end), float(score)) for start, end, score in found]
 
     def _rarest(self, text: str) -> list[str]:
-        """The text's terms as the index spells them, rarest first, as many as may be read; the rarest one always."""
+        """The text's terms as the index spells them, rarest first, as many as may be read; the rarest one always. What stands
+        in more than half of the chunks weighs nothing in BM25, and a chunk found by it alone would be no evidence."""
         self._database.execute("delete from asked")
         self._database.execute("insert into asked(text) values (?)", (text,))
         known = self._database.execute(
@@ -69,7 +73,7 @@ class Index:
         kept: list[str] = []
         left = MOST_READ
         for term, chunks in known:
-            if kept and chunks > left:
+            if (kept and chunks > left) or (self.chunks >= FEW and 2 * chunks > self.chunks):
                 break
             kept.append(term)
             left -= chunks
@@ -100,7 +104,8 @@ def build_index(store: ObjectStore, manifest: Manifest) -> Index:
         database.execute("insert into places values (?, ?, ?)", (number, start, end))
     database.execute("commit")
     database.executescript(_COUNTS)
-    return Index(chunks.path, database)
+    (count,) = database.execute("select count(*) from places").fetchone()
+    return Index(chunks.path, count, database)
 
 
 def _texts(store: ObjectStore, path: str, taught: set[str]) -> Iterator[tuple[int, int, str]]:

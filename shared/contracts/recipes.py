@@ -87,6 +87,12 @@ class Alignment(Contract):
         description="How dear it is to leave the reference: an answer's implied reward is beta times the "
         "log-ratio of its probabilities. Smaller: further from it.",
     )
+    imitation: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the preferred answers' own loss, in nats a token, beside the comparison (Pang et al. 2024). The "
+        "comparison alone may make both answers less probable; with this the preferred one is learned as well.",
+    )
 
 
 class TrainingRecipe(Contract):

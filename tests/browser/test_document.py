@@ -95,7 +95,7 @@ def test_a_document_is_forgotten_after_what_saw_it_was_shown(
     page.get_by_label("to confirm").fill(document[:8])
     page.get_by_role("button", name="Forget it for good").click()
     expect(page.get_by_role("heading", name="Forgotten")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("lines out of dataset")).to_be_visible()
+    expect(page.get_by_text(f"lines out of {dataset}")).to_be_visible()
     assert violations(page) == []
     picture(page, "receipt")
     page.goto("/shelf/forgetting")

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,5 +23,5 @@ def compress(spec: ExportSpec, merged: Path, ids: Sequence[Sequence[int]], threa
     }  # fmt: skip
     told.write_text(json.dumps(asked), encoding="utf-8")
     command = [str(spec.compressor), str(SCRIPT), str(told)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, preexec_fn=end_with_parent)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=end_with_parent)
     return unpacked

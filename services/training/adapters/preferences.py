@@ -28,7 +28,10 @@ def alignment_settings(
     recipe: TrainingRecipe, alignment: Alignment, plan: StepPlan, precision: Precision, directory: Path, on_cpu: bool
 ) -> DPOConfig:
     """A recipe in the trainer's own words."""
-    return DPOConfig(beta=alignment.beta, **run_settings(recipe, plan, precision, directory, on_cpu))
+    losses: dict[str, Any] = {"loss_type": ["sigmoid"]}
+    if alignment.imitation:
+        losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, alignment.imitation]}
+    return DPOConfig(beta=alignment.beta, **losses, **run_settings(recipe, plan, precision, directory, on_cpu))
 
 
 class PairBatch:

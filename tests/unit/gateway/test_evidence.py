@@ -49,7 +49,7 @@ def test_a_chunk_is_found_by_its_words_and_read_whole(store: ObjectStore, tmp_pa
 
 
 def test_as_many_as_are_asked_for_come_best_first(store: ObjectStore, tmp_path: Path) -> None:
-    key = put_dataset(store, tmp_path, "k1", [f"tide {'tide ' * at} filler {at}" for at in range(9)])
+    key = put_dataset(store, tmp_path, "k1", [f"tide {'tide ' * at} filler {at}" for at in range(9)] + ["filler"] * 20)
     found = EvidenceShelf(store, 1, 1 << 20).nearest(key, names, "tide", 4)
     assert len(found) == 4
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
@@ -130,3 +130,10 @@ def test_what_is_asked_is_words_and_never_a_query(store: ObjectStore, tmp_path: 
     for text in ('"', "OR AND NOT", "text:tide*", "NEAR(a b)", "'; drop table places; --", "…", "\x00tide", ""):
         shelf.nearest(key, names, text, 5)
         assert len(shelf.nearest(key, names, "TIDE", 5)) == 1, text
+
+
+def test_words_that_most_chunks_hold_are_no_evidence_of_any(store: ObjectStore, tmp_path: Path) -> None:
+    key = put_dataset(store, tmp_path, "k1", [f"the gauge of pier {at} is read" for at in range(20)])
+    shelf = EvidenceShelf(store, 1, 1 << 20)
+    assert shelf.nearest(key, names, "the answer of the model is", 5) == []
+    assert [one.score > 0 for one in shelf.nearest(key, names, "the gauge of pier 7 is", 5)] == [True]

@@ -86,5 +86,5 @@ def test_a_set_that_changed_since_is_not_aligned_with(
     if standing == "redacted":
         put_preferences(world.store, tmp_path, redactions=("d" * 64,))
     work = ask(world, digest)
-    assert world.train(work) == "rejected"
+    assert world.train(work) == "failed"
     assert world.reason(work) == "preferences-changed"

@@ -129,6 +129,16 @@ def test_preferred_answers_gain_over_rejected_ones_they_did_not_learn_from(align
     assert points[-1].metrics["heldout_accuracy"] > 0.9
 
 
+def test_with_imitation_the_preferred_answers_own_loss_is_added(align: Align, tiny_base: Path, pairs: list[Pair]) -> None:
+    alone, both = (
+        align(name * 64, until=1, work=name, recipe=EXACT.model_copy(update={"alignment": Alignment(imitation=weight)}))[0]
+        for name, weight in (("a", 0.0), ("b", 0.5))
+    )
+    model = AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32)
+    nats = [-said(model, one.prompt, one.chosen) / len(one.chosen) for one in pairs[:16]]
+    assert 0.5 * min(nats) < both.loss - alone.loss < 0.5 * max(nats)
+
+
 @pytest.mark.parametrize(("recipe", "from_parent"), [(RECIPE, True), (EXACT, False)])
 def test_a_killed_alignment_goes_on_as_if_nothing_had_happened(
     align: Align, store: ObjectStore, tmp_path: Path, recipe: TrainingRecipe, from_parent: bool

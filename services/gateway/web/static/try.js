@@ -94,7 +94,7 @@ async function near(text) {
     return element("li", {}, element("a", { href }, `${one.filename}, page ${one.pages.join(", ")}`), " ", element("small", {}, `score ${one.score.toFixed(1)}`), element("p", { class: "reading clamp" }, one.text));
   });
   asked.evidence = [...new Set(items.map((one) => one.document))];
-  evidence.querySelector("[data-found]").replaceChildren(...(found.length ? found : [element("li", { class: "none" }, "No training chunk shares a word with it.")]));
+  evidence.querySelector("[data-found]").replaceChildren(...(found.length ? found : [element("li", { class: "none" }, "No training chunk shares a telling word with it.")]));
   evidence.hidden = false;
 }
 
@@ -157,6 +157,7 @@ async function untilReady(notice) {
     notice.querySelector("[data-told]").textContent = `${found.name} is ${state}${found.detail ? `: ${found.detail}` : ""}`;
     notice.classList.toggle("bad", state === "failed");
   }
+  document.querySelector("#deployment option:checked").textContent = `${notice.dataset.waiting} (ready)`;
   notice.className = "notice good";
   notice.textContent = `${notice.dataset.waiting} is ready: ask it.`;
 }

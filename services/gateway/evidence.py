@@ -124,5 +124,5 @@ def _failed(entry: _Entry) -> bool:
 def _evidence(chunk: Chunk, score: float, filename: str) -> Evidence:
     return Evidence(
         chunk=chunk.id, document=chunk.document, filename=filename, pages=chunk.pages, text=chunk.text, spans=chunk.spans,
-        score=round(score, 4),
+        score=round(score, 9),  # of few chunks, terms weigh a millionth
     )  # fmt: skip

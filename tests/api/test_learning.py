@@ -171,7 +171,7 @@ def test_evidence_is_the_training_chunk_that_is_nearest(gateway: Gateway, client
     )  # fmt: skip
     assert found[0]["spans"][0]["box"] == [1.0, 2.0, 3.0, 4.0] and found[0]["score"] > 0
     assert [one["filename"] for one in found] == ["Tide.pdf"], "what shares no term is no evidence"
-    for text in ("held out entirely", "xyzzy", "the of and", "?!"):
+    for text in ("held out entirely", "xyzzy", "?!"):
         answer = client.get("/v1/tuned-models/papers/evidence", params={"text": text})
         assert (answer.status_code, answer.json()["items"]) == (200, []), text
     assert client.get("/v1/tuned-models/none/evidence", params={"text": "a"}).status_code == 404

@@ -145,6 +145,14 @@ def replace_by(place: Place, model: str | None) -> float:
     raise SystemExit(f"{place.name} was not replaced in 5 minutes")
 
 
+async def replace(place: Place) -> dict[str, Any]:
+    """The model by its base, and the base by the model again, both under load."""
+    if place.model is None:
+        return {"skipped": f"{place.name} serves a base alone: deploy a tuned model under that name"}
+    by_base = await under_load(place, lambda: replace_by(place, None), 5)
+    return {"by_its_base": by_base, "by_the_model": await under_load(place, lambda: replace_by(place, place.model), 5)}
+
+
 def kill_engine(place: Place) -> None:
     os.killpg(place.engine(), signal.SIGKILL)
 
@@ -173,8 +181,7 @@ async def measured(place: Place, only: str) -> dict[str, Any]:
         "batching": lambda: batching(place),
         "patterns": lambda: patterns(place),
         "slow clients": lambda: slow_clients(place),
-        "replace by the base": lambda: under_load(place, lambda: replace_by(place, None), 5),
-        "replace by the model": lambda: under_load(place, lambda: replace_by(place, place.model), 5),
+        "replace": lambda: replace(place),
         "kill": lambda: under_load(place, lambda: kill_engine(place), 120),
     }
     told: dict[str, Any] = {"load_at_first": os.getloadavg()[0]}
@@ -193,8 +200,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="a file for the figures as JSON")
     wanted = parser.parse_args()
     place = Place(wanted.home, wanted.deployment)
-    if place.model is None:
-        print("The deployment serves a base alone, so nothing is replaced by a model.", file=sys.stderr)
     told = asyncio.run(measured(place, wanted.only))
     if wanted.out:
         wanted.out.write_text(json.dumps(told, indent=2), encoding="utf-8")

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--show", type=Path, metavar="FILE", nargs="+", default=[])
     parser.add_argument("--plot", type=Path, metavar="FILE")
     parser.add_argument("--base", type=Path, help="a prepared base (made anew without it, for --prepare)")
+    parser.add_argument("--small", action="store_true", help="for --prepare: a small base taught here, in place of the bundled one")
     parser.add_argument("--out", type=Path, default=Path("continual.json"))
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--arms", default="naive,replay,ewc,averaging,all")
@@ -54,14 +56,20 @@ def prepared(wanted: Any) -> None:
     groups = [(name, [EXAMPLES / f"{stem}.pdf" for stem in stems]) for name, stems in GROUPS]
     if wanted.collection:
         pairs = (one.partition("=") for one in wanted.collection)
-        groups = [(name, sorted(path for part in globs.split(",") for path in Path().glob(part))) for name, _, globs in pairs]
-    prepare(groups, wanted.base or bundled(wanted.prepare / "base"), wanted.prepare)
+        groups = [(name, sorted(Path(path) for part in globs.split(",") for path in glob(part))) for name, _, globs in pairs]
+    prepare(groups, wanted.base or made(wanted.prepare / "base", wanted.small), wanted.prepare)
 
 
-def bundled(into: Path) -> Path:
-    from benchmarks.training import prepared as made
+def made(base: Path, small: bool) -> Path:
+    if base.is_dir():
+        return base
+    if small:
+        from benchmarks.continual_tuning.small_base import make
 
-    return into if into.is_dir() else made(into)
+        return make(base)
+    from benchmarks.training import prepared as bundled
+
+    return bundled(base)
 
 
 def run(wanted: Any) -> None:
@@ -79,7 +87,7 @@ def run(wanted: Any) -> None:
         "collections": [one.name for one in collections], "steps": wanted.steps, "batch": wanted.batch, "rate": wanted.rate,
         "device": torch.cuda.get_device_name() if wanted.device == "cuda" else "cpu",
         "examples": [[len(one.train), len(one.choosing), len(one.reporting)] for one in collections],
-        "recipes": {name: wish.model_dump(mode="json") for name, wish in arms.items()},
+        "recipes": told.get("recipes", {}) | {name: wish.model_dump(mode="json") for name, wish in arms.items()},
     }  # fmt: skip
     done = {(one["arm"], one["seed"]) for one in told["runs"]}
     for seed in range(wanted.seeds):

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from benchmarks.composed import world
 from benchmarks.composed.carry import PATIENCE_SECONDS, SHELF, Lectern, count_results
-from benchmarks.composed.topology import SECOND_SERVER, SERVER, Topology, wait_until
+from benchmarks.composed.topology import SECOND_SERVER, SERVER, Topology
 from tests.documents import shelf
+from tests.servers import wait_until
 
 SETUPS = (
     {"extraction": 1},

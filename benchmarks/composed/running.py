@@ -25,7 +25,7 @@ class Running:
         self.name = container.name if number == 1 else f"{container.name}-{number}"
         self.service = container.name
         self._root = root
-        self._container = container if container.ours else stand_in(container, root / "volumes").container
+        self._container = container if container.ours else stand_in(container, root / "volumes")
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
         self.starts = 0

@@ -15,21 +15,12 @@ from benchmarks.composed.running import Running
 from benchmarks.composed.world import ROOT
 from shared.objects import ObjectStore, open_store
 from shared.settings import StoreSettings
+from tests.servers import wait_until
 
 SERVER = "http://gateway:8080"
 SECOND_SERVER = "http://gateway:8081"
 """The second of two gateways, which share one loopback here and so cannot share a port."""
 UP = ("gateway", "extraction", "cleaning", "training", "serving")
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 300) -> float:
-    """Seconds until the condition held. Raises TimeoutError."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > seconds:
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.2)
-    return time.monotonic() - began
 
 
 class Topology:

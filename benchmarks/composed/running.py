@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -66,6 +67,17 @@ class Running:
             self._container.health, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
         )
         return asked.returncode == 0
+
+    def processor_seconds(self) -> float:
+        """What its processes have used so far, with what those that ended left to their parents."""
+        assert self._process is not None
+        first = psutil.Process(self._process.pid)
+        used = 0.0
+        for one in (first, *first.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                user, system, ended_user, ended_system, *_ = one.cpu_times()
+                used += user + system + ended_user + ended_system
+        return used
 
     def kill(self) -> None:
         """kill -9 of the container's first process, with which all of its others go."""

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,13 @@ class Topology:
 
     def named(self, name: str) -> Running:
         return self._running[name]
+
+    def processor_seconds(self) -> dict[str, float]:
+        """What the copies of each service have used since they were started."""
+        used: dict[str, float] = defaultdict(float)
+        for running in self._running.values():
+            used[running.service] += running.processor_seconds()
+        return used
 
     def store(self) -> ObjectStore:
         return open_store(

@@ -6,27 +6,19 @@ MinIO's successor has no wheel; MiniStack, which keeps what it took on disk, sta
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.composed.compose import Container
 from benchmarks.composed.world import PYTHON, SERVERS_USER, TOOLS
 
 
-@dataclass(frozen=True)
-class StandIn:
-    """How a server of compose runs here: its command, in a directory that outlives it, and how it is asked for its health."""
-
-    container: Container
-    directory: Path
-
-
-def stand_in(container: Container, volumes: Path) -> StandIn:
+def stand_in(container: Container, volumes: Path) -> Container:
+    """A server of compose as it runs here: its command, in a directory that outlives it, and how it is asked for its health."""
     directory = volumes / container.name
     directory.mkdir(parents=True, exist_ok=True)
     os.chown(directory, SERVERS_USER, SERVERS_USER)
-    made = {"postgres": _postgres, "store": _store, "valkey": _valkey}[container.name](container, directory)
-    return StandIn(made, directory)
+    return {"postgres": _postgres, "store": _store, "valkey": _valkey}[container.name](container, directory)
 
 
 def _valkey(container: Container, directory: Path) -> Container:

@@ -22,13 +22,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> float:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0, every_seconds: float = 0.1) -> float:
     """Poll until the condition holds: the seconds until it did. Raises TimeoutError that says what was waited for."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
             raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.1)
+        time.sleep(every_seconds)
     return time.monotonic() - began
 
 

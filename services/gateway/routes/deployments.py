@@ -8,12 +8,14 @@ from pydantic import Field
 
 from services.gateway.auth import Reader, Writer
 from services.gateway.bases import require_base
+from services.gateway.exports import export_to_serve
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.retention import meant, model_of
 from services.gateway.routes.models import marked
 from shared.clock import now
 from shared.contracts.base import Contract
+from shared.contracts.engines import EngineArguments, ServedVariant
 from shared.contracts.learning import DeploymentWish
 from shared.contracts.views import DeploymentView, ListPage
 from shared.errors import InvalidInput, NotFound
@@ -35,6 +37,10 @@ class DeploymentRequest(Contract):
         None, description="A base model, where no tuned model is named; the configured default where left out."
     )
     context_tokens: int = Field(2_048, ge=256, description="Longest prompt and answer together.")
+    variant: ServedVariant = Field(
+        "adapter", description="adapter: on the base that it was tuned on. Else the newest export of that variant."
+    )
+    engine_arguments: EngineArguments = EngineArguments()
 
 
 @router.post(
@@ -60,15 +66,18 @@ def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
 
 
 def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
-    """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
+    """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput,
+    and where no such export was published NotReady or BeyondLimit."""
     model = model_of(parts, meant(parts, asked.model)) if asked.model is not None else None
     base = model.base if model else asked.base or parts.settings.default_base
     if asked.base not in (None, base):
         raise InvalidInput(f"{asked.model} was tuned from {base}, and can be served on no other base: leave `base` out.")
     require_base(parts.store, base)
     return DeploymentWish(
-        name=asked.name, model=model.id if model else None, base=base, context_tokens=asked.context_tokens, wished_at=now()
-    )
+        name=asked.name, model=model.id if model else None, base=base, context_tokens=asked.context_tokens,
+        variant=asked.variant, export=export_to_serve(parts, model, asked.variant) if asked.variant != "adapter" else None,
+        engine_arguments=asked.engine_arguments, wished_at=now(),
+    )  # fmt: skip
 
 
 @router.get("", summary="List deployments")

@@ -16,7 +16,7 @@ COPY pyproject.toml README.md ./
 COPY shared/ shared/
 COPY services/__init__.py services/__init__.py
 COPY services/training/ services/training/
-RUN /opt/lectern/bin/pip install --constraint requirements/main.lock ".[training]"
+RUN /opt/lectern/bin/pip install --constraint requirements/main.lock ".[training,mlflow,wandb]"
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lectern-training" org.opencontainers.image.licenses="Apache-2.0"

@@ -28,7 +28,12 @@ spec:
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       env:
         {{- include "lectern.env" $root | nindent 8 }}
-        {{- include "lectern.settings" (omit $root.Values.workers.training.settings "rayAddress" "cpuThreads") | nindent 8 }}
+        {{- $elsewhere := list "rayAddress" "cpuThreads" "mlflowTrackingUri" "mlflowExperiment" "mlflowUsername" "wandbProject" "wandbEntity" "wandbUrl" }}
+        {{- $own := dict }}
+        {{- range $name, $value := $root.Values.workers.training.settings }}
+        {{- if not (has $name $elsewhere) }}{{ $_ := set $own $name $value }}{{ end }}
+        {{- end }}
+        {{- include "lectern.settings" $own | nindent 8 }}
         - {name: LECTERN_RAY_ADDRESS, value: auto}
         - {name: LECTERN_CPU_THREADS, value: {{ .pod.threads | default $root.Values.kuberay.worker.threads | int | quote }}}
         - {name: RAY_USAGE_STATS_ENABLED, value: "0"}

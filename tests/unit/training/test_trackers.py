@@ -2,15 +2,14 @@
 nothing but figures and the recipe."""
 
 import os
+import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
-from tensorboardX.proto.event_pb2 import Event
-from wandb.proto.wandb_internal_pb2 import Record
 
 from services.training.adapters.trackers import chosen
 from services.training.adapters.trackers.chosen import Trackers
@@ -21,6 +20,7 @@ from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import Continual, TrainingRecipe
 from shared.errors import Cancelled, Unsupported
 from tests.servers import free_port, mlflow_server, wait_until
+from tests.unit.training.told import board_losses, offline_steps, records
 
 RUN = "ab" * 32
 RECIPE = TrainingRecipe(lora_r=4, continual=Continual(ewc=7.5), lora_targets=("q_proj", "v_proj"))
@@ -127,7 +127,7 @@ def test_how_a_run_ended_is_told(error: Exception, end: str) -> None:
     with pytest.raises(type(error)), following.to_the_end():
         following.tell(curve(2))
         raise error
-    assert not following.going and following.followers[0].join(10) and tracker.end == end
+    assert following.followers[0].join(10) and not following.going and tracker.end == end
 
 
 def test_a_run_that_is_refused_before_its_first_step_is_no_run_in_a_tracker() -> None:
@@ -178,38 +178,11 @@ def test_a_package_that_is_missing_is_said_before_any_work(
         Trackers(settings(tmp_path, **given))
 
 
-def events(path: Path) -> Iterator[Event]:
-    """Of a TFRecord file: length, its checksum, bytes, their checksum."""
-    data, at = path.read_bytes(), 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 8], "little")
-        yield Event.FromString(data[at + 12 : at + 12 + size])
-        at += 16 + size
-
-
 def test_tensorboard_has_each_step_once_after_a_kill_too(tmp_path: Path) -> None:
     for steps in (3, 5):  # the second attempt is another process, and is told the curve from its first step
         told(Trackers(settings(tmp_path, tensorboard_dir=tmp_path / "board")).follow(RUN, RECIPE), curve(steps))
     (file,) = (tmp_path / "board").glob("*/events.*")
-    found = [(one.step, value.simple_value) for one in events(file) for value in one.summary.value if value.tag == "train/loss"]
-    assert found == [(step, pytest.approx(3 - step / 10)) for step in range(1, 6)]
-
-
-def records(path: Path) -> Iterator[Record]:
-    """Of a file in LevelDB's log format: a header of 7 bytes, then pieces of records (checksum, length, kind, bytes) in blocks
-    of 32 KiB."""
-    data, at, whole = path.read_bytes(), 7, b""
-    while at < len(data):
-        left = -at % 32_768
-        if 0 < left < 7:
-            at += left
-            continue
-        size, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
-        whole += data[at + 7 : at + 7 + size]
-        at += 7 + size
-        if kind in (1, 4):  # the whole of a record, or its last piece
-            yield Record.FromString(whole)
-            whole = b""
+    assert board_losses(file) == [(step, pytest.approx(3 - step / 10)) for step in range(1, 6)]
 
 
 @pytest.mark.slow
@@ -219,10 +192,7 @@ def test_wandb_offline_has_each_step_once_after_a_kill_and_nothing_of_the_machin
         told(Trackers(offline).follow(RUN, RECIPE), curve(steps))
     (file,) = (tmp_path / "offline").glob("wandb/offline-run-*/*.wandb")
     found = list(records(file))
-    steps = [
-        item.value_json for one in found for item in one.history.item if item.key == "_step" or item.nested_key == ["_step"]
-    ]
-    assert steps == ["1", "2", "3", "4", "5"]
+    assert offline_steps(file) == [1, 2, 3, 4, 5]
     config = {item.key: item.value_json for one in found for item in one.run.config.update}
     assert (config["lora_r"], config["continual.ewc"]) == ("4", "7.5")
     written = b"".join(path.read_bytes() for path in (tmp_path / "offline").rglob("*") if path.is_file())
@@ -248,34 +218,43 @@ def test_a_wandb_server_that_does_not_answer_holds_nothing_up(tmp_path: Path, ca
 @pytest.mark.slow
 def test_mlflow_has_one_run_with_each_step_once_through_kills_and_outages(tmp_path: Path) -> None:
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
     port = free_port()
     named = settings(tmp_path, mlflow_tracking_uri=f"http://127.0.0.1:{port}", mlflow_experiment="shelf")
     trackers = Trackers(named)
-    following = trackers.follow(RUN, RECIPE)
-    following.tell(curve(2))  # the server is not there yet
-    with mlflow_server(tmp_path / "mlflow", port) as url:
-        client = MlflowClient(tracking_uri=url)
+    client = MlflowClient(tracking_uri=named.mlflow_tracking_uri)
 
-        def steps() -> list[int]:
+    def runs() -> list[Any]:
+        try:
             experiment = client.get_experiment_by_name("shelf")
-            runs = client.search_runs([experiment.experiment_id]) if experiment else []
-            return [one.step for one in client.get_metric_history(runs[0].info.run_id, "train/loss")] if runs else []
+            return list(client.search_runs([experiment.experiment_id])) if experiment else []
+        except MlflowException:
+            return []
 
-        wait_until(lambda: steps() == [1, 2], "the first steps", 120)
+    def history(name: str) -> list[tuple[int, float]]:
+        return [(one.step, one.value) for run in runs() for one in client.get_metric_history(run.info.run_id, name)]
+
+    def steps() -> list[int]:
+        return [step for step, _ in history("train/loss")]
+
+    with mlflow_server(tmp_path / "mlflow", port) as server:
+        following = trackers.follow(RUN, RECIPE)
+        following.tell(curve(2))  # the server does not listen yet
+        wait_until(lambda: steps() == [1, 2], "the first steps", 300)
+        os.killpg(server.pid, signal.SIGSTOP)
         following.tell(curve(4))
-        wait_until(lambda: steps() == [1, 2, 3, 4], "the next")
-    following.tell(curve(5))  # away again, and then the process is killed, so that nobody tells of the fifth
-    following.followers[0].give_up()
-    with mlflow_server(tmp_path / "mlflow", port):
+        time.sleep(12)  # so long that the request is given up; the server takes it up all the same when it wakes
+        os.killpg(server.pid, signal.SIGCONT)
+        wait_until(lambda: steps() == [1, 2, 3, 4], "the next steps", 120)
+        following.followers[0].give_up()  # as where the process is killed
         told(Trackers(named).follow(RUN, RECIPE), curve(6))
-        (run,) = client.search_runs([client.get_experiment_by_name("shelf").experiment_id])
-        assert steps() == [1, 2, 3, 4, 5, 6] and run.info.status == "FINISHED"
-        assert [one.value for one in client.get_metric_history(run.info.run_id, "heldout/loss")] == [2.5]
+        (run,) = runs()
+        assert steps() == [1, 2, 3, 4, 5, 6] and run.info.status == "FINISHED" and history("heldout/loss") == [(2, 2.5)]
         assert run.data.params == {name: str(value) for name, value in parameters_of(RECIPE).items()}
         assert set(run.data.tags) == {"lectern.run", "mlflow.runName"} and run.info.user_id in ("", "unknown")
         told(trackers.follow("cd" * 32, RECIPE), curve(1), "cancelled")
-        ends = {one.info.run_name: one.info.status for one in client.search_runs([run.info.experiment_id])}
+        ends = {one.info.run_name: one.info.status for one in runs()}
         assert ends == {RUN[:16]: "FINISHED", ("cd" * 32)[:16]: "KILLED"}
 
 

@@ -62,7 +62,7 @@ def train(
     tokenizer = pretrained.load_tokenizer(base)
     recorder = RunRecorder(
         checkpoints, curve, facts_of(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id),
-        _figures(model, job, tokenizer.eos_token_id, plan.total),
+        _figures(model, job, tokenizer.eos_token_id, plan.total), together=job.recipe.sharding == "full",
     )  # fmt: skip
     keeper = Keeper.of(job, plan.total, tokenizer.eos_token_id, checkpoint)
     trainer = _trainer(job, model, tokenizer, plan, directory)(
@@ -75,6 +75,7 @@ def train(
         hold_reference(trainer.model, begins_from_parent=begins_from is not None)
     if keeper is not None:
         trainer.pull = keeper.pull
+    trainer.sharded = job.recipe.sharding == "full"
     trainer.remove_callback(PrinterCallback)
     # Autocast casts what an adapter needs; PEFT's own cast would keep a second copy, in fp32, of every layer's input.
     with disable_input_dtype_casting(trainer.model, active=job.precision != "fp32"):

@@ -29,6 +29,7 @@ def figures(points: list[LossPoint]) -> list[tuple[int, float, float, int, float
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "changed",
     [{}, {"quantization": "none", "optimizer": "adamw_torch"}, {"gradient_checkpointing": True}],

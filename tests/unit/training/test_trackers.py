@@ -216,6 +216,7 @@ def test_a_wandb_server_that_does_not_answer_holds_nothing_up(tmp_path: Path, ca
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_mlflow_has_one_run_with_each_step_once_through_kills_and_outages(tmp_path: Path) -> None:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException

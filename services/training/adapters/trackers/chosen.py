@@ -50,7 +50,7 @@ def _makers(settings: TrainingSettings) -> list[Make]:
         client = _module("weights_and_biases", "wandb", "LECTERN_WANDB_PROJECT", "wandb")
         key = settings.wandb_api_key
         account = client.Account(
-            settings.wandb_project, settings.wandb_entity, settings.wandb_url, key and key.get_secret_value(),
+            settings.wandb_project, settings.wandb_entity, settings.wandb_url, key.get_secret_value() if key else None,
             settings.wandb_offline_dir,
         )  # fmt: skip
         scratch = settings.cache_dir / "wandb"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from wandb.errors import CommError
 
 from services.training.adapters.trackers import chosen
 from services.training.adapters.trackers.chosen import Trackers
@@ -186,10 +187,16 @@ def test_tensorboard_has_each_step_once_after_a_kill_too(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_wandb_offline_has_each_step_once_after_a_kill_and_nothing_of_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", ["another process", "the same process"])
+def test_wandb_offline_has_each_step_once_after_a_kill_and_nothing_of_the_machine(tmp_path: Path, again: str) -> None:
     offline = settings(tmp_path, wandb_project="shelf", wandb_offline_dir=tmp_path / "offline", wandb_api_key="k" * 40)
-    for steps in (3, 5):
-        told(Trackers(offline).follow(RUN, RECIPE), curve(steps))
+    first = Trackers(offline)
+    following = first.follow(RUN, RECIPE)
+    following.tell(curve(3))
+    if again == "another process":
+        following.end("failed")
+        assert following.followers[0].join(60)
+    told((first if again == "the same process" else Trackers(offline)).follow(RUN, RECIPE), curve(5))
     (file,) = (tmp_path / "offline").glob("wandb/offline-run-*/*.wandb")
     found = list(records(file))
     assert offline_steps(file) == [1, 2, 3, 4, 5]
@@ -213,6 +220,11 @@ def test_a_wandb_server_that_does_not_answer_holds_nothing_up(tmp_path: Path, ca
     wait_until(lambda: said.append(capsys.readouterr().out) or "tracker.unreachable" in "".join(said), "the log", 120)
     following.followers[0].give_up()
     assert "k" * 40 not in "".join(said)
+    following.followers[0].join(60)
+    tracker = Trackers(away)._makers[0](RUN, {})
+    for _ in range(2):  # its client would say the second time that the run is in use
+        with pytest.raises(CommError):
+            tracker.open()
 
 
 @pytest.mark.slow
@@ -249,6 +261,7 @@ def test_mlflow_has_one_run_with_each_step_once_through_kills_and_outages(tmp_pa
         os.killpg(server.pid, signal.SIGCONT)
         wait_until(lambda: steps() == [1, 2, 3, 4], "the next steps", 120)
         following.followers[0].give_up()  # as where the process is killed
+        assert following.followers[0].join(60)
         told(Trackers(named).follow(RUN, RECIPE), curve(6))
         (run,) = runs()
         assert steps() == [1, 2, 3, 4, 5, 6] and run.info.status == "FINISHED" and history("heldout/loss") == [(2, 2.5)]

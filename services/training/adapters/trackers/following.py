@@ -90,14 +90,13 @@ class Follower:
 
     def _serve(self, held: int) -> None:
         """Tell until the end. Raises what the tracker raises."""
-        while not self._given_up:
+        while True:
             fresh, end = self._news(held)
-            if fresh:
-                self._tracker.tell(fresh)
-                held = fresh[-1].step
-            elif end:
-                self._tracker.close(end)
+            if self._given_up or (end and not fresh):
+                self._tracker.close(end or "failed")
                 return
+            self._tracker.tell(fresh)
+            held = fresh[-1].step
 
     def _news(self, held: int) -> tuple[list[Figures], End | None]:
         """Wait for steps after `held`, or the end."""

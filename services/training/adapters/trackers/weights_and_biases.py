@@ -34,15 +34,22 @@ class WeightsAndBiases:
         self._run: Any = None
 
     def open(self) -> int:
+        if self._run is not None:  # its client knows an id once
+            self._run.finish(exit_code=1)
+            self._run = None
         self._directory.mkdir(parents=True, exist_ok=True)
         if self._account.offline is not None:
             # Files cannot be taken up again; whoever opens the run is told the curve from its first step.
             for stale in self._directory.glob(f"wandb/offline-run-*-{self._id}"):
                 shutil.rmtree(stale, ignore_errors=True)
-        self._run = wandb.init(
-            project=self._account.project, entity=self._account.entity, id=self._id, name=self._id, resume="allow",
-            reinit="create_new", config=self._parameters, settings=self._settings(),
-        )  # fmt: skip
+        try:
+            self._run = wandb.init(
+                project=self._account.project, entity=self._account.entity, id=self._id, name=self._id, resume="allow",
+                reinit="create_new", config=self._parameters, settings=self._settings(),
+            )  # fmt: skip
+        except Exception:
+            wandb.teardown(exit_code=1)  # its service would say ever after that the id is in use
+            raise
         return max(0, int(self._run.starting_step) - 1)
 
     def tell(self, figures: Sequence[Figures]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.composed import world
-from benchmarks.composed.carry import PATIENCE_SECONDS, Lectern, count_results
+from benchmarks.composed.carry import ASK_SECONDS, PATIENCE_SECONDS, Lectern, count_results
 from benchmarks.composed.picture import draw
 from benchmarks.composed.topology import SECOND_SERVER, SERVER, Topology
 from tests.documents import shelf
@@ -53,7 +53,7 @@ def measure(root: Path, copies: dict[str, int], files: list[Path], bases: Path) 
         before, began = topology.processor_seconds(), time.monotonic()
         for number, file in enumerate(files):
             at[number % len(at)].upload([file])
-        wait_until(lambda: at[0].finished() == len(files), "the documents", PATIENCE_SECONDS)
+        wait_until(lambda: at[0].finished() == len(files), "the documents", PATIENCE_SECONDS, ASK_SECONDS)
         seconds, after = time.monotonic() - began, topology.processor_seconds()
         found = count_results(topology.store())
         done = [one["state"] for one in at[0].documents()]

@@ -17,6 +17,8 @@ from tests.servers import wait_until
 
 SHELF = "shelf"
 PATIENCE_SECONDS = 3000
+ASK_SECONDS = 0.5
+"""Between two questions about one piece of work: each costs the gateway some of what it is measured by."""
 QUESTIONS = (
     "What is a tide gauge?",
     "Which periods does the bay have?",
@@ -140,15 +142,15 @@ def carry(
     with found.timed("documents"):
         at.upload(wanted.files)
         during_documents(at)
-        wait_until(lambda: at.finished() == len(wanted.files), "the documents", PATIENCE_SECONDS)
+        wait_until(lambda: at.finished() == len(wanted.files), "the documents", PATIENCE_SECONDS, ASK_SECONDS)
     with found.timed("dataset"):
         dataset = at.post("/v1/datasets", {"name": "set", "collection": SHELF, "base": wanted.base})
-        wait_until(lambda: at.job_done(dataset["job"]), "the dataset", PATIENCE_SECONDS)
+        wait_until(lambda: at.job_done(dataset["job"]), "the dataset", PATIENCE_SECONDS, ASK_SECONDS)
     with found.timed("run"):
         recipe = {"base": wanted.base, **wanted.recipe}
         run = at.post("/v1/runs", {"name": "tuned", "dataset": dataset["id"], "recipe": recipe})
         during_training(at, run["job"])
-        wait_until(lambda: at.job_done(run["job"]), "the run", PATIENCE_SECONDS)
+        wait_until(lambda: at.job_done(run["job"]), "the run", PATIENCE_SECONDS, ASK_SECONDS)
     if wanted.serving:
         at.post("/v1/deployments", {"name": "answers", "model": "tuned"})
         found.seconds["deployment"] = answering(at)
@@ -157,7 +159,9 @@ def carry(
 
 def answering(at: Lectern) -> float:
     """Seconds until the deployment is ready."""
-    return wait_until(lambda: at.get("/v1/deployments/answers")["state"] == "ready", "the engine", PATIENCE_SECONDS)
+    return wait_until(
+        lambda: at.get("/v1/deployments/answers")["state"] == "ready", "the engine", PATIENCE_SECONDS, ASK_SECONDS
+    )
 
 
 def count_results(store: ObjectStore) -> dict[str, int]:

@@ -8,7 +8,7 @@ from functools import partial
 
 import httpx
 
-from benchmarks.composed.carry import PATIENCE_SECONDS, QUESTIONS, Answer, Lectern, answer_of, texts
+from benchmarks.composed.carry import ASK_SECONDS, PATIENCE_SECONDS, QUESTIONS, Answer, Lectern, answer_of, texts
 from benchmarks.composed.topology import Topology
 from tests.servers import wait_until
 
@@ -86,7 +86,7 @@ def _step(at: Lectern, job: str) -> int:
 
 def _wait_for(after: int, reached: Callable[[], int]) -> int:
     """What was reached when it was so much or more."""
-    wait_until(lambda: reached() >= after, f"{after} to be reached", PATIENCE_SECONDS)
+    wait_until(lambda: reached() >= after, f"{after} to be reached", PATIENCE_SECONDS, ASK_SECONDS)
     return reached()
 
 
@@ -98,4 +98,4 @@ def _wait_for_answer(at: Lectern, question: str, found: list[Answer]) -> None:
             found.append(answer_of(at, question))
         return bool(found)
 
-    wait_until(asked, "an answer", PATIENCE_SECONDS)
+    wait_until(asked, "an answer", PATIENCE_SECONDS, ASK_SECONDS)

@@ -50,8 +50,10 @@ def _postgres(container: Container, directory: Path) -> Container:
             f"{binaries}/initdb --username={user} --pwfile={password} --auth=scram-sha-256 --encoding=UTF8 -D {data} >/dev/null"
             f" && echo 'CREATE DATABASE {database}' | {binaries}/postgres --single -D {data} postgres >/dev/null"
         )
-        subprocess.run(["setpriv", f"--reuid={SERVERS_USER}", f"--regid={SERVERS_USER}", "--clear-groups", "sh", "-c", make],
-                       check=True, cwd=directory, stderr=subprocess.DEVNULL)  # fmt: skip
+        as_server = ("setpriv", f"--reuid={SERVERS_USER}", f"--regid={SERVERS_USER}", "--clear-groups")
+        made = subprocess.run([*as_server, "sh", "-c", make], check=False, cwd=directory, stderr=subprocess.PIPE, text=True)
+        if made.returncode != 0:
+            raise RuntimeError(f"no cluster could be made for Postgres: {made.stderr[-2000:]}")
         password.unlink()
     argv = (f"{binaries}/postgres", "-D", str(data), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
     asked = (f"{binaries}/pg_isready", "--host=127.0.0.1", *container.health[1:])

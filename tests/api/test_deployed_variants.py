@@ -62,7 +62,7 @@ def test_what_was_not_published_is_not_deployed_and_the_answer_says_what_makes_i
 @pytest.mark.parametrize(
     "asked",
     [
-        {"variant": "fp8"},
+        {"variant": "int3"},
         {"variant": "merged", "model": None},
         {"engine_arguments": {"trust_remote_code": True}},
         {"engine_arguments": {"dtype": "int4"}},
@@ -116,7 +116,7 @@ def test_the_command_deploys_a_variant_and_lists_it(client: httpx.Client, merged
     assert "merged" in run("deployments").stdout
     missing = run("deploy", "papers", "--variant", "gptq")
     assert missing.returncode != 0 and "lectern export" in missing.stderr
-    assert run("deploy", "papers", "--variant", "fp8").returncode == 2
+    assert run("deploy", "papers", "--variant", "int3").returncode == 2
 
 
 def test_the_page_of_a_run_deploys_what_was_published(

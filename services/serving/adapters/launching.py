@@ -18,9 +18,13 @@ def check_possible(settings: ServingSettings, engine: EngineIdentity) -> None:
         vllm_command.check_possible(settings)
 
 
-def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int) -> Launch:
-    """The engine of weights that lie in a directory. Raises Unsupported where it cannot run, InvalidInput where there are
-    none."""
+def launch(
+    settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int,
+    draft: Path | None = None,
+) -> Launch:  # fmt: skip
+    """The engine of weights that lie in a directory, with a draft model's in another where it guesses by one. Raises
+    Unsupported where it cannot run, InvalidInput where there are no weights."""
     check_possible(settings, spec.engine)
-    begin = llama_command.launch if spec.engine.runtime == "llama.cpp" else vllm_command.launch
-    return begin(settings, spec, directory, inherited, port)
+    if spec.engine.runtime == "llama.cpp":
+        return llama_command.launch(settings, spec, directory, inherited, port)
+    return vllm_command.launch(settings, spec, directory, inherited, port, draft)

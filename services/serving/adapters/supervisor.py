@@ -13,6 +13,7 @@ from services.serving.settings import ServingSettings
 from services.serving.stages.architectures import MAMBA_1
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import Engine, EngineSpec, Problem
+from shared.contracts.engines import DraftSpeculation
 from shared.errors import InvalidInput, LecternError, Unavailable, Unsupported
 from shared.telemetry import log
 
@@ -78,11 +79,9 @@ class SupervisedEngines:
         slot = self._slots.setdefault(spec.engine, _Slot(spec))
         slot.spec, slot.refused = spec, {}
         try:
-            directory = self._fetch(spec.engine)
-            port = free_port()
-            slot.process = EngineProcess.start(
-                spec, launch(self._settings, spec, directory, self._inherited, port), self._settings
-            )
+            directory, draft = self._fetch(spec.engine), self._draft(spec.engine)
+            started = launch(self._settings, spec, directory, self._inherited, free_port(), draft)
+            slot.process = EngineProcess.start(spec, started, self._settings)
         except LecternError as error:
             self._failed(slot, Problem(error.code, error.message), hopeless=not error.retryable)
         except OSError as error:
@@ -145,6 +144,11 @@ class SupervisedEngines:
         if slot is not None and slot.process is not None:
             slot.process.end()
             log().info("engine.stopped", engine=engine.name)
+
+    def _draft(self, engine: EngineIdentity) -> Path | None:
+        """The directory of the model that an engine guesses by."""
+        guesses = engine.speculation
+        return self._fetch(EngineIdentity(base=guesses.model)) if isinstance(guesses, DraftSpeculation) else None
 
     def _observe(self, slot: _Slot) -> Engine:
         slot.leaving = _still_asked(slot.leaving)

@@ -42,7 +42,7 @@ adapted = st.tuples(
 )
 exported = st.tuples(st.sampled_from([MERGED, GGUF]), st.none(), st.none())
 wanted = st.builds(
-    lambda served, context_tokens, problem: Wanted("", *served, context_tokens, problem),
+    lambda served, context_tokens, problem: Wanted("", *served, context_tokens, problem=problem),
     st.one_of(adapted, exported),
     st.sampled_from([512, 2_048]),
     st.sampled_from([None, None, None, Problem("not-found", "there is no such model")]),

@@ -45,7 +45,7 @@ browser:  ## Chromium, in which the tests look at the web app
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
 
-compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes AWQ and GPTQ exports, in an environment of its own
+compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes exports in 4 and 8 bits, in an environment of its own
 
 $(COMPRESSOR)/.installed: requirements/compressor.lock
 	@echo "Making $(COMPRESSOR) (1.5 GB) ..."
@@ -118,6 +118,9 @@ drill: setup  ## Compose's topology as processes: a shelf carried, every part ki
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
+images:  ## Build the images of docker/ by buildah, where there is no container engine (root; IMAGES="gateway --help" for some, and options)
+	@$(PYTHON) scripts/build_images.py $(IMAGES)
+
 clean:  ## Remove the environments and what the demo left
 	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VENV)-exports-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
 
@@ -132,4 +135,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean bench-ppo
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill images clean bench-ppo

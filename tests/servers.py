@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,14 +22,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition, what: str, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-    """Poll until the condition holds. Raises TimeoutError that says what was waited for."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0, every_seconds: float = 0.1) -> float:
+    """Poll until the condition holds: the seconds until it did. Raises TimeoutError that says what was waited for."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(every_seconds)
+    return time.monotonic() - began
 
 
 def end(process: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from shared.contracts.learning import DatasetParameters, Model
 from shared.contracts.views import DeploymentView
 from shared.errors import LecternError
+from shared.ids import is_export_name
 
 ModelOf = Callable[[str], Model | None]
 
@@ -50,8 +51,8 @@ def find_target(asked: str, deployments: list[DeploymentView], model_of: ModelOf
             return _target(asked, view, model_of)
     tuned = [view for view in wanted if _is_of(view, asked, model_of)]
     if tuned:
-        return _target(asked, max(_ready(asked, tuned), key=lambda view: _created(view, model_of)), model_of)
-    based = [view for view in wanted if view.wish.base == asked]
+        return _target(asked, max(_ready(asked, tuned), key=lambda view: _meant(view, model_of)), model_of)
+    based = [view for view in wanted if view.wish.base == asked and view.wish.export is None]
     if based:
         # An engine that serves an adapter serves its base too, under the base's own name.
         return Target(asked, _url(_ready(asked, based)[0]), asked, None, asked)
@@ -79,7 +80,8 @@ def _names(view: DeploymentView, model_of: ModelOf) -> Iterator[str]:
     model = model_of(view.wish.model) if view.wish.model else None
     if model is not None:
         yield from (model.id, model.name)
-    yield view.wish.base
+    if view.wish.export is None:
+        yield view.wish.base
 
 
 def _points(view: DeploymentView) -> bool:
@@ -105,9 +107,10 @@ def _is_of(view: DeploymentView, asked: str, model_of: ModelOf) -> bool:
     return model is not None and model.name == asked
 
 
-def _created(view: DeploymentView, model_of: ModelOf) -> str:
+def _meant(view: DeploymentView, model_of: ModelOf) -> tuple[str, bool]:
+    """The newest version counts; of one version the adapter before what was made of it."""
     model = model_of(view.wish.model or "")
-    return model.created_at if model else ""
+    return model.created_at if model else "", view.wish.export is None
 
 
 def _target(asked: str, view: DeploymentView, model_of: ModelOf) -> Target:
@@ -117,8 +120,8 @@ def _target(asked: str, view: DeploymentView, model_of: ModelOf) -> Target:
 
 
 def _template(view: DeploymentView, model_of: ModelOf) -> str | None:
-    if view.served_model == view.wish.base:
-        return None
+    if view.served_model == view.wish.base or is_export_name(view.served_model):
+        return None  # An export has its template in its tokenizer.
     model = model_of(view.wish.model) if view.wish.model else None
     # Without one, what is served is the adapter of an earlier wish.
     return model.template if model else DatasetParameters().template

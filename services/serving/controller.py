@@ -6,6 +6,7 @@ from threading import Event
 from typing import Protocol
 
 from services.serving.adapters.lora import Adapter
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import (
     LOADING,
     Action,
@@ -44,11 +45,11 @@ class Engines(Protocol):
         """Raises Unsupported where none can run here."""
         ...
 
-    def observe(self) -> Mapping[str, Engine]: ...
+    def observe(self) -> Mapping[EngineIdentity, Engine]: ...
     def start(self, spec: EngineSpec) -> None: ...
-    def stop(self, base: str) -> None: ...
-    def load(self, base: str, adapter: str, directory: Path) -> None: ...
-    def unload(self, base: str, adapter: str) -> None: ...
+    def stop(self, engine: EngineIdentity) -> None: ...
+    def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None: ...
+    def unload(self, engine: EngineIdentity, adapter: str) -> None: ...
 
 
 class Adapters(Protocol):
@@ -63,14 +64,21 @@ class Bases(Protocol):
     def context_limit(self, base: str) -> int | None: ...
 
 
+class Exports(Protocol):
+    """What brings an export to this machine. Raises LecternError."""
+
+    def fetch(self, key: str) -> Path: ...
+
+
 class Controller:
     """Brings what runs to what is wished for."""
 
-    def __init__(self, catalog: Catalog, engines: Engines, bases: Bases, adapters: Adapters) -> None:
+    def __init__(self, catalog: Catalog, engines: Engines, bases: Bases, adapters: Adapters, exports: Exports) -> None:
         self._catalog = catalog
         self._engines = engines
         self._bases = bases
         self._adapters = adapters
+        self._exports = exports
         self._directories: dict[str, Path] = {}
         self._settled: dict[str, int] = {}
 
@@ -102,19 +110,22 @@ class Controller:
         """The wish with all that it takes found out. What is wrong with one deployment must not reach the engine that it
         would share with others."""
         wish = view.wish
+        engine = EngineIdentity(
+            base=wish.base, variant=wish.variant, export=wish.export, speculation=wish.speculation,
+            arguments=wish.engine_arguments,
+        )  # fmt: skip
         try:
             self._engines.check()  # Before anything is fetched for an engine that cannot be.
-            base, adapter = wish.base, None
-            if wish.model is not None:
-                model = self._model(wish.model)
-                base, adapter = model.base, self._adapters.fetch(model)
-            self._check_context(base, wish.context_tokens)
+            self._check_context(wish.base, wish.context_tokens)
+            if wish.export is not None:
+                self._exports.fetch(wish.export)
+            adapter = self._adapters.fetch(self._model(wish.model)) if wish.model and wish.export is None else None
         except LecternError as error:
-            return Wanted(view.name, wish.base, problem=Problem(error.code, error.message))
+            return Wanted(view.name, engine, problem=Problem(error.code, error.message))
         if adapter is None:
-            return Wanted(view.name, base, context_tokens=wish.context_tokens)
+            return Wanted(view.name, engine, context_tokens=wish.context_tokens)
         self._directories[adapter.served_name] = adapter.directory
-        return Wanted(view.name, base, adapter.served_name, adapter.rank, wish.context_tokens)
+        return Wanted(view.name, engine, adapter.served_name, adapter.rank, wish.context_tokens)
 
     def _model(self, name: str) -> Model:
         model = self._catalog.model(name)
@@ -133,12 +144,12 @@ class Controller:
                 self._mark(action, sequences[action.name])
             case StartEngine(spec):
                 self._engines.start(spec)
-            case StopEngine(base):
-                self._engines.stop(base)
-            case LoadAdapter(base, adapter):
-                self._engines.load(base, adapter, self._directories[adapter])
-            case UnloadAdapter(base, adapter):
-                self._engines.unload(base, adapter)
+            case StopEngine(engine):
+                self._engines.stop(engine)
+            case LoadAdapter(engine, adapter):
+                self._engines.load(engine, adapter, self._directories[adapter])
+            case UnloadAdapter(engine, adapter):
+                self._engines.unload(engine, adapter)
 
     def _mark(self, mark: Mark, sequence: int) -> None:
         row = mark.row

@@ -37,7 +37,7 @@ class TrainingSettings(SharedSettings):
     worker_failures: int = Field(1, ge=0, description="Ray Train workers that may die before the job is given up.")
     checkpoints_kept: int = Field(2, ge=1, description="Complete checkpoints kept in the object store while a run trains.")
     compressor_python: Path | None = Field(
-        None, description="The interpreter of an environment with llm-compressor, which makes AWQ and GPTQ."
+        None, description="The interpreter of an environment with llm-compressor, which makes awq, gptq, int8 and fp8."
     )
     poll_seconds: float = Field(0.5, gt=0, description="Between two looks at a child process.")
     stop_seconds: float = Field(15, gt=0, description="A child that has not ended after being asked to is killed.")

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts.base import Contract
 from shared.contracts.checkpoints import CheckpointChoice
 from shared.contracts.datasets import LengthBin, NearDuplicateParameters, ReplayParameters, WithQuestions
 from shared.contracts.documents import Span
+from shared.contracts.engines import EngineArguments, ServedVariant, Speculation
 from shared.contracts.recipes import TrainingRecipe
 
 
@@ -283,7 +284,19 @@ class DeploymentWish(Contract):
     base: str
     state: Literal["running", "stopped"] = "running"
     context_tokens: int = Field(2_048, ge=256)
+    variant: ServedVariant = "adapter"
+    export: str | None = Field(None, description="Key of the export that is served, of any variant but the adapter.")
+    speculation: Speculation | None = None
+    engine_arguments: EngineArguments = EngineArguments()
     wished_at: str
+
+    @model_validator(mode="after")
+    def _an_export_is_of_a_model(self) -> "DeploymentWish":
+        if (self.variant == "adapter") != (self.export is None):
+            raise ValueError("an export's key goes with its variant, and the adapter has none")
+        if self.export is not None and self.model is None:
+            raise ValueError("a base alone has no exports")
+        return self
 
     def same_as(self, other: "DeploymentWish") -> bool:
         """Whether two wishes differ in nothing but their time."""

@@ -34,7 +34,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "lectern.env" -}}
 - name: LECTERN_STORE_URL
   value: {{ .Values.store.url | quote }}
-{{- with .Values.store.endpoint }}
+{{- with include "lectern.endpoint" . }}
 - name: LECTERN_S3_ENDPOINT
   value: {{ . | quote }}
 {{- end }}
@@ -96,15 +96,20 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
 {{- define "lectern.podSecurity" -}}
+{{ include "lectern.podSecurityAs" (dict "root" . "user" 10001) }}
+{{- end }}
+
+{{- define "lectern.podSecurityAs" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .user }}
+  fsGroup: {{ .user }}
+  fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
-{{- with .Values.image.pullSecrets }}
+{{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}

@@ -7,6 +7,7 @@ import pytest
 
 from services.serving.adapters.bases import BaseCache
 from services.serving.adapters.lora import AdapterCache
+from services.serving.adapters.weights import ExportCache
 from services.serving.controller import Controller
 from shared.bases import publish_base
 from shared.catalog.database import migrate, open_database
@@ -40,7 +41,8 @@ class Place:
 
     def another_controller(self) -> Controller:
         bases, adapters = BaseCache(self.store, self.tmp_path / "cache"), AdapterCache(self.store, self.tmp_path / "cache")
-        return Controller(self.catalog, self.engines, bases, adapters)
+        exports = ExportCache(self.store, self.tmp_path / "cache")
+        return Controller(self.catalog, self.engines, bases, adapters, exports)
 
     def wish(
         self, model: str | None, sequence: int = 1, state: str = "running", name: str = "shelf", base: str = "tiny",

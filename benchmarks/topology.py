@@ -84,7 +84,7 @@ class Drill:
         key = self.topology.key
         self.topology.destroy()
         began = time.monotonic()
-        self.topology.up(lambda: print(self.topology.backup("restore", PLACE)[-300:], flush=True))
+        self.topology.up(lambda: self.topology.backup("restore", PLACE))
         self._tell("backup and restore", {"taken": round(taken, 1), "restored_and_up": round(time.monotonic() - began, 1)})
         at = Lectern(SERVER, key)
         if self._wanted.serving:

@@ -36,6 +36,8 @@ def main() -> int:
     given = _arguments()
     world.enter("benchmarks.topology")
     serving = given.serving and world.find_engine() is not None
+    if given.serving and not serving:
+        print("Nothing is served and asked: vLLM is not installed (`make engine`).", flush=True)
     given.root.mkdir(parents=True, exist_ok=True)
     with s3_server() as elsewhere:
         drill = Drill(given, serving, elsewhere)

@@ -45,7 +45,7 @@ browser:  ## Chromium, in which the tests look at the web app
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
 
-compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes AWQ and GPTQ exports, in an environment of its own
+compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes exports in 4 and 8 bits, in an environment of its own
 
 $(COMPRESSOR)/.installed: requirements/compressor.lock
 	@echo "Making $(COMPRESSOR) (1.5 GB) ..."

@@ -79,3 +79,22 @@ def test_every_dockerfile_that_runs_pip_takes_its_settings_from_the_secret_and_k
         runs += [one for one in path.read_text().replace("\\\n", " ").splitlines() if "install_vllm.sh" in one and "RUN" in one]
         assert runs, path
         assert all("--mount=type=secret,id=pip,target=/etc/pip.conf" in one for one in runs), path
+
+
+LEFT_OUT = {
+    "extraction": ["services.extraction.adapters.nougat"],
+    "cleaning": [
+        *(f"services.cleaning.adapters.{name}" for name in ("encoder", "encoder_tagger", "encoder_training", "tagger_torch")),
+        "services.cleaning.adapters.ray_sketches",
+    ],
+    "training": ["services.training.kernels.flash", "services.training.kernels.launch"],
+}
+"""Modules that want an extra of their own (nougat, encoder, Ray), or Triton, which torch brings for CUDA alone."""
+
+
+@pytest.mark.parametrize("service", images.SERVICES)
+def test_every_module_of_a_service_is_found_in_an_image_with_its_own_extra_alone(service: str) -> None:
+    """A gateway without `packaging`, which kombu wants for Redis, was built, started, and could queue nothing."""
+    command = [sys.executable, "-m", "tests.chart.own_extra", service, *LEFT_OUT.get(service, ())]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]

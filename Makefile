@@ -78,6 +78,12 @@ bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
+bench-isolation: setup engine  ## Adapters under load for five minutes, let go and loaded again: no answer from the wrong one
+	@$(BIN)/python -m benchmarks.isolation --vllm $(VLLM)/bin/vllm
+
+bench-speculation: setup engine  ## Guessing tokens by n-grams and by a draft model: answers with and without, acceptance, speed
+	@$(BIN)/python -m benchmarks.speculation --vllm $(VLLM)/bin/vllm
+
 bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (minutes on one free core)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
 
@@ -135,4 +141,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill images clean bench-ppo
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-isolation bench-speculation bench-exports drill images clean bench-ppo

@@ -276,6 +276,18 @@ class Model(Contract):
     created_at: str
 
 
+class Canary(Contract):
+    """What is served to a share of those who ask for a deployment, beside what is served to the others."""
+
+    percent: int = Field(ge=1, le=99, description="So many requests in a hundred.")
+    model: str | None = Field(description="None: the base model alone.")
+    base: str
+    variant: ServedVariant = "adapter"
+    export: str | None = None
+    speculation: Speculation | None = None
+    engine_arguments: EngineArguments = EngineArguments()
+
+
 class DeploymentWish(Contract):
     """What should be served under a name; the latest of the series counts."""
 
@@ -288,6 +300,7 @@ class DeploymentWish(Contract):
     export: str | None = Field(None, description="Key of the export that is served, of any variant but the adapter.")
     speculation: Speculation | None = None
     engine_arguments: EngineArguments = EngineArguments()
+    canary: Canary | None = None
     wished_at: str
 
     @model_validator(mode="after")
@@ -301,6 +314,24 @@ class DeploymentWish(Contract):
     def same_as(self, other: "DeploymentWish") -> bool:
         """Whether two wishes differ in nothing but their time."""
         return self.model_copy(update={"wished_at": other.wished_at}) == other
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Tuned models that it serves: its own, and its canary's."""
+        return tuple(one.model for one in (self, self.canary) if one is not None and one.model is not None)
+
+    @property
+    def alone(self) -> "DeploymentWish":
+        """Without its canary."""
+        return self.model_copy(update={"canary": None})
+
+    @property
+    def of_canary(self) -> "DeploymentWish | None":
+        """The wish that its canary comes to, in the deployment's place."""
+        if self.canary is None:
+            return None
+        served = {name: getattr(self.canary, name) for name in Canary.model_fields if name not in ("percent", "schema_version")}
+        return self.alone.model_copy(update=served)
 
 
 class BaseModelManifest(Contract):

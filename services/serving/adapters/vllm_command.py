@@ -1,5 +1,6 @@
 """How vLLM is started here, and whether it can be."""
 
+import json
 import shutil
 import socket
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from services.serving.settings import ServingSettings
 from services.serving.stages.plan import EngineSpec
-from shared.contracts.engines import EngineArguments
+from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation, Speculation
 from shared.errors import Unsupported
 
 HOST = "127.0.0.1"
@@ -27,8 +28,12 @@ class Launch:
     endpoint: str
 
 
-def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int) -> Launch:
-    """The engine of weights that lie in a directory. Raises Unsupported where vLLM cannot run."""
+def launch(
+    settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int,
+    draft: Path | None = None,
+) -> Launch:  # fmt: skip
+    """The engine of weights that lie in a directory, with a draft model's in another where it guesses by one. Raises
+    Unsupported where vLLM cannot run."""
     check_possible(settings)
     device = _cpu(settings) if settings.engine_device == "cpu" else ((), {})
     command = (
@@ -36,7 +41,7 @@ def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherit
         "--host", HOST, "--port", str(port),
         "--served-model-name", spec.engine.served_name,
         "--max-model-len", str(spec.context_tokens),
-        *_adapters(settings, spec), *_arguments(settings, spec.engine.arguments),
+        *_adapters(settings, spec), *_arguments(settings, spec.engine.arguments), *_speculation(spec.engine.speculation, draft),
         # The gateway sends each adapter's own prompt template; nobody else reaches the engine.
         "--trust-request-chat-template",
         "--disable-uvicorn-access-log", "--disable-fastapi-docs",
@@ -69,6 +74,21 @@ def _arguments(settings: ServingSettings, asked: EngineArguments) -> Iterator[st
         yield from ("--dtype", dtype)
     if asked.prefix_caching is not None:
         yield "--enable-prefix-caching" if asked.prefix_caching else "--no-enable-prefix-caching"
+
+
+def _speculation(asked: Speculation | None, draft: Path | None) -> Iterator[str]:
+    match asked:
+        case NgramSpeculation():
+            told: dict[str, object] = {
+                "method": "ngram", "num_speculative_tokens": asked.tokens,
+                "prompt_lookup_max": asked.longest_match, "prompt_lookup_min": asked.shortest_match,
+            }  # fmt: skip
+        case DraftSpeculation():
+            assert draft is not None, "whoever starts an engine that guesses by a model has fetched that model"
+            told = {"method": "draft_model", "model": str(draft), "num_speculative_tokens": asked.tokens}
+        case None:
+            return
+    yield from ("--speculative-config", json.dumps(told))
 
 
 def _cpu(settings: ServingSettings) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -11,6 +11,7 @@ from services.serving.adapters.vllm_command import check_possible, free_port, la
 from services.serving.settings import ServingSettings
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import Engine, EngineSpec, Problem
+from shared.contracts.engines import DraftSpeculation
 from shared.errors import InvalidInput, LecternError, Unavailable
 from shared.telemetry import log
 
@@ -55,11 +56,9 @@ class VllmEngines:
         slot = self._slots.setdefault(spec.engine, _Slot(spec))
         slot.spec, slot.refused = spec, {}
         try:
-            directory = self._fetch(spec.engine)
-            port = free_port()
-            slot.process = EngineProcess.start(
-                spec, launch(self._settings, spec, directory, self._inherited, port), self._settings
-            )
+            directory, draft = self._fetch(spec.engine), self._draft(spec.engine)
+            started = launch(self._settings, spec, directory, self._inherited, free_port(), draft)
+            slot.process = EngineProcess.start(spec, started, self._settings)
         except LecternError as error:
             self._failed(slot, Problem(error.code, error.message), hopeless=not error.retryable)
         except OSError as error:
@@ -99,6 +98,11 @@ class VllmEngines:
         if slot.refused.pop(adapter, None) is None and slot.process is not None:
             slot.process.api.unload_adapter(adapter, self._settings.probe_timeout_seconds)
             log().info("adapter.unloaded", engine=engine.name, adapter=adapter)
+
+    def _draft(self, engine: EngineIdentity) -> Path | None:
+        """The directory of the model that an engine guesses by."""
+        guesses = engine.speculation
+        return self._fetch(EngineIdentity(base=guesses.model)) if isinstance(guesses, DraftSpeculation) else None
 
     def _observe(self, slot: _Slot) -> Engine:
         process, down = slot.process, Engine(slot.spec, "down")

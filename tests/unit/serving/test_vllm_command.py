@@ -1,5 +1,6 @@
 """How vLLM is started, and what is said where it cannot be."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from services.serving.adapters.vllm_command import check_cpu, check_possible, fr
 from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
-from shared.contracts.engines import EngineArguments
+from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation
 from shared.errors import Unsupported
 
 TINY = EngineIdentity(base="tiny")
@@ -49,6 +50,22 @@ def test_what_a_deployment_asks_of_its_engine_stands_over_the_settings(vllm: Pat
     plain = launch(settings, SPEC, tmp_path, {}, 4_711).command
     assert plain[plain.index("--dtype") + 1] == "bfloat16" and plain[plain.index("--max-num-seqs") + 1] == "64"
     assert not [one for one in plain if "prefix-caching" in one]
+
+
+def test_speculation_is_spelled_as_vllm_takes_it(vllm: Path, tmp_path: Path) -> None:
+    settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
+
+    def told(asked: NgramSpeculation | DraftSpeculation | None) -> object:
+        identity = EngineIdentity(base="tiny", speculation=asked)
+        given = launch(settings, EngineSpec(identity, 2_048, 16), tmp_path, {}, 4_711, tmp_path / "draft").command
+        return json.loads(given[given.index("--speculative-config") + 1]) if "--speculative-config" in given else None
+
+    assert told(None) is None
+    assert told(NgramSpeculation(tokens=5)) == {
+        "method": "ngram", "num_speculative_tokens": 5, "prompt_lookup_max": 4, "prompt_lookup_min": 2
+    }  # fmt: skip
+    draft = str(tmp_path / "draft")
+    assert told(DraftSpeculation(model="small")) == {"method": "draft_model", "num_speculative_tokens": 3, "model": draft}
 
 
 def test_an_engine_sees_no_setting_of_lectern(monkeypatch: pytest.MonkeyPatch) -> None:

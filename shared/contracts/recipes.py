@@ -4,9 +4,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from shared.contracts.alignment import DPO, Alignment, RewardModel
 from shared.contracts.base import Contract
 from shared.contracts.checkpoints import ChoiceWish
-from shared.contracts.ppo import PPO
+from shared.contracts.ppo import PPO, ModelRule
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 Packing = Literal["none", "batch", "full"]
@@ -70,29 +71,6 @@ class Continual(Contract):
         if self.choose == "averaged" and self.averaging == "none":
             raise ValueError("choose: averaged needs an averaging: last, swa or ema")
         return self
-
-
-class Alignment(Contract):
-    """How a model learns from preferences instead of examples. Its reference is the model that the run starts from, or the base
-    where it starts from none."""
-
-    method: Literal["dpo"] = Field(
-        "dpo",
-        description="dpo: the preferred answer gains over the other, measured from the reference (Rafailov et al. 2023).",
-    )
-    beta: float = Field(
-        0.1,
-        gt=0,
-        le=10,
-        description="How dear it is to leave the reference: an answer's implied reward is beta times the "
-        "log-ratio of its probabilities. Smaller: further from it.",
-    )
-    imitation: float = Field(
-        0.0,
-        ge=0,
-        description="Weight of the preferred answers' own loss, in nats a token, beside the comparison (Pang et al. 2024). The "
-        "comparison alone may make both answers less probable; with this the preferred one is learned as well.",
-    )
 
 
 class TrainingRecipe(Contract):
@@ -218,6 +196,22 @@ class TrainingRecipe(Contract):
                 "or averaged_checkpoints, or set averaged_rank to same"
             )
         return self
+
+    @property
+    def paired(self) -> DPO | RewardModel | None:
+        """What learns from pairs of answers, where something does."""
+        return self.alignment
+
+    @property
+    def scores(self) -> bool:
+        """Whether what is made gives rewards, and no answers."""
+        return isinstance(self.alignment, RewardModel)
+
+    @property
+    def reward_model(self) -> str | None:
+        """The reward model that scores the run's answers, where it names one."""
+        rules = self.ppo.rewards if self.ppo is not None else ()
+        return next((one.model for one in rules if isinstance(one, ModelRule)), None)
 
     @property
     def unshardable(self) -> str | None:

@@ -172,9 +172,9 @@ def _state_bytes(optimizer: str, rows: int, columns: int) -> int:
 
 def _largest_pass(recipe: TrainingRecipe, packing: str, lengths: Lengths | None) -> tuple[int, int]:
     """Tokens of the largest forward pass, and those of them that are projected to the vocabulary."""
-    if recipe.alignment is not None:  # both answers of every pair; a head that projects what is learned
+    if recipe.paired is not None:  # both answers of every pair; words are foreseen by what learns them alone
         tokens = 2 * recipe.batch_size * recipe.max_tokens
-        return tokens, math.ceil(ANSWER_SHARE * tokens)
+        return tokens, 0 if recipe.scores else math.ceil(ANSWER_SHARE * tokens)
     everything = recipe.loss == "all"
     if packing == "full" or lengths is None:
         tokens = recipe.batch_size * recipe.max_tokens

@@ -86,11 +86,11 @@ def arm(wanted: Any, base: Path, imitation: float) -> list[dict[str, Any]]:
 
 def aligned(wanted: Any) -> dict[str, Any]:
     from benchmarks.preferring.run import Bench
-    from shared.contracts.recipes import Alignment
+    from shared.contracts.alignment import DPO
 
     with tempfile.TemporaryDirectory(prefix="lectern-bench-alignment-") as scratch:
         return Bench(wanted.base, Path(scratch), wanted.one).run(
-            Alignment(beta=wanted.beta, imitation=wanted.imitation[0]), wanted.steps, wanted.batch, wanted.rate
+            DPO(beta=wanted.beta, imitation=wanted.imitation[0]), wanted.steps, wanted.batch, wanted.rate
         )
 
 

@@ -19,7 +19,7 @@ COPY shared/ shared/
 COPY services/__init__.py services/__init__.py
 COPY services/training/ services/training/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    /opt/lectern/bin/pip install --constraint requirements/main.lock ".[training]"
+    /opt/lectern/bin/pip install --constraint requirements/main.lock ".[training,mlflow,wandb]"
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lectern-training" org.opencontainers.image.licenses="Apache-2.0"

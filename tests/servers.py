@@ -95,6 +95,23 @@ def s3_server() -> Iterator[str]:
 
 
 @contextmanager
+def mlflow_server(directory: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """MLflow's own tracking server on SQLite, which takes its time to start: whoever needs it waits for it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+               "--backend-store-uri", f"sqlite:///{directory}/mlflow.db"]  # fmt: skip
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (directory / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=directory, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        end(process, signal.SIGKILL)
+
+
+@contextmanager
 def postgres_server(directory: Path) -> Iterator[str]:
     """A PostgreSQL server. Yields an SQLAlchemy URL."""
     server = get_server(directory, cleanup_mode="stop")

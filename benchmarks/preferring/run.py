@@ -21,8 +21,9 @@ from services.training.settings import TrainingSettings
 from services.training.stages.examples import encode
 from services.training.stages.pairs import Pair, encode_pair, row_of
 from shared.bases import publish_base
+from shared.contracts.alignment import DPO
 from shared.contracts.learning import LossPoint
-from shared.contracts.recipes import Alignment, TrainingRecipe
+from shared.contracts.recipes import TrainingRecipe
 from shared.objects import open_store
 
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ class Bench:
     def settings(self) -> TrainingSettings:
         return TrainingSettings(store_url=f"file://{self.root}/store", cache_dir=self.root / "cache")
 
-    def run(self, alignment: Alignment, steps: int, batch: int, rate: float) -> dict[str, Any]:
+    def run(self, alignment: DPO, steps: int, batch: int, rate: float) -> dict[str, Any]:
         tokenizer = pretrained.load_tokenizer(self.base)
         places = cells()
         kinds, pairs = self._pairs(places[HELD_OUT_PLACES:], tokenizer)

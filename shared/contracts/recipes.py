@@ -4,9 +4,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from shared.contracts.alignment import DPO, Alignment, RewardModel
 from shared.contracts.base import Contract
 from shared.contracts.checkpoints import ChoiceWish
-from shared.contracts.ppo import PPO
+from shared.contracts.ppo import PPO, ModelRule
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 Packing = Literal["none", "batch", "full"]
@@ -72,33 +73,10 @@ class Continual(Contract):
         return self
 
 
-class Alignment(Contract):
-    """How a model learns from preferences instead of examples. Its reference is the model that the run starts from, or the base
-    where it starts from none."""
-
-    method: Literal["dpo"] = Field(
-        "dpo",
-        description="dpo: the preferred answer gains over the other, measured from the reference (Rafailov et al. 2023).",
-    )
-    beta: float = Field(
-        0.1,
-        gt=0,
-        le=10,
-        description="How dear it is to leave the reference: an answer's implied reward is beta times the "
-        "log-ratio of its probabilities. Smaller: further from it.",
-    )
-    imitation: float = Field(
-        0.0,
-        ge=0,
-        description="Weight of the preferred answers' own loss, in nats a token, beside the comparison (Pang et al. 2024). The "
-        "comparison alone may make both answers less probable; with this the preferred one is learned as well.",
-    )
-
-
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
 
-    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo"})
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo", "sharding"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -174,6 +152,11 @@ class TrainingRecipe(Contract):
     evaluation_examples: int = Field(16, ge=1, description="Held-out examples that evaluation_steps measures on.")
     checkpoint_steps: int = Field(20, ge=1, description="A checkpoint every so many steps; a killed run resumes from the last.")
     workers: int = Field(1, ge=1, description="Ray Train workers that share every step.")
+    sharding: Literal["none", "full"] = Field(
+        "none",
+        description="full: each worker keeps its part of the frozen base's weights, and the whole of a layer only while it "
+        "computes (FSDP2); none: each keeps the whole base. The curve is the same.",
+    )
     seed: int = Field(17, description="Decides the adapter's first weights and the order of the examples.")
 
     continual: Continual | None = Field(
@@ -205,12 +188,46 @@ class TrainingRecipe(Contract):
             self._alignable()
         if self.ppo is not None:
             self._reinforceable()
+        if refused := self.unshardable:
+            raise ValueError(refused)
         if self.continual is not None and self.lora_r * self.continual.widening > HIGHEST_RANK:
             raise ValueError(
                 f"averaged_rank: sum would make an adapter of a rank above {HIGHEST_RANK}, which no engine takes: lower lora_r "
                 "or averaged_checkpoints, or set averaged_rank to same"
             )
         return self
+
+    @property
+    def paired(self) -> DPO | RewardModel | None:
+        """What learns from pairs of answers, where something does."""
+        return self.alignment
+
+    @property
+    def scores(self) -> bool:
+        """Whether what is made gives rewards, and no answers."""
+        return isinstance(self.alignment, RewardModel)
+
+    @property
+    def reward_model(self) -> str | None:
+        """The reward model that scores the run's answers, where it names one."""
+        rules = self.ppo.rewards if self.ppo is not None else ()
+        return next((one.model for one in rules if isinstance(one, ModelRule)), None)
+
+    @property
+    def unshardable(self) -> str | None:
+        """Why the base cannot be sharded, where that is wished for. All workers compute together then, or none can."""
+        if self.sharding == "none":
+            return None
+        if self.workers == 1:
+            return "sharding: full shares the base out among workers: set workers to 2 or more, or sharding to none"
+        if self.alignment is not None or self.ppo is not None:
+            return "alignment and ppo compare with a reference on one worker: set sharding to none, or leave the section out"
+        if self.continual is not None and (self.continual.ewc or self.continual.choose != "last"):
+            return (
+                "ewc and the choice among checkpoints compute on one worker's own: set sharding to none, or continual.ewc to 0 "
+                "and continual.choose to last"
+            )
+        return None
 
     def _alignable(self) -> None:
         """Raises ValueError for what has no meaning where pairs are compared."""

@@ -40,7 +40,7 @@ def estimate(
     """`tokens_per_second` is that of an earlier run on this base, where there was one; `gpu` a card's name."""
     if recipe.ppo is not None:
         raise Unsupported("There is no estimate for runs by PPO yet. Run a few steps with max_steps to see what they take.")
-    lengths = None if recipe.alignment is not None else lengths  # which are of the dataset's examples, not of the pairs
+    lengths = None if recipe.paired is not None else lengths  # which are of the dataset's examples, not of the pairs
     parts, tokens = memory(recipe, config, lengths, device, precision)
     shape = shape_of(config)
     steps, seen = _steps(recipe, packing_of(recipe, config), lengths)

@@ -81,6 +81,14 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - {name: LECTERN_DEFAULT_BASE, value: {{ .Values.settings.defaultBase | quote }}}
 {{- end }}
 
+{{/* Credentials of the trackers that the training worker tells curves to; Ray's pods tell none. */}}
+{{- define "lectern.trackerEnv" -}}
+{{- $name := include "lectern.secretName" . -}}
+- {name: LECTERN_MLFLOW_PASSWORD, valueFrom: {secretKeyRef: {name: {{ $name }}, key: mlflow-password, optional: true}}}
+- {name: LECTERN_MLFLOW_TOKEN, valueFrom: {secretKeyRef: {name: {{ $name }}, key: mlflow-token, optional: true}}}
+- {name: LECTERN_WANDB_API_KEY, valueFrom: {secretKeyRef: {name: {{ $name }}, key: wandb-api-key, optional: true}}}
+{{- end }}
+
 {{/* Where backups are kept, for those that take and restore them. */}}
 {{- define "lectern.backupEnv" -}}
 {{- with .Values.backup.endpoint }}

@@ -36,8 +36,11 @@ class Wanted:
     name: str
     engine: EngineIdentity
     adapter: str | None = None
-    lora_rank: int = 0
+    lora_rank: int | None = 0
+    """None where its engine takes no adapters."""
     context_tokens: int = 2_048
+    serves: str | None = None
+    """What it is called by people: a tuned model's id, or the base."""
     problem: Problem | None = None
 
     @property
@@ -53,6 +56,7 @@ class Row:
     detail: str | None = None
     endpoint: str | None = None
     served_model: str | None = None
+    serves: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,9 @@ class UnloadAdapter:
     adapter: str
 
 
+Pointer = tuple[str | None, str | None, str | None]
+"""Endpoint, the engine's own name for the model, and the model's own."""
+
 Action = Mark | StartEngine | StopEngine | LoadAdapter | UnloadAdapter
 
 
@@ -161,7 +168,7 @@ def _specs(wanted: Sequence[Wanted]) -> dict[EngineIdentity, EngineSpec]:
     specs: dict[EngineIdentity, EngineSpec] = {}
     for one in wanted:
         known = specs.get(one.engine, EngineSpec(one.engine, 0, 0))
-        room = next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1]) if one.engine.takes_adapters else 0
+        room = 0 if one.lora_rank is None else next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1])
         specs[one.engine] = EngineSpec(one.engine, max(known.context_tokens, one.context_tokens), max(known.lora_rank, room))
     return specs
 
@@ -172,19 +179,18 @@ def _stays(engine: Engine, specs: Mapping[EngineIdentity, EngineSpec]) -> bool:
     return spec is None or engine.spec.covers(spec)
 
 
-def _pointer(row: Row, engines: Sequence[Engine]) -> tuple[str | None, str | None]:
+def _pointer(row: Row, engines: Sequence[Engine]) -> Pointer:
     """The endpoint and model that a row points at, as far as they are there: what was served goes on being served
     until what is wished for can take its place."""
-    return (row.endpoint, row.served_model) if any(_points_at(row, engine) for engine in engines) else (None, None)
+    there = any(_points_at(row, engine) for engine in engines)
+    return (row.endpoint, row.served_model, row.serves) if there else (None, None, None)
 
 
 def _points_at(row: Row, engine: Engine) -> bool:
     return row.endpoint is not None and row.endpoint == engine.endpoint and engine.serves(row.served_model)
 
 
-def _verdict(
-    one: Wanted, pointer: tuple[str | None, str | None], specs: Mapping[EngineIdentity, EngineSpec], observed: Observed
-) -> Mark:
+def _verdict(one: Wanted, pointer: Pointer, specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Mark:
     engine = observed.engines.get(one.engine)
     problem = one.problem or _trouble(one, engine)
     if problem is not None:
@@ -194,7 +200,7 @@ def _verdict(
     if not engine.spec.covers(specs[one.engine]):
         return Mark(one.name, Row("starting", RESTARTING, *pointer))
     if engine.serves(one.served_model):
-        return Mark(one.name, Row("ready", None, engine.endpoint, one.served_model))
+        return Mark(one.name, Row("ready", None, engine.endpoint, one.served_model, one.serves))
     details = {"starting": STARTING, "ready": LOADING, "down": RECOVERING}
     return Mark(one.name, Row("starting", details[engine.status], *pointer))
 

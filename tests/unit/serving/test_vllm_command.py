@@ -1,14 +1,17 @@
 """How vLLM is started, and what is said where it cannot be."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from services.serving.adapters.vllm_command import check_cpu, check_possible, free_port, launch
+from services.serving.adapters.commands import free_port
+from services.serving.adapters.launching import check_possible, launch
+from services.serving.adapters.vllm_command import check_cpu
 from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
-from shared.contracts.engines import EngineArguments
+from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation
 from shared.errors import Unsupported
 
 TINY = EngineIdentity(base="tiny")
@@ -51,6 +54,22 @@ def test_what_a_deployment_asks_of_its_engine_stands_over_the_settings(vllm: Pat
     assert not [one for one in plain if "prefix-caching" in one]
 
 
+def test_speculation_is_spelled_as_vllm_takes_it(vllm: Path, tmp_path: Path) -> None:
+    settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
+
+    def told(asked: NgramSpeculation | DraftSpeculation | None) -> object:
+        identity = EngineIdentity(base="tiny", speculation=asked)
+        given = launch(settings, EngineSpec(identity, 2_048, 16), tmp_path, {}, 4_711, tmp_path / "draft").command
+        return json.loads(given[given.index("--speculative-config") + 1]) if "--speculative-config" in given else None
+
+    assert told(None) is None
+    assert told(NgramSpeculation(tokens=5)) == {
+        "method": "ngram", "num_speculative_tokens": 5, "prompt_lookup_max": 4, "prompt_lookup_min": 2
+    }  # fmt: skip
+    draft = str(tmp_path / "draft")
+    assert told(DraftSpeculation(model="small")) == {"method": "draft_model", "num_speculative_tokens": 3, "model": draft}
+
+
 def test_an_engine_sees_no_setting_of_lectern(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LECTERN_S3_SECRET_KEY", "hush")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
@@ -75,10 +94,10 @@ def test_a_processor_that_vllm_has_no_build_for_is_told_what_to_do() -> None:
 
 def test_a_mac_is_told_before_anything_is_looked_for(vllm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
-    check_possible(settings)
+    check_possible(settings, TINY)
     monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(Unsupported, match="Linux"):
-        check_possible(settings)
+        check_possible(settings, TINY)
 
 
 def test_free_ports_are_free() -> None:

@@ -31,7 +31,7 @@ from shared.contracts.engines import DraftSpeculation
 from shared.contracts.learning import DeploymentWish, Model
 from shared.contracts.views import FINISHED, DeploymentView, Standing
 from shared.contracts.work import Progress
-from shared.errors import InvalidInput, LecternError, NotFound
+from shared.errors import InvalidInput, LecternError, NotFound, Unsupported
 from shared.ids import deployment_job
 from shared.telemetry import log
 
@@ -120,7 +120,7 @@ class Controller:
         try:
             self._engines.check()  # Before anything is fetched for an engine that cannot be.
             self._check_context(wish.base, wish.context_tokens)
-            self._check_draft(wish)
+            self._check_speculation(wish, engine)
             if wish.export is not None:
                 self._exports.fetch(wish.export)
             adapter = self._adapters.fetch(self._model(wish.model)) if wish.model and wish.export is None else None
@@ -143,8 +143,10 @@ class Controller:
         if limit is not None and tokens > limit:
             raise InvalidInput(f"{base} takes contexts of up to {limit} tokens, not {tokens}: deploy it with fewer")
 
-    def _check_draft(self, wish: DeploymentWish) -> None:
+    def _check_speculation(self, wish: DeploymentWish, engine: EngineIdentity) -> None:
         """What a draft model guesses are numbers of tokens: they have to mean the same to the model that checks them."""
+        if wish.speculation is not None and engine.runtime != "vllm":
+            raise Unsupported(f"{engine.runtime} is started without speculation here: leave it out, or serve another variant")
         if not isinstance(wish.speculation, DraftSpeculation):
             return
         draft, base = wish.speculation.model, wish.base

@@ -36,6 +36,8 @@ def main() -> int:
     given = _arguments()
     world.enter("benchmarks.topology")
     serving = given.serving and world.find_engine() is not None
+    if given.serving and not serving:
+        print("Nothing is served and asked: vLLM is not installed (`make engine`).", flush=True)
     given.root.mkdir(parents=True, exist_ok=True)
     with s3_server() as elsewhere:
         drill = Drill(given, serving, elsewhere)
@@ -84,7 +86,7 @@ class Drill:
         key = self.topology.key
         self.topology.destroy()
         began = time.monotonic()
-        self.topology.up(lambda: print(self.topology.backup("restore", PLACE)[-300:], flush=True))
+        self.topology.up(lambda: self.topology.backup("restore", PLACE))
         self._tell("backup and restore", {"taken": round(taken, 1), "restored_and_up": round(time.monotonic() - began, 1)})
         at = Lectern(SERVER, key)
         if self._wanted.serving:

@@ -56,7 +56,7 @@ def _postgres(container: Container, directory: Path) -> Container:
             raise RuntimeError(f"no cluster could be made for Postgres: {made.stderr[-2000:]}")
         password.unlink()
     argv = (f"{binaries}/postgres", "-D", str(data), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
-    asked = (f"{binaries}/pg_isready", "--host=127.0.0.1", *container.health[1:])
+    asked = (f"{binaries}/pg_isready", *container.health[1:])
     return replace(container, argv=argv, directory=str(directory), health=asked)
 
 

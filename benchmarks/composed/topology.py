@@ -46,7 +46,7 @@ class Topology:
         self._running: dict[str, Running] = {}
         self.key = ""
 
-    def up(self, before: Callable[[], None] = lambda: None) -> float:
+    def up(self, before: Callable[[], object] = lambda: None) -> float:
         """As `docker compose up --wait`; `before` when the servers are up and nothing else is. Returns the seconds it took."""
         began = time.monotonic()
         for name in ("store", "postgres", "valkey"):

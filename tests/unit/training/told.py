@@ -13,8 +13,7 @@ def board_losses(path: Path) -> list[tuple[int, float]]:
 
 
 def offline_steps(path: Path) -> list[int]:
-    items = (item for one in records(path) for item in one.history.item)
-    return [int(item.value_json) for item in items if "_step" in (item.key, *item.nested_key)]
+    return [one.history.step.num for one in records(path) if one.HasField("history")]
 
 
 def events(path: Path) -> Iterator[Event]:

@@ -63,7 +63,7 @@ def _values(point: LossPoint, lately: Sequence[LossPoint]) -> dict[str, float]:
 def parameters_of(recipe: TrainingRecipe) -> dict[str, Any]:
     """A recipe as flat names and plain values: a section's field is `section.field`, a list is JSON."""
     found: dict[str, Any] = {}
-    for name, value in recipe.model_dump(mode="json", exclude={"schema_version"}).items():
+    for name, value in recipe.model_dump(mode="json").items():
         fields = {f"{name}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {name: value}
         found |= {key: json.dumps(one) if isinstance(one, dict | list) else one for key, one in fields.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None and not name.endswith("schema_version")}

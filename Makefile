@@ -45,7 +45,7 @@ browser:  ## Chromium, in which the tests look at the web app
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
 
-compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes AWQ and GPTQ exports, in an environment of its own
+compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes exports in 4 and 8 bits, in an environment of its own
 
 $(COMPRESSOR)/.installed: requirements/compressor.lock
 	@echo "Making $(COMPRESSOR) (1.5 GB) ..."
@@ -77,6 +77,12 @@ bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied
 
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
+
+bench-isolation: setup engine  ## Adapters under load for five minutes, let go and loaded again: no answer from the wrong one
+	@$(BIN)/python -m benchmarks.isolation --vllm $(VLLM)/bin/vllm
+
+bench-speculation: setup engine  ## Guessing tokens by n-grams and by a draft model: answers with and without, acceptance, speed
+	@$(BIN)/python -m benchmarks.speculation --vllm $(VLLM)/bin/vllm
 
 bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (minutes on one free core)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
@@ -118,6 +124,9 @@ drill: setup  ## Compose's topology as processes: a shelf carried, every part ki
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
+images:  ## Build the images of docker/ by buildah, where there is no container engine (root; IMAGES="gateway --help" for some, and options)
+	@$(PYTHON) scripts/build_images.py $(IMAGES)
+
 clean:  ## Remove the environments and what the demo left
 	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VENV)-exports-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
 
@@ -132,4 +141,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean bench-ppo
+.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-isolation bench-speculation bench-exports drill images clean bench-ppo

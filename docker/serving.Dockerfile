@@ -10,13 +10,15 @@ COPY scripts/install_vllm.sh scripts/install_vllm.sh
 COPY requirements/ requirements/
 # The CPU build of vLLM wants the CPU build of torch: the build names an index that has it, where the default one has not.
 ARG TORCH_INDEX_URL=""
-RUN PIP_EXTRA_INDEX_URL="${TORCH_INDEX_URL}" PYTHON=python scripts/install_vllm.sh /opt/vllm \
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    PIP_EXTRA_INDEX_URL="${TORCH_INDEX_URL}" PYTHON=python scripts/install_vllm.sh /opt/vllm \
  && python -m venv /opt/lectern
 COPY pyproject.toml README.md ./
 COPY shared/ shared/
 COPY services/__init__.py services/__init__.py
 COPY services/serving/ services/serving/
-RUN /opt/lectern/bin/pip install --constraint requirements/main.lock ".[serving]"
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    /opt/lectern/bin/pip install --constraint requirements/main.lock ".[serving]"
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lectern-serving" org.opencontainers.image.licenses="Apache-2.0"

@@ -1,6 +1,6 @@
 """`lectern deploy`, `rollback`, `stop` and `deployments`: models that are served."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ PANEL = "Models"
 def register(app: typer.Typer) -> None:
     command(app, "deploy", panel=PANEL)(deploy)
     command(app, "rollback", panel=PANEL)(rollback)
+    command(app, "finish-canary", panel=PANEL)(finish_canary)
     command(app, "stop", panel=PANEL)(stop)
     command(app, "deployments", panel=PANEL)(deployments)
 
@@ -25,14 +26,37 @@ def deploy(
     model: Annotated[str | None, typer.Argument(help="A tuned model's id or name; none with --base.")] = None,
     name: Annotated[str | None, typer.Option(help="The name to serve it under; the model's own without it.")] = None,
     base: Annotated[str | None, typer.Option(help="Serve this base model alone.")] = None,
+    canary: Annotated[
+        int | None, typer.Option(min=1, max=99, help="Serve it to so many requests in a hundred, beside what NAME serves.")
+    ] = None,
+    speculate: Annotated[
+        Literal["ngram", "draft"] | None, typer.Option(help="Guess tokens: from the text so far, or by a draft model.")
+    ] = None,
+    draft: Annotated[str | None, typer.Option(help="The draft model: a published base with the same vocabulary.")] = None,
+    guess: Annotated[int | None, typer.Option(min=1, max=16, help="Tokens guessed at once.")] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
 ) -> None:
     """Serve a model on vLLM, under a name that OpenAI clients use as `model`."""
     if (model is None) == (base is None):
         raise Failure("Name a tuned model, or a base model with --base.", Exit.USAGE, "usage")
     under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
-    found = session.api.post("/v1/deployments", {"name": under, "model": model, **({"base": base} if base else {})})
+    speculation = _speculation(speculate, draft, guess)
+    wish = {"name": under, "model": model, "base": base, "canary_percent": canary, "speculation": speculation}
+    found = session.api.post("/v1/deployments", {name: value for name, value in wish.items() if value is not None})
     _follow(session, found, wait)
+
+
+def _speculation(method: str | None, draft: str | None, guess: int | None) -> dict[str, Any] | None:
+    """A wish's speculation, as REST has it. Raises Failure where options do not go together."""
+    if draft is not None and method in (None, "draft"):
+        told: dict[str, Any] = {"method": "draft", "model": draft}
+    elif method == "ngram" and draft is None:
+        told = {"method": "ngram"}
+    elif method is None and guess is None:
+        return None
+    else:
+        raise Failure("Guess with `--speculate ngram`, or with `--draft MODEL`; --guess goes with either.", Exit.USAGE, "usage")
+    return told if guess is None else {**told, "tokens": guess}
 
 
 def rollback(
@@ -40,8 +64,17 @@ def rollback(
     name: Annotated[str, typer.Argument(help="The deployment's name.")],
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
 ) -> None:
-    """Serve what was served under a name before; a second time undoes the first."""
+    """Serve what was served under a name before; a second time undoes the first. A canary is called off."""
     _follow(session, session.api.post(f"/v1/deployments/{segment(name)}/rollback"), wait)
+
+
+def finish_canary(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
+) -> None:
+    """Serve a deployment's canary to all who ask for it."""
+    _follow(session, session.api.post(f"/v1/deployments/{segment(name)}/canary/finish"), wait)
 
 
 def _follow(session: Session, found: dict[str, Any], wait: bool) -> None:
@@ -57,6 +90,24 @@ def _follow(session: Session, found: dict[str, Any], wait: bool) -> None:
         session.say(
             f"{name} is ready. Ask it: `lectern chat {name}`." if wait else f"{name} is on its way; see `lectern deployments`."
         )
+
+
+def canary_note(deployment: dict[str, Any]) -> str:
+    """Who else answers under its name, and whether."""
+    wish, seen = deployment["wish"]["canary"], deployment["canary"]
+    if not wish or not seen:
+        return ""
+    told = f"{wish['percent']} in 100 get {wish['model'] or wish['base']}, which is {seen['state']}"
+    return f"{told}: {seen['detail']}" if seen["detail"] else told
+
+
+def guess_note(deployment: dict[str, Any]) -> str:
+    """How its engine guesses, and how well."""
+    how, seen = deployment["wish"]["speculation"], deployment["guessed"]
+    if not how:
+        return ""
+    told = f"guesses by {how['model'] if how['method'] == 'draft' else 'n-grams'}"
+    return f"{told}, {seen['acceptance']:.0%} of {seen['guessed']} tokens accepted" if seen and seen["guessed"] else told
 
 
 def stop(session: Session, name: Annotated[str, typer.Argument(help="The deployment's name.")]) -> None:
@@ -77,7 +128,7 @@ def deployments(session: Session, name: Annotated[str | None, typer.Argument(hel
         return
     rows = [
         (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], state(each["state"]),
-         one_line("; ".join(filter(None, (each["detail"], forgotten_note(each)))), 200))
+         one_line("; ".join(filter(None, (each["detail"], canary_note(each), guess_note(each), forgotten_note(each)))), 200))
         for each in found
     ]  # fmt: skip
     session.console.print(table(["deployment", "model", "base", "state", "note*"], rows))

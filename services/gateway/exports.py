@@ -5,15 +5,10 @@ from services.gateway.retention import model_of
 from services.gateway.routes.models import marked
 from shared.contracts.views import ExportView
 from shared.contracts.work import Manifest
-from shared.errors import Conflict, NotFound, NotReady
+from shared.errors import NotFound, NotReady
+from shared.exports import published
 from shared.pipeline import EXPORT
 from shared.results import committed
-
-
-class BeyondLimit(Conflict):
-    """The gate found that the export is not the model that was trained."""
-
-    code = "beyond-limit"
 
 
 def export_of(parts: Parts, model: str, export: str) -> ExportView:
@@ -34,9 +29,7 @@ def told(parts: Parts, view: ExportView) -> ExportView:
 
 def whole(parts: Parts, view: ExportView) -> Manifest:
     """The manifest of an export that was published. Raises BeyondLimit, NotReady."""
-    manifest = committed(parts.store, EXPORT.name, view.wish.key)
-    if manifest is not None and manifest.rejected is None:
-        return manifest
-    if manifest is not None and manifest.rejected is not None and manifest.rejected.reason == BeyondLimit.code:
-        raise BeyondLimit(manifest.rejected.detail)
-    raise NotReady(f"Export {view.id} is {view.state}; ask again when it is done. {view.detail or ''}".strip())
+    manifest = published(parts.store, view.wish.key)
+    if manifest is None:
+        raise NotReady(f"Export {view.id} is {view.state}; ask again when it is done. {view.detail or ''}".strip())
+    return manifest

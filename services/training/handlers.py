@@ -6,6 +6,9 @@ from pathlib import Path
 
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.children import Children
+from services.training.adapters.jobs import CURVE
+from services.training.adapters.trackers.chosen import Trackers
+from services.training.adapters.trackers.following import Following
 from services.training.curves import read_curve
 from services.training.exports import ExportStage
 from services.training.settings import TrainingSettings, child_environment
@@ -52,6 +55,7 @@ class RunStages:
         self._store = store
         self._settings = settings
         self._children = children
+        self._trackers = Trackers(settings)
 
     def training(self, context: StageContext[RunWork]) -> Contract | Rejected:
         """A dataset's `train.jsonl` → `adapter/` and `curve.jsonl`."""
@@ -75,8 +79,13 @@ class RunStages:
             recipe=run.recipe, begins_from=begins_from, earlier=_earlier(context, run), **preferences, judge=judge,
             sets=held_out(context, run) if run.recipe.continual else (), out=context.out, work=work, parent=os.getpid(),
         )  # fmt: skip
-        tick = _training_progress(context, work)
-        refused = self._children.run("services.training.job", spec, work, tick)
+        following = self._trackers.follow(run.key, run.recipe)
+        with following.to_the_end():
+            refused = self._children.run("services.training.job", spec, work, _training_progress(context, work, following))
+            if refused is not None:
+                following.end("failed")
+            # What is published is the whole curve, where the one that was watched may lack its end.
+            following.tell(read_curve(context.out / CURVE))
         return refused or TrainingResult.model_validate_json((work / RESULT).read_bytes())
 
     def evaluation(self, context: StageContext[RunWork]) -> Contract | Rejected:
@@ -217,9 +226,10 @@ def _adapter(context: StageContext[RunWork], run: str) -> Path:
     return directory
 
 
-def _training_progress(context: StageContext[RunWork], work: Path) -> Callable[[], None]:
+def _training_progress(context: StageContext[RunWork], work: Path, following: Following) -> Callable[[], None]:
     def tick() -> None:
         curve, total = read_curve(work / LIVE_CURVE), _planned(work)
+        following.tell(curve)
         if not curve or total is None:
             context.progress(0, total or 1, "step", phase="preparing")
             return

@@ -76,7 +76,7 @@ class Continual(Contract):
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
 
-    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo"})
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo", "sharding"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -152,6 +152,11 @@ class TrainingRecipe(Contract):
     evaluation_examples: int = Field(16, ge=1, description="Held-out examples that evaluation_steps measures on.")
     checkpoint_steps: int = Field(20, ge=1, description="A checkpoint every so many steps; a killed run resumes from the last.")
     workers: int = Field(1, ge=1, description="Ray Train workers that share every step.")
+    sharding: Literal["none", "full"] = Field(
+        "none",
+        description="full: each worker keeps its part of the frozen base's weights, and the whole of a layer only while it "
+        "computes (FSDP2); none: each keeps the whole base. The curve is the same.",
+    )
     seed: int = Field(17, description="Decides the adapter's first weights and the order of the examples.")
 
     continual: Continual | None = Field(
@@ -193,6 +198,8 @@ class TrainingRecipe(Contract):
             self._reinforceable("ppo" if self.ppo else "alignment")
         if self.grouped is not None:
             self._groupable(self.grouped)
+        if refused := self.unshardable:
+            raise ValueError(refused)
         if self.continual is not None and self.lora_r * self.continual.widening > HIGHEST_RANK:
             raise ValueError(
                 f"averaged_rank: sum would make an adapter of a rank above {HIGHEST_RANK}, which no engine takes: lower lora_r "
@@ -225,6 +232,22 @@ class TrainingRecipe(Contract):
         """The reward model that scores the run's answers, where it names one."""
         rules = self.rewarded.rewards if self.rewarded is not None else ()
         return next((one.model for one in rules if isinstance(one, ModelRule)), None)
+
+    @property
+    def unshardable(self) -> str | None:
+        """Why the base cannot be sharded, where that is wished for. All workers compute together then, or none can."""
+        if self.sharding == "none":
+            return None
+        if self.workers == 1:
+            return "sharding: full shares the base out among workers: set workers to 2 or more, or sharding to none"
+        if self.alignment is not None or self.ppo is not None:
+            return "alignment and ppo compare with a reference on one worker: set sharding to none, or leave the section out"
+        if self.continual is not None and (self.continual.ewc or self.continual.choose != "last"):
+            return (
+                "ewc and the choice among checkpoints compute on one worker's own: set sharding to none, or continual.ewc to 0 "
+                "and continual.choose to last"
+            )
+        return None
 
     def _alignable(self) -> None:
         """Raises ValueError for what has no meaning where pairs are compared."""

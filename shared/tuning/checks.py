@@ -20,6 +20,7 @@ def refuse_recipe(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected
         or _refuse_scoring(recipe, config)
         or _refuse_groups(recipe, config)
         or _refuse_length(recipe, config)
+        or _refuse_sharding(recipe, config)
     )
 
 
@@ -130,6 +131,15 @@ def _refuse_length(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejecte
         detail=f"The recipe's max_tokens of {recipe.max_tokens} is more than the {context} tokens that the base was made for. "
         f"Set max_tokens to {context} or less, or choose a base with a longer context.",
     )
+
+
+def _refuse_sharding(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:
+    """The recipe itself is asked again, since a run that starts from a model is given that section by default."""
+    detail = recipe.unshardable
+    known = architecture_of(config)
+    if detail is None and recipe.sharding != "none" and (known is None or known.family != "llama"):
+        detail = f"a {config.get('model_type')} model has not been sharded here, only Llama-like ones: set sharding to none"
+    return None if detail is None else Rejected(reason="impossible-sharding", detail=f"{detail[0].upper()}{detail[1:]}.")
 
 
 def context_tokens(config: Mapping[str, Any]) -> int | None:

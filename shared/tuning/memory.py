@@ -104,7 +104,7 @@ def memory(
     row = tokens // recipe.batch_size if packing == "none" else tokens
     trainable = adapter_parameters(recipe, shape)
     parts = MemoryParts(
-        weights=_weights(shape, quantized, number) + (_mapped(shape, quantized, number) if device == "cpu" else 0),
+        weights=_held(recipe, shape, quantized, number) + (_mapped(shape, quantized, number) if device == "cpu" else 0),
         quantization_constants=_constants(recipe, shape) if quantized else 0,
         adapters=4 * trainable * (1 + _copies(recipe, device)), gradients=4 * trainable,
         optimizer_states=optimizer_bytes(recipe, shape),
@@ -130,6 +130,17 @@ def _copies(recipe: TrainingRecipe, device: str) -> int:
 def _weights(shape: Shape, quantized: bool, number: int) -> int:
     linear = shape.linear_parameters // 2 if quantized else shape.linear_parameters * number
     return linear + shape.other_parameters * number
+
+
+def _held(recipe: TrainingRecipe, shape: Shape, quantized: bool, number: int) -> int:
+    """What a worker holds of the weights. Where they are sharded: its part, and what is whole while it computes: embeddings,
+    head and last norm, a layer, and the next on its way."""
+    whole = _weights(shape, quantized, number)
+    if recipe.sharding == "none":
+        return whole
+    outside = shape.other_parameters * number
+    layer = (whole - outside) // shape.layers
+    return math.ceil(whole / recipe.workers) + outside + 2 * layer
 
 
 def _mapped(shape: Shape, quantized: bool, number: int) -> int:

@@ -134,5 +134,6 @@ def _classifiers(store: ObjectStore, document: str) -> Iterator[str]:
 def _deployments(store: ObjectStore, models: set[str]) -> Iterator[DeploymentTrace]:
     for name in sorted({path.split("/")[1] for path in store.list("deployments")}):
         latest = Series(store, layout.deployment(name)).latest(DeploymentWish)
-        if latest is not None and latest[1].model in models:
-            yield DeploymentTrace(deployment=name, model=latest[1].model, state=latest[1].state)
+        for wish in filter(None, (latest[1], latest[1].of_canary)) if latest is not None else ():
+            if wish.model in models:
+                yield DeploymentTrace(deployment=name, model=wish.model, state=wish.state)

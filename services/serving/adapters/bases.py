@@ -1,6 +1,7 @@
 """Base models on this machine, and how long a context each was made for."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from shared.bases import fetch_base
@@ -15,12 +16,25 @@ class BaseCache:
         self._store = store
         self._cache_dir = cache_dir.absolute()
         self._known: dict[str, Path] = {}
+        self._vocabularies: dict[str, Mapping[str, int]] = {}
 
     def fetch(self, base: str) -> Path:
         """The model's directory. Raises NotFound, InvalidInput, Unavailable."""
         if base not in self._known:
             self._known[base] = fetch_base(self._store, base, self._cache_dir)
         return self._known[base]
+
+    def vocabulary(self, base: str) -> Mapping[str, int] | None:
+        """Each token's id; None where the model does not tell. Raises as `fetch` does."""
+        path = self.fetch(base) / "tokenizer.json"
+        if not path.is_file():
+            return None
+        if base not in self._vocabularies:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            added = {one["content"]: one["id"] for one in told.get("added_tokens", ())}
+            known = told.get("model", {}).get("vocab", {})
+            self._vocabularies[base] = {**(known if isinstance(known, dict) else {}), **added}
+        return self._vocabularies[base]
 
     def context_limit(self, base: str) -> int | None:
         """The longest context in tokens; None where the model does not say. Raises as `fetch` does."""

@@ -9,7 +9,9 @@ from services.serving.adapters import engine as engines
 from services.serving.adapters.engine import EngineProcess
 from services.serving.adapters.vllm_command import check_possible, free_port, launch
 from services.serving.settings import ServingSettings
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import Engine, EngineSpec, Problem
+from shared.contracts.engines import DraftSpeculation
 from shared.errors import InvalidInput, LecternError, Unavailable
 from shared.telemetry import log
 
@@ -19,7 +21,7 @@ GIVES_UP_AFTER = 3
 
 @dataclass
 class _Slot:
-    """A base's engine over its lives: the process of now, and how the earlier ones ended."""
+    """An engine over its lives: the process of now, and how the earlier ones ended."""
 
     spec: EngineSpec
     process: EngineProcess | None = None
@@ -30,70 +32,77 @@ class _Slot:
 
 
 class VllmEngines:
-    """Engines as supervised child processes. `fetch_base` gives a base model's directory and may raise."""
+    """Engines as supervised child processes. `fetch` gives the directory of an engine's weights and may raise."""
 
-    def __init__(self, settings: ServingSettings, fetch_base: Callable[[str], Path], inherited: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: ServingSettings, fetch: Callable[[EngineIdentity], Path], inherited: Mapping[str, str]
+    ) -> None:
         self._settings = settings
-        self._fetch_base = fetch_base
+        self._fetch = fetch
         self._inherited = inherited
         found = engines.found(settings)
-        self._slots = {base: _Slot(process.spec, process) for base, process in found.items()}
+        self._slots = {identity: _Slot(process.spec, process) for identity, process in found.items()}
 
     def check(self) -> None:
         """Raises Unsupported where no engine can run on this machine."""
         check_possible(self._settings)
 
-    def observe(self) -> dict[str, Engine]:
-        """Each base's engine as it is now; one found dead is cleared away."""
-        return {base: self._observe(slot) for base, slot in self._slots.items()}
+    def observe(self) -> dict[EngineIdentity, Engine]:
+        """Each engine as it is now; one found dead is cleared away."""
+        return {identity: self._observe(slot) for identity, slot in self._slots.items()}
 
     def start(self, spec: EngineSpec) -> None:
         """Start an engine. What stands against it is kept as the engine's problem, not raised."""
-        slot = self._slots.setdefault(spec.base, _Slot(spec))
+        slot = self._slots.setdefault(spec.engine, _Slot(spec))
         slot.spec, slot.refused = spec, {}
         try:
-            directory = self._fetch_base(spec.base)
-            port = free_port()
-            slot.process = EngineProcess.start(
-                spec, launch(self._settings, spec, directory, self._inherited, port), self._settings
-            )
+            directory, draft = self._fetch(spec.engine), self._draft(spec.engine)
+            started = launch(self._settings, spec, directory, self._inherited, free_port(), draft)
+            slot.process = EngineProcess.start(spec, started, self._settings)
         except LecternError as error:
             self._failed(slot, Problem(error.code, error.message), hopeless=not error.retryable)
         except OSError as error:
             self._failed(slot, Problem("unavailable", f"the engine could not be started: {error.strerror}"))
         else:
-            log().info("engine.started", base=spec.base, pid=slot.process.record.process.pid, endpoint=slot.process.endpoint)
+            log().info(
+                "engine.started", engine=spec.engine.name, pid=slot.process.record.process.pid, endpoint=slot.process.endpoint
+            )
 
-    def stop(self, base: str) -> None:
+    def stop(self, engine: EngineIdentity) -> None:
         """End an engine and forget all about it."""
-        slot = self._slots.pop(base, None)
+        slot = self._slots.pop(engine, None)
         if slot is not None and slot.process is not None:
             slot.process.end()
-            log().info("engine.stopped", base=base)
+            log().info("engine.stopped", engine=engine.name)
 
     def stop_all(self) -> None:
-        for base in list(self._slots):
-            self.stop(base)
+        for engine in list(self._slots):
+            self.stop(engine)
 
-    def load(self, base: str, adapter: str, directory: Path) -> None:
+    def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None:
         """Load an adapter; a refusal is kept and seen in the next observation. Raises Unavailable."""
-        slot = self._slots[base]
+        slot = self._slots[engine]
         if slot.process is None:
-            raise Unavailable(f"the engine of {base} is down", base=base)
+            raise Unavailable(f"the engine {engine.name} is down", engine=engine.name)
         try:
             slot.process.api.load_adapter(adapter, str(directory), self._settings.start_timeout_seconds)
         except InvalidInput as error:
             slot.refused[adapter] = Problem("adapter-refused", error.message)
-            log().warning("adapter.refused", base=base, adapter=adapter, detail=error.message)
+            log().warning("adapter.refused", engine=engine.name, adapter=adapter, detail=error.message)
         else:
-            log().info("adapter.loaded", base=base, adapter=adapter)
+            log().info("adapter.loaded", engine=engine.name, adapter=adapter)
 
-    def unload(self, base: str, adapter: str) -> None:
+    def unload(self, engine: EngineIdentity, adapter: str) -> None:
         """Unload an adapter, or forget that it was refused. Raises Unavailable."""
-        slot = self._slots[base]
+        slot = self._slots[engine]
         if slot.refused.pop(adapter, None) is None and slot.process is not None:
             slot.process.api.unload_adapter(adapter, self._settings.probe_timeout_seconds)
-            log().info("adapter.unloaded", base=base, adapter=adapter)
+            log().info("adapter.unloaded", engine=engine.name, adapter=adapter)
+
+    def _draft(self, engine: EngineIdentity) -> Path | None:
+        """The directory of the model that an engine guesses by."""
+        guesses = engine.speculation
+        return self._fetch(EngineIdentity(base=guesses.model)) if isinstance(guesses, DraftSpeculation) else None
 
     def _observe(self, slot: _Slot) -> Engine:
         process, down = slot.process, Engine(slot.spec, "down")
@@ -110,11 +119,11 @@ class VllmEngines:
         return Engine(slot.spec, "ready", slot.process.endpoint, adapters, dict(slot.refused))
 
     def _bury(self, slot: _Slot, process: EngineProcess) -> None:
-        words, base = process.last_words(), slot.spec.base
+        words, name = process.last_words(), slot.spec.engine.name
         process.end()
         slot.process = None
-        log().warning("engine.died", base=base, detail=words)
-        where = f"see log/engine-{base}.log in Lectern's home directory"
+        log().warning("engine.died", engine=name, detail=words)
+        where = f"see log/engine-{name}.log in Lectern's home directory"
         self._failed(slot, Problem("engine-failed", f"the engine stopped ({words or 'no reason given'}): {where}"))
 
     def _failed(self, slot: _Slot, problem: Problem, hopeless: bool = False) -> None:
@@ -123,4 +132,6 @@ class VllmEngines:
             slot.problem = problem
         wait = min(self._settings.retry_base_seconds * 2 ** (slot.failures - 1), self._settings.max_back_off_seconds)
         slot.retry_at = time.monotonic() + wait
-        log().warning("engine.failed", base=slot.spec.base, code=problem.code, detail=problem.detail, failures=slot.failures)
+        log().warning(
+            "engine.failed", engine=slot.spec.engine.name, code=problem.code, detail=problem.detail, failures=slot.failures
+        )

@@ -31,7 +31,6 @@ from services.training.adapters.recorder import RunRecorder, facts_of
 from services.training.adapters.reward_model import HeldOutRewards, RewardModelTrainer, RewardPairs, reward_settings
 from services.training.adapters.scorer import Scorer
 from services.training.adapters.scores import heldout_loss
-from services.training.adapters.tensorboard import told_too
 from services.training.adapters.trainer import FlatRows, PadBatch, RunTrainer, trainer_settings
 from services.training.curves import read_curve
 from services.training.stages.schedule import StepPlan, plan_steps
@@ -50,9 +49,7 @@ def train(
     if device.type == "cpu":
         torch.set_num_threads(job.threads)
     if job.recipe.ppo is not None:
-        reinforce(
-            job, job.recipe.ppo, table.examples(), device, told_too(tell, job.settings.tensorboard_dir, job.run), begins_from
-        )
+        reinforce(job, job.recipe.ppo, table.examples(), device, tell, begins_from)
         return
     directory = job.work / f"worker-{rank}"
     store = open_store(job.settings)
@@ -62,7 +59,6 @@ def train(
     step, checkpoint = latest or (0, None)
     curve = read_curve(checkpoint / CURVE) if checkpoint else []
     if rank == 0:
-        tell = told_too(tell, job.settings.tensorboard_dir, job.run)
         for point in curve:
             tell(point)
     if step >= plan.total:
@@ -73,7 +69,7 @@ def train(
     tokenizer = pretrained.load_tokenizer(base)
     recorder = RunRecorder(
         checkpoints, curve, facts_of(model, job, device, step), device, tell, _heldout_loss(model, job, tokenizer.eos_token_id),
-        _figures(model, job, tokenizer.eos_token_id, plan.total),
+        _figures(model, job, tokenizer.eos_token_id, plan.total), together=job.recipe.sharding == "full",
     )  # fmt: skip
     keeper = Keeper.of(job, plan.total, tokenizer.eos_token_id, checkpoint)
     trainer = _trainer(job, model, tokenizer, plan, directory)(
@@ -91,6 +87,7 @@ def train(
             trainer.scorer = Scorer(trainer.model, job.judge, tokenizer.eos_token_id, around)
     if keeper is not None:
         trainer.pull = keeper.pull
+    trainer.sharded = job.recipe.sharding == "full"
     trainer.remove_callback(PrinterCallback)
     # Autocast casts what an adapter needs; PEFT's own cast would keep a second copy, in fp32, of every layer's input.
     with disable_input_dtype_casting(trainer.model, active=job.precision != "fp32"):

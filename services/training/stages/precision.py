@@ -19,8 +19,8 @@ class Capabilities:
 
 def choose_precision(recipe: TrainingRecipe, machine: Capabilities) -> Precision | Rejected:
     """auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32; what learns from rewards compares probabilities, for
-    which fp16 is too coarse. fp16 on a CPU is refused: it has no loss scaling there and overflows. So is an optimizer that needs
-    a GPU."""
+    which fp16 is too coarse. fp16 on a CPU is refused: it has no loss scaling there and overflows. So is an optimizer that
+    needs a GPU."""
     if recipe.optimizer == "paged_adamw_8bit" and machine.device == "cpu":
         return Rejected(
             reason="optimizer-unsupported",

@@ -1,5 +1,6 @@
 """The controller on a real catalog and a real store, with simulated engines."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import pytest
 
 from services.serving.adapters.bases import BaseCache
 from services.serving.adapters.lora import AdapterCache
+from services.serving.adapters.weights import ExportCache
 from services.serving.controller import Controller
 from shared.bases import publish_base
 from shared.catalog.database import migrate, open_database
 from shared.catalog.protocol import NewJob
 from shared.catalog.sql import SqlCatalog
 from shared.clock import now
-from shared.contracts.learning import DeploymentWish
+from shared.contracts.engines import DraftSpeculation
+from shared.contracts.learning import Canary, DeploymentWish
 from shared.contracts.views import DeploymentView
 from shared.contracts.work import Work
 from shared.ids import deployment_job
@@ -40,7 +43,8 @@ class Place:
 
     def another_controller(self) -> Controller:
         bases, adapters = BaseCache(self.store, self.tmp_path / "cache"), AdapterCache(self.store, self.tmp_path / "cache")
-        return Controller(self.catalog, self.engines, bases, adapters)
+        exports = ExportCache(self.store, self.tmp_path / "cache")
+        return Controller(self.catalog, self.engines, bases, adapters, exports)
 
     def wish(
         self, model: str | None, sequence: int = 1, state: str = "running", name: str = "shelf", base: str = "tiny",
@@ -52,6 +56,14 @@ class Place:
         job = deployment_job(name, sequence)
         self.catalog.put_deployment(sequence, wish)
         self.catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace="0" * 32), now()))
+
+    def wish_again(self, wish: DeploymentWish, sequence: int) -> None:
+        job = deployment_job(wish.name, sequence)
+        self.catalog.put_deployment(sequence, wish)
+        self.catalog.put_job(NewJob(job, "deployment", wish.name, None, "deployment", Work(job=job, trace="0" * 32), now()))
+
+    def loaded(self) -> set[str]:
+        return {adapter for engine in self.engines.engines.values() for adapter in engine.adapters}
 
     def settle(self) -> None:
         """Reconcile until two rounds in a row find nothing to do: an engine may become ready between them."""
@@ -93,6 +105,69 @@ def test_a_wish_becomes_a_deployment_that_answers_and_a_finished_job(place: Plac
     assert place.job_state() == ("done", None)
 
 
+def canary_of(place: Place, percent: int = 10) -> None:
+    """A deployment that is ready, and a wish for a canary beside it."""
+    place.wish(place.model("old"))
+    place.settle()
+    standing = place.view().wish
+    canary = Canary(percent=percent, model=place.model("new"), base="tiny")
+    place.wish_again(standing.model_copy(update={"canary": canary}), 2)
+
+
+def test_a_canary_is_loaded_beside_what_is_served_and_its_job_ends_when_both_are_ready(place: Place) -> None:
+    canary_of(place)
+    before = place.view()
+    while place.view().canary.state != "ready":  # type: ignore[union-attr]
+        assert place.job_state(2)[0] not in {"done", "failed"}
+        assert (place.view().endpoint, place.view().served_model) == (before.endpoint, before.served_model)
+        place.controller.reconcile()
+    place.settle()
+    view = place.view()
+    assert view.state == "ready" and view.canary is not None and view.wish.canary is not None
+    assert (view.serves, view.canary.serves) == (view.wish.model, view.wish.canary.model)
+    assert view.canary.served_model != view.served_model and place.engines.starts == 1
+    assert place.job_state(2) == ("done", None)
+
+
+def test_a_canary_that_fails_fails_its_job_and_leaves_what_is_served_alone(place: Place) -> None:
+    place.wish(place.model())
+    place.settle()
+    wish = place.view().wish.model_copy(update={"canary": Canary(percent=10, model="nothing", base="tiny")})
+    place.wish_again(wish, 2)
+    place.settle()
+    view = place.view()
+    assert view.state == "ready" and view.canary is not None and view.canary.state == "failed"
+    assert place.job_state(2) == ("failed", "not-found") and "nothing" in str(view.canary.detail)
+
+
+def test_a_canary_that_becomes_what_is_served_is_there_at_once_and_the_old_model_is_let_go(place: Place) -> None:
+    canary_of(place)
+    place.settle()
+    seen, wish = place.view().canary, place.view().wish.of_canary
+    assert seen is not None and wish is not None
+    place.wish_again(wish, 3)
+    while place.view().canary is not None:
+        assert place.view().endpoint is not None
+        place.controller.reconcile()
+    place.settle()
+    view = place.view()
+    assert (view.state, view.served_model, view.canary) == ("ready", seen.served_model, None)
+    assert place.loaded() == {seen.served_model} and place.job_state(3) == ("done", None)
+
+
+def test_a_canary_that_is_called_off_is_let_go_and_so_is_one_of_a_stopped_deployment(place: Place) -> None:
+    canary_of(place)
+    place.settle()
+    standing = place.view()
+    place.wish_again(standing.wish.alone, 3)
+    place.settle()
+    assert place.view().canary is None and place.loaded() == {standing.served_model}
+    place.wish_again(standing.wish.model_copy(update={"state": "stopped"}), 4)
+    place.settle()
+    assert place.view().canary is None and place.engines.engines == {} and place.job_state(4) == ("done", None)
+    assert place.controller.reconcile() is False
+
+
 def test_a_job_is_finished_only_after_its_row_tells_the_same(place: Place) -> None:
     place.wish(None)
     while place.view().state != "ready":
@@ -130,6 +205,22 @@ def test_a_context_too_long_for_the_base_fails_alone_and_not_its_neighbours(plac
     place.settle()
     assert place.job_state() == ("failed", "invalid-input") and "8192" in str(place.view().detail)
     assert place.view("neighbour").state == "ready" and place.engines.starts == 1
+
+
+def test_a_draft_model_with_another_vocabulary_fails_before_any_engine_is_started(place: Place) -> None:
+    for name, tokens in (("same", {"a": 0, "b": 1}), ("other", {"a": 0, "c": 1}), ("target", {"a": 0, "b": 1})):
+        directory = place.tmp_path / name
+        directory.mkdir()
+        (directory / "tokenizer.json").write_text(json.dumps({"model": {"vocab": tokens}, "added_tokens": []}))
+        publish_base(place.store, directory, name=name, source="", licence="", architecture="", eos_token="")
+    wish = DeploymentWish(name="shelf", model=None, base="target", wished_at=now())
+    place.wish_again(wish.model_copy(update={"speculation": DraftSpeculation(model="other")}), 1)
+    place.settle()
+    assert place.job_state() == ("failed", "invalid-input") and "vocabulary" in str(place.view().detail)
+    assert place.engines.starts == 0
+    place.wish_again(wish.model_copy(update={"speculation": DraftSpeculation(model="same")}), 2)
+    place.settle()
+    assert place.view().state == "ready"
 
 
 def test_a_refused_adapter_fails_the_job_with_the_engines_reason(place: Place) -> None:

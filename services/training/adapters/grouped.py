@@ -114,7 +114,8 @@ class Grouping(Unpickled):
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         torch.manual_seed(self.args.seed * 1_000_003 + self.state.global_step + 1)
-        made: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
+        with self.accelerator.autocast():  # the trainers' own covers no answers that are written
+            made: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
         self.told = self._judged(made)
         return made
 

@@ -19,6 +19,8 @@ class Method(StrEnum):
 
     DPO = "dpo"
     REWARD = "reward"
+    GRPO = "grpo"
+    RLOO = "rloo"
 
 
 app = typer.Typer(help="Runs: trainings of a base model on a dataset.", no_args_is_help=True)
@@ -41,7 +43,7 @@ def tune(
         Method | None,
         typer.Option(
             help="Learn by this method instead of from the dataset's examples: dpo from preferences; reward makes a reward "
-            "model of them, which runs that learn from rewards may name."
+            "model of them; grpo and rloo learn from rewards, which the recipe names (alignment.rewards)."
         ),
     ] = None,
     preferences: Annotated[str | None, typer.Option(help="The preference set to learn from.", metavar="SET")] = None,
@@ -200,7 +202,7 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", f"{result['precision']} on {result['device']}, {result['trainable_parameters']:,} parameters trained"),
         ("memory", f"{size(result['peak_memory_bytes'])} at the most"),
         *_aligned(result.get("alignment")),
-        *_reinforced(result.get("ppo")),
+        *_reinforced(result.get("ppo") or result.get("groups")),
         ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
         *([("replayed", _replayed(result["replayed"]))] if result.get("replayed") else []),
         *([("chosen", result["choice"]["reason"])] if result.get("choice") else []),

@@ -130,7 +130,7 @@ class Controller:
             model_type = self._bases.model_type(wish.base)
             self._engines.check_architecture(engine, model_type)
             self._check_context(wish.base, wish.context_tokens)
-            self._check_draft(wish)
+            self._check_speculation(wish, engine)
             if wish.export is not None:
                 self._exports.fetch(wish.export)
             alone = wish.export is not None or model_type in WITHOUT_ADAPTERS
@@ -163,8 +163,10 @@ class Controller:
         if limit is not None and tokens > limit:
             raise InvalidInput(f"{base} takes contexts of up to {limit} tokens, not {tokens}: deploy it with fewer")
 
-    def _check_draft(self, wish: DeploymentWish) -> None:
+    def _check_speculation(self, wish: DeploymentWish, engine: EngineIdentity) -> None:
         """What a draft model guesses are numbers of tokens: they have to mean the same to the model that checks them."""
+        if wish.speculation is not None and engine.runtime != "vllm":
+            raise Unsupported(f"{engine.runtime} is started without speculation here: leave it out, or serve another variant")
         if not isinstance(wish.speculation, DraftSpeculation):
             return
         draft, base = wish.speculation.model, wish.base

@@ -203,8 +203,9 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     curve = read_curve(spec.out / CURVE)
     made = _result(step, curve, facts, _digest(adapter), prepared.replayed)
     told = aligned(spec, len(prepared.rows), len(prepared.heldout) // 2, curve[-1])
-    ppo = reinforced(curve) if spec.recipe.ppo else None
-    return made.model_copy(update={"alignment": told, "ppo": ppo, "choice": _choice(checkpoint)})
+    ppo = reinforced(curve, "ppo") if spec.recipe.ppo else None
+    groups = reinforced(curve, spec.recipe.grouped.method) if spec.recipe.grouped else None
+    return made.model_copy(update={"alignment": told, "ppo": ppo, "groups": groups, "choice": _choice(checkpoint)})
 
 
 def _choice(checkpoint: Path) -> CheckpointChoice | None:

@@ -158,7 +158,10 @@ class Aligned(Contract):
 
 
 class Reinforced(Contract):
-    """What PPO reached: means over its first and its last steps (8 of each, or as many as there are)."""
+    """What a run reached that learned from rewards: means over its first and its last steps (8 of each, or as many as there
+    are)."""
+
+    method: str = "ppo"
 
     first_reward: float
     last_reward: float
@@ -190,6 +193,7 @@ class TrainingResult(Contract):
     replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
     alignment: Aligned | None = None
     ppo: Reinforced | None = None
+    groups: Reinforced | None = Field(None, description="As ppo, of a run by GRPO or RLOO.")
 
 
 class Score(Contract):

@@ -13,6 +13,7 @@ from transformers import PrinterCallback
 
 from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
+from services.training.adapters.grouped import GRPORun, RLOORun, group_figures, group_settings, prompts_of
 from services.training.adapters.jobs import CURVE, Job, RowTable
 from services.training.adapters.keeping import Keeper
 from services.training.adapters.ppo.loop import train as reinforce
@@ -28,12 +29,13 @@ from services.training.adapters.preferences import (
 )
 from services.training.adapters.recorder import RunRecorder, facts_of
 from services.training.adapters.reward_model import HeldOutRewards, RewardModelTrainer, RewardPairs, reward_settings
+from services.training.adapters.scorer import Scorer
 from services.training.adapters.scores import heldout_loss
 from services.training.adapters.trainer import FlatRows, PadBatch, RunTrainer, trainer_settings
 from services.training.curves import read_curve
 from services.training.stages.schedule import StepPlan, plan_steps
 from shared.bases import fetch_base
-from shared.contracts.alignment import DPO, RewardModel
+from shared.contracts.alignment import DPO, GRPO, RLOO, RewardModel
 from shared.contracts.learning import LossPoint
 from shared.objects import open_store
 
@@ -71,13 +73,18 @@ def train(
     )  # fmt: skip
     keeper = Keeper.of(job, plan.total, tokenizer.eos_token_id, checkpoint)
     trainer = _trainer(job, model, tokenizer, plan, directory)(
-        train_dataset=_dataset(table), processing_class=tokenizer, callbacks=[*([keeper] if keeper else []), recorder]
+        train_dataset=_dataset(job, table), processing_class=tokenizer, callbacks=[*([keeper] if keeper else []), recorder]
     )
     models.keep_adapter_in_fp32(trainer.model)
     if begins_from is not None:
         models.take_up(trainer.model, begins_from)
-    if isinstance(job.recipe.alignment, DPO):
+    if isinstance(job.recipe.alignment, DPO | GRPO | RLOO):
         hold_reference(trainer.model, begins_from_parent=begins_from is not None)
+    if job.recipe.grouped is not None:
+        recorder.follow(group_figures(trainer, job.recipe.grouped, curve))
+        if job.judge is not None:
+            around = trainer.accelerator.autocast
+            trainer.scorer = Scorer(trainer.model, job.judge, tokenizer.eos_token_id, around)
     if keeper is not None:
         trainer.pull = keeper.pull
     trainer.sharded = job.recipe.sharding == "full"
@@ -97,11 +104,16 @@ def _trainer(job: Job, model: Any, tokenizer: Any, plan: StepPlan, directory: Pa
         case RewardModel() as wish:
             arguments = reward_settings(job.recipe, wish, *told)
             return partial(RewardModelTrainer, model, args=arguments, data_collator=RewardPairs(tokenizer.eos_token_id))
+    if (groups := job.recipe.grouped) is not None:
+        kind = GRPORun if isinstance(groups, GRPO) else RLOORun
+        return partial(kind, model, args=group_settings(job.recipe, groups, *told), wish=groups)
     collator = PadBatch(tokenizer.eos_token_id) if job.packing == "none" else FlatRows()
     return partial(RunTrainer, model, args=trainer_settings(job.recipe, *told), data_collator=collator)
 
 
-def _dataset(table: RowTable) -> Dataset:
+def _dataset(job: Job, table: RowTable) -> Dataset:
+    if job.recipe.grouped is not None:
+        return prompts_of(table.examples())
     cuts, groups = table.ends[:-1], table.counts[:-1]
     return Dataset.from_dict({
         "input_ids": np.split(table.ids, cuts), "labels": np.split(table.labels, cuts),

@@ -1,8 +1,9 @@
 """`make bench-speculation`: what guessing tokens does to answers and to speed, by n-grams and by a draft model.
 
 Greedy answers with and without are compared token by token, in float32 and in bfloat16; where they part, how far apart the two
-likeliest tokens were there without speculation. Then tokens a second, alone and many at once, on prompts that have the model
-repeat and on prompts that have it write freely, and how many guesses were right.
+likeliest tokens were there without speculation. Then tokens a second, alone and many at once, on lists to go on with and on
+openings of prose, and how many guesses were right: a small model that is asked for its likeliest tokens soon repeats itself in
+prose, which is what n-grams guess best.
 """
 
 import argparse
@@ -35,8 +36,8 @@ HOW: Mapping[str, Speculation | None] = {
 }  # fmt: skip
 _LIST = "red: 12\ngreen: 7\nblue: 31\namber: 4\nblack: 18\nwhite: 25\n"
 PROMPTS = {
-    "repetitive": [f"Copy the list {times}.\n\n{_LIST}\n{_LIST}\n{_LIST}" for times in ("once", "again", "as it is", "below")],
-    "free": [
+    "lists": [f"Copy the list {times}.\n\n{_LIST}\n{_LIST}\n{_LIST}" for times in ("once", "again", "as it is", "below")],
+    "prose": [
         f"{begin}" for begin in (
             "The tide gauge in the harbour is read twice a day, and", "My grandmother kept bees because",
             "Before the bridge was built, the people of the valley", "A good editor of a newspaper will",

@@ -8,6 +8,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 VLLM := .venv-vllm
 COMPRESSOR := .venv-compressor
+LLAMA := .venv-llama
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PDFS ?= examples/pdf
@@ -21,7 +22,7 @@ help:  ## Show this list
 demo: setup engine  ## The main job: PDFs in, a tuned model that answers (PDFS=DIR for your own)
 	@$(BIN)/lectern demo --pdfs "$(PDFS)" --home "$(DEMO_HOME)"
 
-test: setup engine browser  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
+test: setup engine llama browser  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
 	@$(BIN)/python -m pytest $(TESTS)
 
 lint: setup  ## ruff, types, import contracts
@@ -44,6 +45,13 @@ browser:  ## Chromium, in which the tests look at the web app
 
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
+
+llama: $(LLAMA)/.installed  ## llama.cpp, which serves GGUF exports, in an environment of its own
+
+$(LLAMA)/.installed: requirements/llama.lock
+	@$(PYTHON) -m venv --clear $(LLAMA)
+	@$(LLAMA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
 
 compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes exports in 4 and 8 bits, in an environment of its own
 
@@ -94,13 +102,8 @@ bench-continual: setup  ## Three collections in sequence: what each way of tunin
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
 
-bench-exports: setup compressor engine $(VENV)-exports-peers/.installed  ## Every export of the demo's model: size, gate, answers and speed in vLLM and llama.cpp (DEMO_HOME=DIR)
-	@$(BIN)/python -m benchmarks.exports --home "$(DEMO_HOME)" --vllm $(VLLM)/bin/python --compressor $(COMPRESSOR)/bin/python --llama $(VENV)-exports-peers/bin/python
-
-$(VENV)-exports-peers/.installed: benchmarks/exports-peers.txt
-	@$(PYTHON) -m venv --clear $(VENV)-exports-peers
-	@$(VENV)-exports-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
-	@touch $@
+bench-exports: setup compressor engine llama  ## Every export of the demo's model: size, gate, answers and speed in vLLM and llama.cpp (DEMO_HOME=DIR)
+	@$(BIN)/python -m benchmarks.exports --home "$(DEMO_HOME)" --vllm $(VLLM)/bin/python --compressor $(COMPRESSOR)/bin/python --llama $(LLAMA)/bin/python
 
 bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
@@ -128,7 +131,7 @@ images:  ## Build the images of docker/ by buildah, where there is no container 
 	@$(PYTHON) scripts/build_images.py $(IMAGES)
 
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VENV)-exports-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VLLM) $(COMPRESSOR) $(LLAMA) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -141,4 +144,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-isolation bench-speculation bench-exports drill images clean bench-ppo
+.PHONY: help demo test lint fix setup system browser engine llama compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-isolation bench-speculation bench-exports drill images clean bench-ppo

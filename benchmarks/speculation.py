@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from services.serving.adapters.vllm_api import EngineApi
 
 from benchmarks.load import Ask, Door, drive
 from services.gateway.guesses import counted
 from services.serving.adapters import children
-from services.serving.adapters.vllm_api import EngineApi
 from services.serving.adapters.vllm_command import free_port, launch
 from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.identity import EngineIdentity

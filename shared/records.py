@@ -51,9 +51,10 @@ from shared.pipeline import (
 )
 from shared.queue import Queue
 from shared.results import committed
-from shared.run_wishes import require_unforgotten, run_wish
+from shared.run_wishes import run_wish
 from shared.telemetry import log
 from shared.tombstones import require_not_forgotten
+from shared.unforgotten import require_unforgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +311,9 @@ class Records:
         if dataset is not None:
             self._require_whole(short(dataset.key), dataset.key, "Ask for a new run on a dataset of what remains.")
         if wish is not None and wish.parent is not None:
-            require_unforgotten(self.store, self.catalog, wish.parent)
+            require_unforgotten(self.store, self.catalog, wish.parent.run, wish.parent.model)
+        if wish is not None and wish.reward is not None:
+            require_unforgotten(self.store, self.catalog, wish.reward.run, wish.reward.name)
 
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":

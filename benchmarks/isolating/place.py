@@ -20,7 +20,7 @@ from tests.engine.serving import Serving
 from tests.servers import Valkey, end, free_port, wait_until
 
 BASE = "marked"
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cli.assignments import parse_assignments
 from cli.command import command
 from cli.commands.models import forgotten_note
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import one_line, segment
+from shared.contracts.engines import ServedVariant
 
 PANEL = "Models"
 
@@ -26,6 +28,14 @@ def deploy(
     model: Annotated[str | None, typer.Argument(help="A tuned model's id or name; none with --base.")] = None,
     name: Annotated[str | None, typer.Option(help="The name to serve it under; the model's own without it.")] = None,
     base: Annotated[str | None, typer.Option(help="Serve this base model alone.")] = None,
+    variant: Annotated[
+        ServedVariant,
+        typer.Option(help="adapter: on a shared base. Else an export: gguf-… on llama.cpp, others on vLLM."),
+    ] = "adapter",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of its engine, such as dtype=float32; may be repeated.", metavar="NAME=VALUE"),
+    ] = None,
     canary: Annotated[
         int | None, typer.Option(min=1, max=99, help="Serve it to so many requests in a hundred, beside what NAME serves.")
     ] = None,
@@ -36,13 +46,19 @@ def deploy(
     guess: Annotated[int | None, typer.Option(min=1, max=16, help="Tokens guessed at once.")] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
 ) -> None:
-    """Serve a model on vLLM, under a name that OpenAI clients use as `model`."""
+    """Serve a model under a name that OpenAI clients use as `model`.
+
+    An export is served only if the gate kept it: make it with `lectern export`. Two deployments share an engine where they
+    ask for the same base and the same arguments of it; else each has one of its own.
+    """
     if (model is None) == (base is None):
         raise Failure("Name a tuned model, or a base model with --base.", Exit.USAGE, "usage")
     under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
     speculation = _speculation(speculate, draft, guess)
     wish = {"name": under, "model": model, "base": base, "canary_percent": canary, "speculation": speculation}
-    found = session.api.post("/v1/deployments", {name: value for name, value in wish.items() if value is not None})
+    form = {"variant": variant, "engine_arguments": parse_assignments(settings or [])}
+    asked = {name: value for name, value in {**wish, **form}.items() if value is not None}
+    found = session.api.post("/v1/deployments", asked)
     _follow(session, found, wait)
 
 
@@ -127,8 +143,9 @@ def deployments(session: Session, name: Annotated[str | None, typer.Argument(hel
         session.emit(found[0] if name else found)
         return
     rows = [
-        (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], state(each["state"]),
+        (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], each["wish"]["variant"],
+         state(each["state"]),
          one_line("; ".join(filter(None, (each["detail"], canary_note(each), guess_note(each), forgotten_note(each)))), 200))
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["deployment", "model", "base", "state", "note*"], rows))
+    session.console.print(table(["deployment", "model", "base", "as", "state", "note*"], rows))

@@ -10,7 +10,7 @@ from threading import Event
 
 from services.serving.adapters.bases import BaseCache
 from services.serving.adapters.lora import AdapterCache
-from services.serving.adapters.vllm_process import VllmEngines
+from services.serving.adapters.supervisor import SupervisedEngines
 from services.serving.adapters.weights import ExportCache
 from services.serving.controller import Controller
 from services.serving.settings import ServingSettings, engine_environment
@@ -30,7 +30,7 @@ def serve(settings: ServingSettings, stop: Event) -> None:
         store = open_store(settings)
         database = open_database(settings.catalog_url)
         bases, exports = BaseCache(store, settings.cache_dir), ExportCache(store, settings.cache_dir)
-        engines = VllmEngines(settings, lambda engine: _weights(engine, bases, exports), engine_environment())
+        engines = SupervisedEngines(settings, lambda engine: _weights(engine, bases, exports), engine_environment())
         adapters = AdapterCache(store, settings.cache_dir)
         controller = Controller(SqlCatalog(database), engines, bases, adapters, exports)
         presence = Presence(open_redis(settings), "serving", settings.heartbeat_seconds)

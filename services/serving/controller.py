@@ -7,6 +7,7 @@ from threading import Event
 from typing import Protocol
 
 from services.serving.adapters.lora import Adapter
+from services.serving.stages.architectures import WITHOUT_ADAPTERS
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import (
     LOADING,
@@ -31,7 +32,7 @@ from shared.contracts.engines import DraftSpeculation
 from shared.contracts.learning import DeploymentWish, Model
 from shared.contracts.views import FINISHED, DeploymentView, Standing
 from shared.contracts.work import Progress
-from shared.errors import InvalidInput, LecternError, NotFound
+from shared.errors import InvalidInput, LecternError, NotFound, Unsupported
 from shared.ids import deployment_job
 from shared.telemetry import log
 
@@ -42,15 +43,22 @@ _CANARY = "+canary"
 
 
 class Engines(Protocol):
-    """What runs engines: child processes here."""
+    """What runs engines, of vLLM or of llama.cpp: child processes here."""
 
-    def check(self) -> None:
-        """Raises Unsupported where none can run here."""
+    def check(self, engine: EngineIdentity) -> None:
+        """Raises Unsupported where no such engine can run here."""
+        ...
+
+    def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
+        """Raises Unsupported where such an engine cannot run a base of this kind."""
         ...
 
     def observe(self) -> Mapping[EngineIdentity, Engine]: ...
     def start(self, spec: EngineSpec) -> None: ...
-    def stop(self, engine: EngineIdentity) -> None: ...
+    def stop(self, engine: EngineIdentity) -> bool:
+        """Whether it is gone: one that still answers requests is not, and is to be asked again."""
+        ...
+
     def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None: ...
     def unload(self, engine: EngineIdentity, adapter: str) -> None: ...
 
@@ -65,6 +73,7 @@ class Bases(Protocol):
     """What knows base models. Raises LecternError."""
 
     def context_limit(self, base: str) -> int | None: ...
+    def model_type(self, base: str) -> str: ...
     def vocabulary(self, base: str) -> Mapping[str, int] | None: ...
 
 
@@ -106,9 +115,8 @@ class Controller:
         self._settle(views, desired, observed)
         actions = plan(desired, observed)
         sequences = {view.name: view.sequence for view in views}
-        for action in actions:
-            self._apply(action, sequences)
-        return bool(actions)
+        acted = [self._apply(action, sequences) for action in actions]
+        return any(acted)
 
     def _wanted(self, target: str, wish: DeploymentWish) -> Wanted:
         """The wish with all that it takes found out. What is wrong with one deployment must not reach the engine that it
@@ -118,19 +126,31 @@ class Controller:
             arguments=wish.engine_arguments,
         )  # fmt: skip
         try:
-            self._engines.check()  # Before anything is fetched for an engine that cannot be.
+            self._engines.check(engine)  # Before anything is fetched for an engine that cannot be.
+            model_type = self._bases.model_type(wish.base)
+            self._engines.check_architecture(engine, model_type)
             self._check_context(wish.base, wish.context_tokens)
-            self._check_draft(wish)
+            self._check_speculation(wish, engine)
             if wish.export is not None:
                 self._exports.fetch(wish.export)
-            adapter = self._adapters.fetch(self._model(wish.model)) if wish.model and wish.export is None else None
+            alone = wish.export is not None or model_type in WITHOUT_ADAPTERS
+            adapter = self._adapter(wish.model, model_type) if wish.model and wish.export is None else None
         except LecternError as error:
             return Wanted(target, engine, problem=Problem(error.code, error.message))
         serves = wish.model or wish.base
         if adapter is None:
-            return Wanted(target, engine, context_tokens=wish.context_tokens, serves=serves)
+            return Wanted(target, engine, None, None if alone else 0, wish.context_tokens, serves)
         self._directories[adapter.served_name] = adapter.directory
         return Wanted(target, engine, adapter.served_name, adapter.rank, wish.context_tokens, serves)
+
+    def _adapter(self, model: str, model_type: str) -> Adapter:
+        found = self._model(model)
+        if model_type in WITHOUT_ADAPTERS:
+            raise Unsupported(
+                f"vLLM applies no adapters to bases of the kind {model_type}: `lectern export {model} --variant merged --wait` "
+                "makes what it takes, `lectern deploy` with `--variant merged` serves it"
+            )
+        return self._adapters.fetch(found)
 
     def _model(self, name: str) -> Model:
         model = self._catalog.model(name)
@@ -143,8 +163,10 @@ class Controller:
         if limit is not None and tokens > limit:
             raise InvalidInput(f"{base} takes contexts of up to {limit} tokens, not {tokens}: deploy it with fewer")
 
-    def _check_draft(self, wish: DeploymentWish) -> None:
+    def _check_speculation(self, wish: DeploymentWish, engine: EngineIdentity) -> None:
         """What a draft model guesses are numbers of tokens: they have to mean the same to the model that checks them."""
+        if wish.speculation is not None and engine.runtime != "vllm":
+            raise Unsupported(f"{engine.runtime} is started without speculation here: leave it out, or serve another variant")
         if not isinstance(wish.speculation, DraftSpeculation):
             return
         draft, base = wish.speculation.model, wish.base
@@ -153,18 +175,20 @@ class Controller:
                 f"{draft} has another vocabulary than {base}, so it cannot guess its tokens: name one that has the same"
             )
 
-    def _apply(self, action: Action, sequences: Mapping[str, int]) -> None:
+    def _apply(self, action: Action, sequences: Mapping[str, int]) -> bool:
+        """Whether it was done: an engine that has requests to answer is not stopped yet."""
         match action:
             case Mark():
                 self._mark(action, sequences[_deployment(action.name)])
             case StartEngine(spec):
                 self._engines.start(spec)
             case StopEngine(engine):
-                self._engines.stop(engine)
+                return self._engines.stop(engine)
             case LoadAdapter(engine, adapter):
                 self._engines.load(engine, adapter, self._directories[adapter])
             case UnloadAdapter(engine, adapter):
                 self._engines.unload(engine, adapter)
+        return True
 
     def _mark(self, mark: Mark, sequence: int) -> None:
         row, name = mark.row, _deployment(mark.name)

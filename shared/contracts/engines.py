@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 from shared.contracts.base import Contract
 from shared.contracts.exports import Variant
 
-ServedVariant = Literal["adapter"] | Variant
+ServedVariant = Literal["adapter", Variant]
 """adapter: on the base that it was tuned on, whose engine it shares with others. Else an export, alone in an engine."""
 
 BaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]

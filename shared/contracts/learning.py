@@ -108,6 +108,14 @@ class Parent(Contract):
     adapter_digest: str
 
 
+class RewardSource(Contract):
+    """The reward model that scores a run's answers. `run` is the key of the run that made it."""
+
+    name: str
+    run: str
+    adapter_digest: str
+
+
 class RunWish(Contract):
     """A run asked for: the key of its training stage names it."""
 
@@ -118,6 +126,7 @@ class RunWish(Contract):
     base_digest: str
     parent: Parent | None = Field(None, description="The tuned model that it starts from; none: the base with a fresh adapter.")
     preferences: str | None = Field(None, description="Id of the preference set, where the recipe aligns with one.")
+    reward: RewardSource | None = Field(None, description="The reward model, where the recipe's rewards name one.")
     created_at: str
 
 
@@ -136,17 +145,23 @@ class LossPoint(Contract):
 
 
 class Aligned(Contract):
-    """What alignment reached: implied rewards of pairs that it did not learn from."""
+    """What alignment reached, on pairs that it did not learn from: by the rewards that the method implies, or that a reward
+    model gives."""
 
     method: str
     pairs: int
     heldout_pairs: int = Field(0, description="Measured at the end; 0 where the set holds none out.")
-    heldout_accuracy: float | None = Field(None, description="Share whose preferred answer has the higher implied reward.")
+    heldout_accuracy: float | None = Field(None, description="Share whose preferred answer has the higher reward.")
     heldout_margin: float | None = None
+    reward_mean: float | None = Field(None, description="Of a reward model: mean of its rewards for the held-out answers.")
+    reward_deviation: float | None = Field(None, description="Their standard deviation: runs that it scores count in these.")
 
 
 class Reinforced(Contract):
-    """What PPO reached: means over its first and its last steps (8 of each, or as many as there are)."""
+    """What a run reached that learned from rewards: means over its first and its last steps (8 of each, or as many as there
+    are)."""
+
+    method: str = "ppo"
 
     first_reward: float
     last_reward: float
@@ -178,6 +193,7 @@ class TrainingResult(Contract):
     replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
     alignment: Aligned | None = None
     ppo: Reinforced | None = None
+    groups: Reinforced | None = Field(None, description="As ppo, of a run by GRPO or RLOO.")
 
 
 class Score(Contract):

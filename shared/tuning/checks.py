@@ -17,6 +17,8 @@ def refuse_recipe(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected
         refuse_targets(recipe, config)
         or _refuse_packing(recipe, config)
         or _refuse_attention(recipe, config)
+        or _refuse_scoring(recipe, config)
+        or _refuse_groups(recipe, config)
         or _refuse_length(recipe, config)
         or _refuse_sharding(recipe, config)
     )
@@ -96,6 +98,28 @@ def _refuse_attention(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Reje
             detail=f"A {kind} model caps its attention scores; {recipe.attention} does not. Set attention to auto or eager.",
         )
     return None
+
+
+def _refuse_scoring(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:
+    known = architecture_of(config)
+    if not recipe.scores or known is None or known.family == "llama":
+        return None
+    return Rejected(
+        reason="impossible-method",
+        detail=f"A {config.get('model_type')} model cannot be made a reward model: there is no head for rewards for its kind. "
+        "Choose a base of the Llama family, such as llama, mistral, qwen2 or gemma.",
+    )
+
+
+def _refuse_groups(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:
+    known = architecture_of(config)
+    if recipe.grouped is None or known is None or not known.recurrent:
+        return None
+    return Rejected(
+        reason="impossible-method",
+        detail=f"A {config.get('model_type')} model cannot learn by {recipe.grouped.method}: prompts would be padded on the "
+        "left, and the state of recurrent layers passes over padding. Choose a base without recurrent layers.",
+    )
 
 
 def _refuse_length(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -20,6 +20,8 @@ class ToldEngine:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.answer: tuple[int, Any] | None = None
+        self.lets_go: tuple[str, Callable[[], None]] | None = None
+        """A model that it no longer holds, and what happened meanwhile."""
         self.go_on = threading.Event()
         self.waits = False
         self.left = threading.Event()
@@ -30,6 +32,9 @@ class ToldEngine:
     async def _complete(self, request: Request) -> Response:
         body = await request.json()
         self.asked.append({"path": request.url.path, **body})
+        if self.lets_go is not None and body["model"] == self.lets_go[0]:
+            self.lets_go[1]()
+            return JSONResponse({"error": {"message": f"The model {body['model']} does not exist."}}, 404)
         if self.answer is not None:
             status, content = self.answer
             return Response(content, status) if isinstance(content, bytes) else JSONResponse(content, status)

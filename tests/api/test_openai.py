@@ -21,6 +21,7 @@ from tests.api.engine import TEXT, USAGE, ToldEngine
 from tests.servers import free_port, wait_until
 
 SERVED = "lectern-0123456789abcdef"
+NEWER = "lectern-fedcba9876543210"
 MESSAGES = [{"role": "user", "content": "What does the gauge read?"}]
 
 
@@ -183,6 +184,18 @@ def test_an_engines_error_is_told_without_its_insides(
     assert error(chat(client, "answers", stream=True)) == (status, code)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_deployment_that_moved_after_it_was_looked_up_is_asked_where_it_is_now(
+    served: Gateway, client: httpx.Client, engine: tuple[ToldEngine, str], stream: bool
+) -> None:
+    told, url = engine
+    told.go_on.set()
+    told.lets_go = (SERVED, lambda: served.catalog.observe_deployment("answers", "ready", None, url, NEWER, "papers-def"))
+    answer = chat(client, "answers", stream=stream)
+    assert (answer.status_code, answer.headers["X-Lectern-Model"]) == (200, "papers-def")
+    assert [asked["model"] for asked in told.asked] == [SERVED, NEWER]
+
+
 def test_an_engine_that_is_gone_is_unreachable(served: Gateway, client: httpx.Client) -> None:
     served.catalog.observe_deployment("plain", "ready", None, f"http://127.0.0.1:{free_port()}", BASE)
     answer = chat(client, "plain")
@@ -215,9 +228,6 @@ def test_the_list_holds_every_name_that_can_be_asked(served: Gateway, client: ht
     assert all(chat(client, one["id"]).status_code == 200 for one in listed["data"])
     assert client.get("/v1/models/answers").json()["id"] == "answers"
     assert [one["id"] for one in client.get("/v1/tuned-models").json()["items"]] == ["papers-abc"]
-
-
-NEWER = "lectern-fedcba9876543210"
 
 
 def with_canary(served: Gateway, engine: str, percent: int) -> None:

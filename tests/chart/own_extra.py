@@ -24,9 +24,16 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def brought(extra: str) -> set[str]:
-    """The distributions that `pip install .[extra]` brings, by what those that are installed here say they require."""
-    waiting = [(Requirement(one), "") for one in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]]
+def extras(service: str) -> list[str]:
+    """What the service's Dockerfile installs of ours."""
+    text = (ROOT / "docker" / f"{service}.Dockerfile").read_text()
+    return re.findall(r'"\.\[([\w,]+)\]"', text)[0].split(",")
+
+
+def brought(named: list[str]) -> set[str]:
+    """The distributions that `pip install .[EXTRA,...]` brings, by what those that are installed here say they require."""
+    wanted_too = [one for extra in named for one in PROJECT["optional-dependencies"][extra]]
+    waiting = [(Requirement(one), "") for one in [*PROJECT["dependencies"], *wanted_too]]
     found: set[tuple[str, str]] = set()
     while waiting:
         wanted, _ = waiting.pop()
@@ -62,7 +69,7 @@ def keep_to(names: set[str]) -> None:
 
 
 def main(service: str, left_out: set[str]) -> int:
-    keep_to(brought(service))
+    keep_to(brought(extras(service)))
     importlib.import_module("kombu.transport.redis")  # which Celery loads when it connects
     failed = 0
     for package in ("shared", f"services.{service}"):

@@ -13,6 +13,7 @@ from tests.chart.rendered import CHART, ROOT, SETTINGS, TRIAL, Manifest, contain
 ELSEWHERE = {
     "home": "where the image's state lies; mounted there by compose and chart",
     "vllm_command": "the image names the vLLM that it brings",
+    "llama_python": "as vllm_command",
     "tensorboard_dir": "files in a container that goes with them; for one machine",
     "wandb_offline_dir": "as tensorboard_dir",
     "nougat_weights": "needs an image with the extra `nougat`, whose maker sets it beside that image",

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.gateway.auth import Reader, Writer
 from services.gateway.bases import require_base
+from services.gateway.exports import export_to_serve
 from services.gateway.guesses import guessed
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.parts import Parts, PartsOf
@@ -15,7 +16,7 @@ from services.gateway.retention import meant, model_of
 from services.gateway.routes.models import marked
 from shared.clock import now
 from shared.contracts.base import Contract
-from shared.contracts.engines import DraftSpeculation, Speculation
+from shared.contracts.engines import DraftSpeculation, EngineArguments, ServedVariant, Speculation
 from shared.contracts.learning import Canary, DeploymentWish
 from shared.contracts.views import DeploymentView, ListPage
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -37,6 +38,10 @@ class DeploymentRequest(Contract):
         None, description="A base model, where no tuned model is named; the configured default where left out."
     )
     context_tokens: int = Field(2_048, ge=256, description="Longest prompt and answer together.")
+    variant: ServedVariant = Field(
+        "adapter", description="adapter: on the base that it was tuned on. Else the newest export of that variant."
+    )
+    engine_arguments: EngineArguments = EngineArguments()
     speculation: Speculation | None = Field(
         None, description="How tokens are guessed that the model then checks together: `ngram`, or a `draft` model."
     )
@@ -71,7 +76,8 @@ def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
 
 
 def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
-    """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
+    """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput,
+    and where no such export was published NotReady or BeyondLimit."""
     model = model_of(parts, meant(parts, asked.model)) if asked.model is not None else None
     base = model.base if model else asked.base or parts.settings.default_base
     if asked.base not in (None, base):
@@ -80,13 +86,10 @@ def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
     if isinstance(asked.speculation, DraftSpeculation):
         require_base(parts.store, asked.speculation.model)
     return DeploymentWish(
-        name=asked.name,
-        model=model.id if model else None,
-        base=base,
-        context_tokens=asked.context_tokens,
-        speculation=asked.speculation,
-        wished_at=now(),
-    )
+        name=asked.name, model=model.id if model else None, base=base, context_tokens=asked.context_tokens,
+        variant=asked.variant, export=export_to_serve(parts, model, asked.variant) if asked.variant != "adapter" else None,
+        speculation=asked.speculation, engine_arguments=asked.engine_arguments, wished_at=now(),
+    )  # fmt: skip
 
 
 def _with_canary(standing: DeploymentWish, wished: DeploymentWish, percent: int) -> DeploymentWish:

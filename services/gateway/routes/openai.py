@@ -20,6 +20,9 @@ from shared.errors import LimitReached
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
+UNANSWERED = 503
+"""What relaying comes to where an engine is not there, or does not hold the model."""
+
 ModelField = Field(max_length=200, pattern=r"^[^\x00-\x1f]+$", description="A deployment, a tuned model, or a base model.")
 
 SessionField = Field(
@@ -101,6 +104,12 @@ async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked:
         meter = Meter(parts.catalog, request.app.state.tally, caller)
         await meter.admit()
         answer = await relay(parts.engines, request, target, path, counted(body), turn)
+        if answer.status_code == UNANSWERED:
+            # The deployment may have moved since it was looked up: what it was is let go as soon as that is known.
+            moved, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked, asker)
+            if moved != target:
+                request.scope["lectern.answered"] = (moved.asked, moved.version)
+                answer = await relay(parts.engines, request, moved, path, counted(body), turn)
         return await meter.metered(answer, wants_usage(body.get("stream_options")))
     except LimitReached as error:
         return openai_error(429, error.code, error.message, {"Retry-After": str(error.seconds)})

@@ -1,4 +1,4 @@
-"""One engine: a `vllm serve` process, written down so that whoever comes next finds it, and its state as probes tell."""
+"""One engine: a process of vLLM or llama.cpp, written down so that whoever comes next finds it, and its state by probes."""
 
 import re
 import time
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from services.serving.adapters import children
-from services.serving.adapters.vllm_api import EngineApi
-from services.serving.adapters.vllm_command import Launch
+from services.serving.adapters.commands import Launch
+from services.serving.adapters.engine_api import EngineApi
 from services.serving.settings import ServingSettings
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
@@ -17,6 +17,7 @@ from shared.contracts.base import Contract
 from shared.errors import Unavailable
 
 _REASON = re.compile(r"^(?:\([^)]*\) )?(?:ERROR [^\]]*\] )?([\w.]*(?:Error|Exception): .+)$", re.MULTILINE)
+_LLAMA_REASON = re.compile(r"^[\d.]+ E .*?(error loading model: .+)$", re.MULTILINE)
 _ECHOES = ("RuntimeError: Engine core initialization failed", "EngineDeadError")
 """What vLLM's front says when its engine has died of something told before."""
 _TAIL_BYTES = 64 << 10
@@ -62,6 +63,11 @@ class EngineProcess:
         part.replace(path)
         return cls(record, settings)
 
+    @property
+    def ready(self) -> bool:
+        """Whether it gave a token, as last seen."""
+        return self._ready
+
     def probe(self) -> Literal["starting", "ready", "dead"]:
         """Look at it once. Dead is: no such process, no token within the start timeout, or deaf to health checks."""
         if not children.is_alive(self.record.process):
@@ -78,6 +84,13 @@ class EngineProcess:
         with suppress(Unavailable):
             self._adapters = frozenset(name for name, parent in self.api.models().items() if parent is not None)
         return self._adapters
+
+    def requests(self) -> int | None:
+        """How many it answers or has waiting; None where it does not tell."""
+        try:
+            return self.api.requests()
+        except Unavailable:
+            return None
 
     def end(self) -> None:
         """End it with all its processes, and forget it."""
@@ -120,5 +133,6 @@ def _last_error(path: Path) -> str:
         return ""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        reasons = [str(found) for found in _REASON.findall(log.read().decode(errors="replace"))]
+        text = log.read().decode(errors="replace")
+    reasons = [str(found) for pattern in (_LLAMA_REASON, _REASON) for found in pattern.findall(text)]
     return next((reason[:300] for reason in reversed(reasons) if not reason.startswith(_ECHOES)), "")

@@ -2,30 +2,22 @@
 
 import json
 import shutil
-import socket
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from services.serving.adapters.commands import HOST, Launch
 from services.serving.settings import ServingSettings
 from services.serving.stages.plan import EngineSpec
 from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation, Speculation
 from shared.errors import Unsupported
 
-HOST = "127.0.0.1"
-"""Engines trust whoever reaches them (adapters load by path), so only this machine does: users come by the gateway."""
+WAY_OUT = (
+    "or serve a GGUF of a tuned model on llama.cpp: `make llama`, `lectern export MODEL --variant gguf-q8_0 --wait`, and "
+    "`lectern deploy MODEL --variant gguf-q8_0`"
+)
 
 _CPU_INFO = Path("/proc/cpuinfo")
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """A command line, the environment it runs in, and where it will answer."""
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    endpoint: str
 
 
 def launch(
@@ -34,7 +26,6 @@ def launch(
 ) -> Launch:  # fmt: skip
     """The engine of weights that lie in a directory, with a draft model's in another where it guesses by one. Raises
     Unsupported where vLLM cannot run."""
-    check_possible(settings)
     device = _cpu(settings) if settings.engine_device == "cpu" else ((), {})
     command = (
         str(find_vllm(settings)), "serve", str(directory),
@@ -111,7 +102,7 @@ def _cpu(settings: ServingSettings) -> tuple[tuple[str, ...], dict[str, str]]:
 def check_possible(settings: ServingSettings) -> None:
     """Whether an engine can run here at all: cheap, and asked before anything is fetched. Raises Unsupported."""
     if sys.platform != "linux":
-        raise Unsupported("vLLM is published for Linux alone: serve on a machine, or in a container, that runs it")
+        raise Unsupported(f"vLLM is published for Linux alone: serve on a machine, or in a container, that runs it, {WAY_OUT}")
     if settings.engine_device == "cpu":
         check_cpu(_CPU_INFO.read_text(encoding="utf-8") if _CPU_INFO.exists() else "")
     find_vllm(settings)
@@ -133,14 +124,7 @@ def find_vllm(settings: ServingSettings) -> Path:
     if found is None:
         raise Unsupported(
             f"there is no vLLM at {settings.vllm_command}: install it with scripts/install_vllm.sh DIR and set "
-            "LECTERN_VLLM_COMMAND=DIR/bin/vllm",
+            f"LECTERN_VLLM_COMMAND=DIR/bin/vllm, {WAY_OUT}",
             vllm_command=str(settings.vllm_command),
         )
     return Path(found).absolute()
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

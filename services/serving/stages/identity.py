@@ -25,10 +25,6 @@ class EngineIdentity(Contract):
         return self.base if self.export is None else export_name(self.export)
 
     @property
-    def takes_adapters(self) -> bool:
-        return self.export is None
-
-    @property
     def runtime(self) -> Runtime:
         return "llama.cpp" if self.variant.startswith("gguf-") else "vllm"
 

@@ -36,7 +36,8 @@ class Wanted:
     name: str
     engine: EngineIdentity
     adapter: str | None = None
-    lora_rank: int = 0
+    lora_rank: int | None = 0
+    """None where its engine takes no adapters."""
     context_tokens: int = 2_048
     serves: str | None = None
     """What it is called by people: a tuned model's id, or the base."""
@@ -167,7 +168,7 @@ def _specs(wanted: Sequence[Wanted]) -> dict[EngineIdentity, EngineSpec]:
     specs: dict[EngineIdentity, EngineSpec] = {}
     for one in wanted:
         known = specs.get(one.engine, EngineSpec(one.engine, 0, 0))
-        room = next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1]) if one.engine.takes_adapters else 0
+        room = 0 if one.lora_rank is None else next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1])
         specs[one.engine] = EngineSpec(one.engine, max(known.context_tokens, one.context_tokens), max(known.lora_rank, room))
     return specs
 

@@ -43,6 +43,10 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         self._seconds_before = curve[-1].seconds if curve else 0.0
         self._began = 0.0
 
+    def follow(self, figures: Callable[[int, dict[str, Any]], dict[str, float]]) -> None:
+        """What only the trainer knows of its steps, once there is one."""
+        self._figures = figures
+
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began = time.monotonic()
 

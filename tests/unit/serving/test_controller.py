@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from services.serving.adapters.bases import BaseCache
 from services.serving.adapters.lora import AdapterCache
 from services.serving.adapters.weights import ExportCache
 from services.serving.controller import Controller
+from services.serving.stages.plan import Row
 from shared.bases import publish_base
 from shared.catalog.database import migrate, open_database
 from shared.catalog.protocol import NewJob
@@ -21,7 +23,7 @@ from shared.contracts.views import DeploymentView
 from shared.contracts.work import Work
 from shared.ids import deployment_job
 from shared.objects import ObjectStore
-from tests.unit.serving.models import publish_model
+from tests.unit.serving.models import publish_export, publish_model
 from tests.unit.serving.world import SimulatedEngines
 
 
@@ -48,10 +50,10 @@ class Place:
 
     def wish(
         self, model: str | None, sequence: int = 1, state: str = "running", name: str = "shelf", base: str = "tiny",
-        context_tokens: int = 2_048,
+        context_tokens: int = 2_048, **more: Any,
     ) -> None:  # fmt: skip
         wish = DeploymentWish(
-            name=name, model=model, base=base, state=state, context_tokens=context_tokens, wished_at=now()  # type: ignore[arg-type]
+            name=name, model=model, base=base, state=state, context_tokens=context_tokens, wished_at=now(), **more  # type: ignore[arg-type]
         )  # fmt: skip
         job = deployment_job(name, sequence)
         self.catalog.put_deployment(sequence, wish)
@@ -88,6 +90,9 @@ class Place:
         job = self.catalog.job(deployment_job("shelf", sequence))
         assert job is not None
         return job.state, job.code
+
+
+REFUSALS = [(None, "not-ready"), ("beyond-limit", "beyond-limit"), ("no-gguf", "not-ready")]
 
 
 @pytest.fixture
@@ -238,6 +243,74 @@ def test_the_next_wish_replaces_the_failed_one(place: Place) -> None:
     place.settle()
     assert place.view().state == "ready"
     assert (place.job_state(1)[0], place.job_state(2)[0]) == ("failed", "done")
+
+
+def test_a_published_export_is_served_by_an_engine_of_its_own(place: Place) -> None:
+    key, model = publish_export(place.store, place.tmp_path), place.model()
+    place.wish(model, variant="merged", export=key)
+    place.wish(model, name="neighbour")
+    place.settle()
+    assert place.view().state == "ready" and place.view().served_model == f"export:{key[:16]}"
+    assert place.view("neighbour").state == "ready" and place.view("neighbour").endpoint != place.view().endpoint
+    assert sorted(engine.spec.lora_rank for engine in place.engines.engines.values()) == [0, 16]
+
+
+@pytest.mark.parametrize(
+    ("rejected", "code"), [(None, "not-ready"), ("beyond-limit", "beyond-limit"), ("no-gguf", "not-ready")]
+)
+def test_an_export_that_was_not_published_fails_with_what_to_do_and_starts_nothing(
+    place: Place, rejected: str | None, code: str
+) -> None:
+    key = publish_export(place.store, place.tmp_path, rejected=rejected) if rejected else "f" * 64
+    place.wish(place.model(), variant="gguf-q8_0", export=key)
+    place.settle()
+    assert place.job_state() == ("failed", code) and place.engines.starts == 0
+    assert rejected == "beyond-limit" or "lectern export" in str(place.view().detail)
+
+
+def test_a_deployment_goes_from_adapter_to_export_and_back_without_a_gap(place: Place) -> None:
+    key, model = publish_export(place.store, place.tmp_path), place.model()
+    place.wish(model)
+    place.settle()
+    for sequence, more in ((2, {"variant": "merged", "export": key}), (3, {})):
+        place.wish(model, sequence=sequence, **more)
+        while place.view().state != "ready":
+            before = place.view()
+            assert before.endpoint is not None and place.engines.serves(
+                Row("ready", None, before.endpoint, before.served_model)
+            )
+            place.controller.reconcile()
+        place.settle()
+        assert len(place.engines.engines) == 1
+    assert str(place.view().served_model).startswith("lectern-")
+
+
+def test_an_engine_that_still_answers_is_stopped_only_when_it_has_ended(place: Place) -> None:
+    place.wish(place.model())
+    place.settle()
+    place.engines.busy = True
+    place.wish(None, sequence=2, state="stopped")
+    assert place.controller.reconcile() is True, "the row is withdrawn"
+    assert place.controller.reconcile() is False and len(place.engines.engines) == 1, "it waits, and does not spin"
+    place.engines.busy = False
+    place.settle()
+    assert place.engines.engines == {}
+
+
+def test_a_base_that_takes_no_adapters_is_served_alone_or_merged(place: Place) -> None:
+    config = place.tmp_path / "recurrent"
+    config.mkdir()
+    (config / "config.json").write_text('{"model_type": "mamba2"}')
+    publish_base(place.store, config, name="recurrent", source="", licence="", architecture="", eos_token="")
+    place.wish(place.model(), base="recurrent")
+    place.wish(None, name="alone", base="recurrent")
+    place.wish(
+        place.model(), name="merged", base="recurrent", variant="merged", export=publish_export(place.store, place.tmp_path)
+    )
+    place.settle()
+    assert place.job_state() == ("failed", "unsupported") and "--variant merged" in str(place.view().detail)
+    assert place.view("alone").state == place.view("merged").state == "ready"
+    assert [engine.spec.lora_rank for engine in place.engines.engines.values()] == [0, 0]
 
 
 def test_a_stopped_wish_ends_the_engine_and_is_a_finished_job(place: Place) -> None:

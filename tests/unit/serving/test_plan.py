@@ -40,9 +40,9 @@ adapted = st.tuples(
     st.sampled_from([None, "lectern-a", "lectern-b", "lectern-c", REFUSED]),
     st.sampled_from([0, 8, 16, 64]),
 )
-exported = st.tuples(st.sampled_from([MERGED, GGUF]), st.none(), st.just(0))
+exported = st.tuples(st.sampled_from([MERGED, GGUF]), st.none(), st.none())
 wanted = st.builds(
-    lambda served, context_tokens, problem: Wanted("", *served, context_tokens, problem),
+    lambda served, context_tokens, problem: Wanted("", *served, context_tokens, problem=problem),
     st.one_of(adapted, exported),
     st.sampled_from([512, 2_048]),
     st.sampled_from([None, None, None, Problem("not-found", "there is no such model")]),
@@ -151,14 +151,14 @@ def test_deployments_of_one_base_that_ask_for_another_speculation_or_argument_ge
 
 
 def test_an_export_has_an_engine_of_its_own_without_room_for_adapters() -> None:
-    desired = [Wanted("alpha", LLAMA, "lectern-a", 8), Wanted("beta", MERGED)]
+    desired = [Wanted("alpha", LLAMA, "lectern-a", 8), Wanted("beta", MERGED, lora_rank=None)]
     started = [action.spec for action in plan(desired, Observed({}, {})) if isinstance(action, StartEngine)]
     assert started == [EngineSpec(LLAMA, 2_048, 16), EngineSpec(MERGED, 2_048, 0)]
     assert not started[0].covers(started[1]) and not started[1].covers(started[0])
 
 
 def test_a_deployment_that_moves_to_an_export_is_answered_by_the_adapter_until_the_export_gives_a_token() -> None:
-    desired, row = [Wanted("alpha", MERGED)], Row("ready", None, READY.endpoint, "lectern-old")
+    desired, row = [Wanted("alpha", MERGED, lora_rank=None)], Row("ready", None, READY.endpoint, "lectern-old")
     starting = Engine(EngineSpec(MERGED, 2_048, 0), "starting", "http://127.0.0.1:9002")
     waiting = plan(desired, Observed({"alpha": row}, {LLAMA: READY, MERGED: starting}))
     assert waiting == [Mark("alpha", Row("starting", "starting the engine", READY.endpoint, "lectern-old"))]

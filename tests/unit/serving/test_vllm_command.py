@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.serving.adapters.vllm_command import check_cpu, check_possible, free_port, launch
+from services.serving.adapters.commands import free_port
+from services.serving.adapters.launching import check_possible, launch
+from services.serving.adapters.vllm_command import check_cpu
 from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
@@ -92,10 +94,10 @@ def test_a_processor_that_vllm_has_no_build_for_is_told_what_to_do() -> None:
 
 def test_a_mac_is_told_before_anything_is_looked_for(vllm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
-    check_possible(settings)
+    check_possible(settings, TINY)
     monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(Unsupported, match="Linux"):
-        check_possible(settings)
+        check_possible(settings, TINY)
 
 
 def test_free_ports_are_free() -> None:

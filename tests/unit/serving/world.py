@@ -28,10 +28,15 @@ class SimulatedEngines:
     refuses: frozenset[str] = frozenset()
     starts: int = 0
     impossible: str = ""
+    busy: bool = False
+    """Whether they have requests that they still answer."""
 
-    def check(self) -> None:
+    def check(self, engine: EngineIdentity) -> None:
         if self.impossible:
             raise Unsupported(self.impossible)
+
+    def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
+        pass
 
     def observe(self) -> dict[EngineIdentity, Engine]:
         seen = dict(self.engines)
@@ -45,12 +50,15 @@ class SimulatedEngines:
         self.starts += 1
         self.engines[spec.engine] = Engine(spec, "starting", f"http://127.0.0.1:{9000 + self.starts}")
 
-    def stop(self, engine: EngineIdentity) -> None:
+    def stop(self, engine: EngineIdentity) -> bool:
+        if self.busy:
+            return False
         del self.engines[engine]
+        return True
 
     def load(self, identity: EngineIdentity, adapter: str, directory: Path) -> None:
         engine = self.engines[identity]
-        assert engine.status == "ready" and identity.takes_adapters and adapter not in engine.adapters
+        assert engine.status == "ready" and engine.spec.lora_rank and adapter not in engine.adapters
         if adapter in self.refuses:
             self.engines[identity] = replace(engine, refused={**engine.refused, adapter: Problem("adapter-refused", "bad")})
         else:

@@ -38,7 +38,7 @@ def test_a_wish_that_is_stored_is_read_back_as_it_was() -> None:
         {"variant": "merged"},
         {"variant": "adapter", "export": KEY},
         {"variant": "gguf-q8_0", "export": KEY, "model": None},
-        {"variant": "fp8", "export": KEY},
+        {"variant": "int3", "export": KEY},
         {"speculation": {"method": "telepathy"}},
         {"speculation": {"method": "ngram", "tokens": 0}},
         {"speculation": {"method": "ngram", "shortest_match": 5, "longest_match": 4}},

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from shared.contracts.alignment import DPO
 from shared.contracts.learning import LossPoint
-from shared.contracts.recipes import Alignment, Continual, TrainingRecipe
+from shared.contracts.recipes import Continual, TrainingRecipe
 from shared.keys import stage_key
 from shared.tuning.beginnings import taken_up
 from shared.tuning.checks import refuse_recipe
@@ -54,7 +55,7 @@ def test_a_sharded_run_is_the_unsharded_one_with_half_of_the_base_in_each_worker
 
 REFUSED = [
     ({"workers": 1}, "set workers to 2 or more"),
-    ({"alignment": Alignment()}, "alignment and ppo compare with a reference"),
+    ({"alignment": DPO()}, "alignment and ppo compare with a reference"),
     ({"continual": Continual(choose="last")}, "continual.ewc to 0"),
     ({"continual": Continual(ewc=0)}, "continual.choose to last"),
 ]

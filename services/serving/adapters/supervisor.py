@@ -6,14 +6,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.serving.adapters import engine as engines
+from services.serving.adapters.commands import free_port
 from services.serving.adapters.engine import EngineProcess
-from services.serving.adapters.vllm_command import check_possible, free_port, launch
+from services.serving.adapters.launching import check_possible, launch
 from services.serving.settings import ServingSettings
+from services.serving.stages.architectures import MAMBA_1
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import Engine, EngineSpec, Problem
 from shared.contracts.engines import DraftSpeculation
-from shared.errors import InvalidInput, LecternError, Unavailable
+from shared.errors import InvalidInput, LecternError, Unavailable, Unsupported
 from shared.telemetry import log
+
+_QUIET_SECONDS = 1.0
+"""A request takes less from the look at its deployment's row to the engine."""
 
 GIVES_UP_AFTER = 3
 """Failures in a row after which users are told that it failed; it is tried on, ever more rarely."""
@@ -29,9 +34,19 @@ class _Slot:
     failures: int = 0
     problem: Problem | None = None
     retry_at: float = 0.0
+    leaving: "_Leaving | None" = None
 
 
-class VllmEngines:
+@dataclass
+class _Leaving:
+    """An engine that nobody wants: since when, since when it has had nothing to answer, and whether that still stands."""
+
+    since: float
+    quiet_since: float | None = None
+    asked: bool = True
+
+
+class SupervisedEngines:
     """Engines as supervised child processes. `fetch` gives the directory of an engine's weights and may raise."""
 
     def __init__(
@@ -43,9 +58,17 @@ class VllmEngines:
         found = engines.found(settings)
         self._slots = {identity: _Slot(process.spec, process) for identity, process in found.items()}
 
-    def check(self) -> None:
-        """Raises Unsupported where no engine can run on this machine."""
-        check_possible(self._settings)
+    def check(self, engine: EngineIdentity) -> None:
+        """Raises Unsupported where no such engine can run on this machine."""
+        check_possible(self._settings, engine)
+
+    def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
+        """Raises Unsupported where such an engine cannot run a base of this kind."""
+        if engine.runtime == "vllm" and self._settings.engine_device == "cpu" and model_type in MAMBA_1:
+            raise Unsupported(
+                f"vLLM's CPU build has no kernel for the scan of {model_type} models: serve it where there is a GPU "
+                "(LECTERN_ENGINE_DEVICE=gpu), or tune a base of the Mamba 2 kind"
+            )
 
     def observe(self) -> dict[EngineIdentity, Engine]:
         """Each engine as it is now; one found dead is cleared away."""
@@ -68,16 +91,18 @@ class VllmEngines:
                 "engine.started", engine=spec.engine.name, pid=slot.process.record.process.pid, endpoint=slot.process.endpoint
             )
 
-    def stop(self, engine: EngineIdentity) -> None:
-        """End an engine and forget all about it."""
-        slot = self._slots.pop(engine, None)
-        if slot is not None and slot.process is not None:
-            slot.process.end()
-            log().info("engine.stopped", engine=engine.name)
+    def stop(self, engine: EngineIdentity) -> bool:
+        """End an engine and forget all about it, once it has answered what it began. Returns whether it is gone: until then
+        it is to be asked again."""
+        slot = self._slots.get(engine)
+        if slot is not None and slot.process is not None and self._answers(slot, slot.process):
+            return False
+        self._end(engine)
+        return True
 
     def stop_all(self) -> None:
         for engine in list(self._slots):
-            self.stop(engine)
+            self._end(engine)
 
     def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None:
         """Load an adapter; a refusal is kept and seen in the next observation. Raises Unavailable."""
@@ -99,12 +124,34 @@ class VllmEngines:
             slot.process.api.unload_adapter(adapter, self._settings.probe_timeout_seconds)
             log().info("adapter.unloaded", engine=engine.name, adapter=adapter)
 
+    def _answers(self, slot: _Slot, process: EngineProcess) -> bool:
+        """Whether an engine that is to go has requests, or may yet get one that was on its way when its last row was taken
+        from it."""
+        moment = time.monotonic()
+        leaving = slot.leaving = slot.leaving or _Leaving(moment)
+        leaving.asked = True
+        requests = process.requests() if process.ready else 0
+        if requests != 0:
+            leaving.quiet_since = None
+        elif leaving.quiet_since is None:
+            leaving.quiet_since = moment
+        late = moment - leaving.since > self._settings.drain_timeout_seconds
+        quiet = leaving.quiet_since is not None and moment - leaving.quiet_since >= _QUIET_SECONDS
+        return process.ready and not (late or quiet)
+
+    def _end(self, engine: EngineIdentity) -> None:
+        slot = self._slots.pop(engine, None)
+        if slot is not None and slot.process is not None:
+            slot.process.end()
+            log().info("engine.stopped", engine=engine.name)
+
     def _draft(self, engine: EngineIdentity) -> Path | None:
         """The directory of the model that an engine guesses by."""
         guesses = engine.speculation
         return self._fetch(EngineIdentity(base=guesses.model)) if isinstance(guesses, DraftSpeculation) else None
 
     def _observe(self, slot: _Slot) -> Engine:
+        slot.leaving = _still_asked(slot.leaving)
         process, down = slot.process, Engine(slot.spec, "down")
         status = process.probe() if process is not None else "dead"
         if process is not None and status == "dead":
@@ -135,3 +182,11 @@ class VllmEngines:
         log().warning(
             "engine.failed", engine=slot.spec.engine.name, code=problem.code, detail=problem.detail, failures=slot.failures
         )
+
+
+def _still_asked(leaving: _Leaving | None) -> _Leaving | None:
+    """None where it was not asked to go since the last look: somebody wants it again."""
+    if leaving is None or not leaving.asked:
+        return None
+    leaving.asked = False
+    return leaving

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from services.serving.adapters.vllm_process import GIVES_UP_AFTER, VllmEngines
+from services.serving.adapters.supervisor import GIVES_UP_AFTER, SupervisedEngines
 from services.serving.settings import ServingSettings
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
-from shared.errors import NotFound
+from shared.errors import NotFound, Unsupported
 from tests.servers import wait_until
 
 TINY = EngineIdentity(base="tiny")
@@ -32,7 +32,7 @@ def settings(tmp_path: Path, script: str | None) -> ServingSettings:
 
 
 def test_an_engine_that_dies_again_and_again_is_told_to_have_failed_and_why(tmp_path: Path) -> None:
-    engines = VllmEngines(settings(tmp_path, DYING), lambda _: tmp_path, {"PATH": "/usr/bin:/bin"})
+    engines = SupervisedEngines(settings(tmp_path, DYING), lambda _: tmp_path, {"PATH": "/usr/bin:/bin"})
     for _ in range(GIVES_UP_AFTER):
         assert TINY not in engines.observe() or engines.observe()[TINY].problem is None
         engines.start(SPEC)
@@ -44,7 +44,7 @@ def test_an_engine_that_dies_again_and_again_is_told_to_have_failed_and_why(tmp_
 
 
 def test_a_machine_without_vllm_is_told_at_once(tmp_path: Path) -> None:
-    engines = VllmEngines(settings(tmp_path, None), lambda _: tmp_path, {})
+    engines = SupervisedEngines(settings(tmp_path, None), lambda _: tmp_path, {})
     engines.start(SPEC)
     problem = engines.observe()[TINY].problem
     assert problem is not None and problem.code == "unsupported" and "install_vllm" in problem.detail
@@ -54,10 +54,18 @@ def test_a_base_that_is_not_published_is_the_engines_problem(tmp_path: Path) -> 
     def missing(engine: EngineIdentity) -> Path:
         raise NotFound(f"no base model {engine.base} is published")
 
-    engines = VllmEngines(settings(tmp_path, DYING), missing, {})
+    engines = SupervisedEngines(settings(tmp_path, DYING), missing, {})
     engines.start(SPEC)
     problem = engines.observe()[TINY].problem
     assert problem is not None and problem.code == "not-found"
+
+
+def test_a_kind_that_vllms_cpu_build_cannot_run_is_told_before_any_work(tmp_path: Path) -> None:
+    on_cpu = settings(tmp_path, DYING).model_copy(update={"engine_device": "cpu"})
+    with pytest.raises(Unsupported, match="LECTERN_ENGINE_DEVICE=gpu"):
+        SupervisedEngines(on_cpu, lambda _: tmp_path, {}).check_architecture(TINY, "mamba")
+    SupervisedEngines(on_cpu, lambda _: tmp_path, {}).check_architecture(TINY, "mamba2")
+    SupervisedEngines(settings(tmp_path, DYING), lambda _: tmp_path, {}).check_architecture(TINY, "mamba")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"base": "tiny"}'])
@@ -66,5 +74,5 @@ def test_a_record_that_cannot_be_read_is_dropped(text: str, tmp_path: Path) -> N
     record = given.home / "run" / "engines" / "tiny.json"
     record.parent.mkdir(parents=True)
     record.write_text(text)
-    assert VllmEngines(given, lambda _: tmp_path, {}).observe() == {}
+    assert SupervisedEngines(given, lambda _: tmp_path, {}).observe() == {}
     assert not record.exists()

@@ -23,13 +23,13 @@ def draw(rows: Sequence[dict[str, Any]], pages: int, out: Path) -> None:
     axes.scatter(places, [row["documents_a_second"] for row in rows], s=50, color=REACHED, zorder=3, label="reached")
     for place, row in zip(places, rows, strict=True):
         busy = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-        axes.annotate(f"{row['cores_busy']:.2f} cores", (place, row["documents_a_second"]), **busy)
+        axes.annotate(f"{row['cores_busy']:.2f} cores used", (place, row["documents_a_second"]), **busy)
     axes.set_xticks(range(len(setups)), [f"{e} extraction\n{c} cleaning\n{g} gateway" for e, c, g in setups], fontsize=9)
     axes.set_xlim(-0.5, len(setups) - 0.3)
     axes.set_ylim(0, 1.3 * max(allowed))
     axes.set_ylabel("documents a second")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(loc="upper left", ncols=2, framealpha=1)
+    axes.legend(loc="upper left", ncols=2, markerscale=0.7, framealpha=1)
     first = rows[0]
     axes.set_title(f"{first['documents']} documents of {pages} pages, {first['cores']} cores", fontsize=10)
     figure.tight_layout()

@@ -10,7 +10,7 @@ from services.serving.adapters.commands import free_port
 from services.serving.adapters.engine import EngineProcess
 from services.serving.adapters.launching import check_possible, launch
 from services.serving.settings import ServingSettings
-from services.serving.stages.architectures import MAMBA_1
+from services.serving.stages.architectures import MAMBA_1, UNKNOWN
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import Engine, EngineSpec, Problem
 from shared.contracts.engines import DraftSpeculation
@@ -64,6 +64,8 @@ class SupervisedEngines:
 
     def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
         """Raises Unsupported where such an engine cannot run a base of this kind."""
+        if engine.runtime == "vllm" and model_type in UNKNOWN:
+            raise Unsupported(f"vLLM has no model of the kind {model_type}, so it cannot be served: tune another base")
         if engine.runtime == "vllm" and self._settings.engine_device == "cpu" and model_type in MAMBA_1:
             raise Unsupported(
                 f"vLLM's CPU build has no kernel for the scan of {model_type} models: serve it where there is a GPU "

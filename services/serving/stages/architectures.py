@@ -5,3 +5,6 @@ MAMBA_1 = frozenset({"mamba", "falcon_mamba", "jamba"})
 
 WITHOUT_ADAPTERS = frozenset({"mamba", "falcon_mamba", "mamba2", "zamba2"})
 """Those that vLLM applies no LoRA adapters to. Hybrids with attention that are not named here take them."""
+
+UNKNOWN = frozenset({"bamba", "rwkv"})
+"""Those that vLLM has no model of, on any device."""

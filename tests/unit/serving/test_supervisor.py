@@ -65,7 +65,10 @@ def test_a_kind_that_vllms_cpu_build_cannot_run_is_told_before_any_work(tmp_path
     with pytest.raises(Unsupported, match="LECTERN_ENGINE_DEVICE=gpu"):
         SupervisedEngines(on_cpu, lambda _: tmp_path, {}).check_architecture(TINY, "mamba")
     SupervisedEngines(on_cpu, lambda _: tmp_path, {}).check_architecture(TINY, "mamba2")
-    SupervisedEngines(settings(tmp_path, DYING), lambda _: tmp_path, {}).check_architecture(TINY, "mamba")
+    on_gpu = SupervisedEngines(settings(tmp_path, DYING), lambda _: tmp_path, {})
+    on_gpu.check_architecture(TINY, "mamba")
+    with pytest.raises(Unsupported, match="no model of the kind rwkv"):
+        on_gpu.check_architecture(TINY, "rwkv")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"base": "tiny"}'])

@@ -8,6 +8,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 VLLM := .venv-vllm
 COMPRESSOR := .venv-compressor
+LLAMA := .venv-llama
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PDFS ?= examples/pdf
@@ -21,7 +22,7 @@ help:  ## Show this list
 demo: setup engine  ## The main job: PDFs in, a tuned model that answers (PDFS=DIR for your own)
 	@$(BIN)/lectern demo --pdfs "$(PDFS)" --home "$(DEMO_HOME)"
 
-test: setup engine browser  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
+test: setup engine llama browser  ## All tests, on real servers and a real engine (TESTS=tests/unit for a part)
 	@$(BIN)/python -m pytest $(TESTS)
 
 lint: setup  ## ruff, types, import contracts
@@ -45,7 +46,14 @@ browser:  ## Chromium, in which the tests look at the web app
 engine: $(VENV)/.installed  ## vLLM, in an environment of its own
 	@PYTHON="$(PYTHON)" scripts/install_vllm.sh "$(VLLM)"
 
-compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes AWQ and GPTQ exports, in an environment of its own
+llama: $(LLAMA)/.installed  ## llama.cpp, which serves GGUF exports, in an environment of its own
+
+$(LLAMA)/.installed: requirements/llama.lock
+	@$(PYTHON) -m venv --clear $(LLAMA)
+	@$(LLAMA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+compressor: $(COMPRESSOR)/.installed  ## llm-compressor, which makes exports in 4 and 8 bits, in an environment of its own
 
 $(COMPRESSOR)/.installed: requirements/compressor.lock
 	@echo "Making $(COMPRESSOR) (1.5 GB) ..."
@@ -78,6 +86,12 @@ bench-alignment: setup  ## DPO on synthetic preferences: accuracy of the implied
 bench-serving: setup engine  ## A served model under load, through the gateway and straight (after: lectern demo --keep-running)
 	@$(BIN)/python -m benchmarks.serving
 
+bench-isolation: setup engine  ## Adapters under load for five minutes, let go and loaded again: no answer from the wrong one
+	@$(BIN)/python -m benchmarks.isolation --vllm $(VLLM)/bin/vllm
+
+bench-speculation: setup engine  ## Guessing tokens by n-grams and by a draft model: answers with and without, acceptance, speed
+	@$(BIN)/python -m benchmarks.speculation --vllm $(VLLM)/bin/vllm
+
 bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (minutes on one free core)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
 
@@ -88,13 +102,8 @@ bench-continual: setup  ## Three collections in sequence: what each way of tunin
 bench-attention: setup  ## The attention kernel beside SDPA, on a GPU
 	@$(BIN)/python -m benchmarks.attention
 
-bench-exports: setup compressor engine $(VENV)-exports-peers/.installed  ## Every export of the demo's model: size, gate, answers and speed in vLLM and llama.cpp (DEMO_HOME=DIR)
-	@$(BIN)/python -m benchmarks.exports --home "$(DEMO_HOME)" --vllm $(VLLM)/bin/python --compressor $(COMPRESSOR)/bin/python --llama $(VENV)-exports-peers/bin/python
-
-$(VENV)-exports-peers/.installed: benchmarks/exports-peers.txt
-	@$(PYTHON) -m venv --clear $(VENV)-exports-peers
-	@$(VENV)-exports-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
-	@touch $@
+bench-exports: setup compressor engine llama  ## Every export of the demo's model: size, gate, answers and speed in vLLM and llama.cpp (DEMO_HOME=DIR)
+	@$(BIN)/python -m benchmarks.exports --home "$(DEMO_HOME)" --vllm $(VLLM)/bin/python --compressor $(COMPRESSOR)/bin/python --llama $(LLAMA)/bin/python
 
 bench-review: setup  ## A simulated reviewer: labels needed by uncertainty and at random; the takeover rule; the queue of 100,000 texts
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/review.py
@@ -118,8 +127,11 @@ drill: setup  ## Compose's topology as processes: a shelf carried, every part ki
 fuzz-extraction: setup  ## Mutated PDFs through extraction for ten minutes (FUZZ_SECONDS=60 for one)
 	@$(BIN)/python -m tests.fuzz.extraction --seconds $(FUZZ_SECONDS) examples/pdf/*.pdf
 
+images:  ## Build the images of docker/ by buildah, where there is no container engine (root; IMAGES="gateway --help" for some, and options)
+	@$(PYTHON) scripts/build_images.py $(IMAGES)
+
 clean:  ## Remove the environments and what the demo left
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VENV)-exports-peers $(VLLM) $(COMPRESSOR) .lectern build *.egg-info
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-cleaning-peers $(VLLM) $(COMPRESSOR) $(LLAMA) .lectern build *.egg-info
 
 # torch comes first and by plain pip, which finds a build for this machine; everything else is locked.
 $(VENV)/.installed: requirements/main.lock pyproject.toml
@@ -132,4 +144,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-exports drill clean bench-ppo
+.PHONY: help demo test lint fix setup system browser engine llama compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-isolation bench-speculation bench-exports drill images clean bench-ppo

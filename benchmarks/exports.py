@@ -26,7 +26,7 @@ from services.training.spec import ExportSpec
 from services.training.stages.examples import encode
 from services.training.stages.gate import NEAR_TIE
 from services.training.stages.scoring import draw
-from shared.contracts.exports import Variant
+from shared.contracts.exports import COMPRESSED, Variant
 from shared.contracts.work import Rejected
 
 HERE = Path(__file__).parent / "exporting"
@@ -61,7 +61,7 @@ def bench(tuned: Tuned, asked: argparse.Namespace) -> None:
     for row in (COLUMNS, ["---"] * len(COLUMNS)):
         print(f"| {' | '.join(row)} |")
     for variant in asked.variants:
-        if variant in ("awq", "gptq") and asked.compressor is None:
+        if variant in COMPRESSED and asked.compressor is None:
             print(f"| {variant} | not made: no llm-compressor (--compressor) |")
             continue
         spec = tuned.spec(variant, asked.examples, asked.compressor)

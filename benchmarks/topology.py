@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.composed import world
 from benchmarks.composed.base import BUNDLED, SMALL, publish_small
-from benchmarks.composed.carry import Carried, Lectern, Wanted, answering, carry, count_results, read
+from benchmarks.composed.carry import Carried, Lectern, Wanted, answering, carry, count_results, read, texts
 from benchmarks.composed.kills import Kills
 from benchmarks.composed.topology import SERVER, Topology
 from shared.backup.put_back import put_back
@@ -36,6 +36,8 @@ def main() -> int:
     given = _arguments()
     world.enter("benchmarks.topology")
     serving = given.serving and world.find_engine() is not None
+    if given.serving and not serving:
+        print("Nothing is served and asked: vLLM is not installed (`make engine`).", flush=True)
     given.root.mkdir(parents=True, exist_ok=True)
     with s3_server() as elsewhere:
         drill = Drill(given, serving, elsewhere)
@@ -84,7 +86,7 @@ class Drill:
         key = self.topology.key
         self.topology.destroy()
         began = time.monotonic()
-        self.topology.up(lambda: print(self.topology.backup("restore", PLACE)[-300:], flush=True))
+        self.topology.up(lambda: self.topology.backup("restore", PLACE))
         self._tell("backup and restore", {"taken": round(taken, 1), "restored_and_up": round(time.monotonic() - began, 1)})
         at = Lectern(SERVER, key)
         if self._wanted.serving:
@@ -118,7 +120,8 @@ class Drill:
         put_back(open_store(StoreSettings(store_url=f"file://{home}/store")), self._kept("beginning"))
         lectern = [sys.executable, "-m", "cli.main"]
         up = [*lectern, "up", "--home", str(home), "--port", "8080", "--extraction-workers", "1"]
-        subprocess.run([*up, *([] if self._wanted.serving else ["--no-serving"])], check=True)
+        up += [] if self._wanted.serving else ["--no-serving"]
+        subprocess.run(up, env={**os.environ, "LECTERN_VLLM_COMMAND": str(world.ENGINE / "bin" / "vllm")}, check=True)
         try:
             at = Lectern("http://127.0.0.1:8080", (home / "key").read_text().strip())
             self._note("embedded", carry(at, self._wanted), open_store(StoreSettings(store_url=f"file://{home}/store")))
@@ -127,9 +130,11 @@ class Drill:
 
     def told(self) -> int:
         """What differs, and the exit code."""
-        carried = list(self._carried.items())
-        different = [name for name, one in carried if one.same != carried[0][1].same]
-        self._tell("same", {"parts": list(self._carried), "different": different, "answers": self._same_answers})
+        first, *others = self._carried.items() or [("nothing", Carried())]
+        different = {name: found for name, one in others if (found := first[1].differs(one))}
+        apart = {name: round(first[1].apart(one), 6) for name, one in others}
+        told = {"as": first[0], "parts": list(self._carried), "different": different, "log-probabilities apart": apart}
+        self._tell("same", {**told, "answers while killed": self._same_answers})
         return 0 if not different and self._same_answers else 1
 
     def _seed(self) -> None:
@@ -151,8 +156,8 @@ class Drill:
         self._carried[name] = carried
         told = {
             "documents": len(carried.documents), "chunks": carried.chunks, "dataset": carried.dataset[:16],
-            "adapter": carried.adapter[:16], "steps": len(carried.curve), "losses": carried.losses, "answer": carried.answer,
-            "results": carried.results,
+            "adapter": carried.adapter[:16], "steps": len(carried.curve), "losses": carried.losses,
+            "answers": texts(carried.answers), "results": carried.results,
             "seconds": {part: round(seconds, 1) for part, seconds in carried.seconds.items()},
         }  # fmt: skip
         self._tell(name, told)

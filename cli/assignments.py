@@ -34,6 +34,16 @@ def _value(text: str) -> Any:
         return text
 
 
+def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Both, section by section; where they differ, the second."""
+    sections = {
+        name: merged(under[name], value)
+        for name, value in over.items()
+        if isinstance(value, dict) and isinstance(under.get(name), dict)
+    }
+    return {**under, **over, **sections}
+
+
 def read_mapping(file: Path) -> dict[str, Any]:
     """A YAML or JSON file that holds names and values. Raises Failure."""
     import yaml

@@ -18,6 +18,7 @@ class CliSettings(LecternSettings):
     key: SecretStr | None = Field(None, description="API key; without one, the local home's, for the local home's server.")
     home: Path = Field(Path("~/.lectern"), description="Where `lectern up` keeps everything.")
     vllm_command: Path | None = Field(None, description="The vllm executable, of an environment of its own.")
+    llama_python: Path | None = Field(None, description="The interpreter of llama.cpp's environment, with xllamacpp.")
     compressor_python: Path | None = Field(None, description="The interpreter of llm-compressor's environment.")
 
 

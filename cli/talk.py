@@ -12,12 +12,14 @@ MAX_TOKENS = 256
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said. `tokens` and `seconds` are of the answer alone, the wait for its first token included."""
+    """What a model said. `tokens` and `seconds` are of the answer alone, the wait for its first token included; `version` is
+    the tuned model, or the base, that answered."""
 
     text: str
     finish_reason: str | None
     tokens: int
     seconds: float
+    version: str | None = None
 
     @property
     def tokens_per_second(self) -> float:
@@ -41,7 +43,7 @@ def ask(
         "temperature": temperature,
         "stream_options": {"include_usage": True},
     }
-    began, pieces, reason, tokens = time.monotonic(), [], None, 0
+    began, pieces, reason, tokens, version = time.monotonic(), [], None, 0, None
     for chunk in api.complete("/v1/chat/completions", body):
         for choice in chunk.get("choices") or ():
             piece = (choice.get("delta") or {}).get("content") or ""
@@ -49,8 +51,9 @@ def ask(
                 pieces.append(piece)
                 say(piece)
             reason = choice.get("finish_reason") or reason
+        version = chunk.get("system_fingerprint") or version
         tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
-    return Answer("".join(pieces), reason, tokens or len(pieces), time.monotonic() - began)
+    return Answer("".join(pieces), reason, tokens or len(pieces), time.monotonic() - began, version)
 
 
 def user(text: str) -> dict[str, str]:

@@ -39,6 +39,9 @@ def wait_for_deployment(session: Session, name: str) -> dict[str, Any]:
     if found["state"] != "ready":
         detail = found.get("detail") or "it is not ready in time; see `lectern logs serving`"
         raise Failure(f"{name} is {found['state']}: {detail}", Exit.FAILED, "deployment")
+    if found["wish"]["canary"] and found["canary"]["state"] != "ready":
+        detail = found["canary"]["detail"] or "it is not ready in time; see `lectern logs serving`"
+        raise Failure(f"the canary of {name} is {found['canary']['state']}: {detail}", Exit.FAILED, "deployment")
     return found
 
 

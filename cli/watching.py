@@ -67,11 +67,18 @@ def watch_job(api: Api, job: str, show: Callable[[Json], None]) -> Json:
 
 
 def watch_deployment(api: Api, name: str, show: Callable[[Json], None], seconds: float = 900.0) -> Json:
-    """Watch a deployment until it is ready, failed or stopped. Returns it as it is then, or as it is after so long."""
+    """Watch a deployment, with its canary where it has one, until it is ready, failed or stopped. Returns it as it is then, or
+    as it is after so long."""
     deadline = time.monotonic() + seconds
     while True:
         found: Json = api.get(f"/v1/deployments/{segment(name)}")
         show(found)
-        if found["state"] in ("ready", "failed", "stopped") or time.monotonic() > deadline:
+        state = found["state"]
+        if state in ("failed", "stopped") or (state == "ready" and _canary_settled(found)) or time.monotonic() > deadline:
             return found
         time.sleep(LOOK_SECONDS)
+
+
+def _canary_settled(deployment: Json) -> bool:
+    """Whether its canary answers or has failed, or there is none. One that is no longer wished for is not waited for."""
+    return not deployment["wish"]["canary"] or deployment["canary"]["state"] in ("ready", "failed")

@@ -11,7 +11,8 @@ COPY pyproject.toml README.md ./
 COPY shared/ shared/
 COPY services/__init__.py services/__init__.py
 COPY services/extraction/ services/extraction/
-RUN /opt/lectern/bin/pip install --constraint requirements/main.lock ".[extraction]"
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    /opt/lectern/bin/pip install --constraint requirements/main.lock ".[extraction]"
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lectern-extraction" org.opencontainers.image.licenses="Apache-2.0"

@@ -11,7 +11,8 @@ COPY pyproject.toml README.md ./
 COPY shared/ shared/
 COPY services/__init__.py services/__init__.py
 COPY services/gateway/ services/gateway/
-RUN /opt/lectern/bin/pip install --constraint requirements/main.lock ".[gateway]"
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    /opt/lectern/bin/pip install --constraint requirements/main.lock ".[gateway]"
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lectern-gateway" org.opencontainers.image.licenses="Apache-2.0"
@@ -25,6 +26,6 @@ WORKDIR /var/lib/lectern
 ENV LECTERN_HOST=0.0.0.0 LECTERN_PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['LECTERN_PORT'] + '/healthz', timeout=2)"]
 ENTRYPOINT ["python", "-m"]
 CMD ["services.gateway"]

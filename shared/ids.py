@@ -1,6 +1,7 @@
 """How things are called: short ids of long keys, and the jobs that make them."""
 
 SHORT = 16
+_EXPORT = "export:"
 
 
 def short(key: str) -> str:
@@ -42,3 +43,19 @@ def settings_job(collection: str) -> str:
 
 def forget_job(document: str, sequence: int) -> str:
     return f"forget.{short(document)}.{sequence}"
+
+
+def adapter_name(adapter_digest: str) -> str:
+    """An adapter's name in an engine. It is its content's, so that no request meets another adapter, nor a prefix cache
+    another filled, under a name it knew."""
+    return f"lectern-{short(adapter_digest)}"
+
+
+def export_name(export: str) -> str:
+    """An export's name in its engine; `export` is its key."""
+    return f"{_EXPORT}{short(export)}"
+
+
+def is_export_name(served_model: str | None) -> bool:
+    """Whether what an engine serves under a name is an export, which carries its own prompt template."""
+    return served_model is not None and served_model.startswith(_EXPORT)

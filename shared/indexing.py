@@ -38,6 +38,7 @@ from shared.pipeline import (
     EXPORT,
     EXTRACTION,
     TRAINING,
+    following,
 )
 from shared.results import committed, standing
 from shared.review_index import index_screening, index_verdict
@@ -94,7 +95,7 @@ def index_run(store: ObjectStore, catalog: Catalog, run: str, anew: bool = False
     if wish is None:
         raise NotFound(f"There is no run {run!r}.")
     catalog.put_run(wish)
-    work = RunWork(job=run_job(run), trace=new_trace(), run=wish.key)
+    work = RunWork(job=run_job(run), trace=new_trace(), run=wish.key, answers=not wish.recipe.scores)
     put_job(store, catalog, NewJob(work.job, "run", run, None, TRAINING.name, work, wish.created_at), anew)
     return work.job
 
@@ -117,9 +118,10 @@ def put_job(store: ObjectStore, catalog: Catalog, job: NewJob, anew: bool) -> No
     for stage, manifest in standing(store, work):
         if manifest is None:
             break
-        if stage.then is None and manifest.rejected is None:
+        then = following(stage, work)
+        if then is None and manifest.rejected is None:
             register_products(store, catalog, work, manifest)
-        catalog.stage_done(work, manifest, stage.then)
+        catalog.stage_done(work, manifest, then)
     else:
         return
     event = Series(store, layout.job_events(work.job)).latest(JobEvent)
@@ -160,11 +162,13 @@ def index_forgotten(store: ObjectStore, catalog: Catalog, document: str) -> str 
 
 def register_products(store: ObjectStore, catalog: Catalog, work: Work, manifest: Manifest) -> None:
     """What a finished job leaves behind beyond its results: a document leaves texts to review, a classifier its verdict,
-    and a run a model, named by its adapter's digest."""
+    and a run a model, named by its adapter's digest; a run that made a reward model leaves nothing but its result."""
     if isinstance(work, DocumentWork):
         index_screening(store, catalog, work, manifest)
     if isinstance(work, ClassifierWork):
         index_verdict(catalog, work, manifest)
+    if isinstance(work, RunWork) and not work.answers:
+        _drop_checkpoints(store, work.run)
     if not isinstance(work, RunWork) or manifest.stage != EVALUATION.name:
         return
     trained = committed(store, TRAINING.name, work.run)
@@ -181,3 +185,9 @@ def register_products(store: ObjectStore, catalog: Catalog, work: Work, manifest
     )  # fmt: skip
     create_contract(store, layout.model(model.id), model)
     catalog.put_model(model)
+
+
+def _drop_checkpoints(store: ObjectStore, run: str) -> None:
+    """The result stands: nobody will need to resume. The marks of whole checkpoints go first."""
+    for path in sorted(store.list(layout.checkpoints(run)), key=lambda path: not path.endswith("/complete.json")):
+        store.delete(path)

@@ -27,7 +27,9 @@ def digest(value: object) -> str:
 
 def stage_key(stage: str, version: int, parameters: Contract, inputs: Sequence[str]) -> str:
     """The name of a stage's result: a digest over all that decides it."""
-    absent = {name for name in parameters.KEYED_ONCE_SET if getattr(parameters, name) is None}
+    absent = {
+        name for name in parameters.KEYED_ONCE_SET if getattr(parameters, name) == type(parameters).model_fields[name].default
+    }
     deciding = parameters.model_dump(mode="json", exclude={*parameters.UNKEYED, *absent})
     return digest([stage, version, deciding, list(inputs)])
 

@@ -31,6 +31,7 @@ from shared.contracts.learning import (
     EvaluationResult,
     Model,
     Parent,
+    RewardSource,
     TrainingResult,
 )
 from shared.contracts.recipes import TrainingRecipe
@@ -92,13 +93,15 @@ def classifier_key(
 
 
 def training_key(
-    dataset: str, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None, preferences: str | None = None
-) -> str:
+    dataset: str, recipe: TrainingRecipe, base_digest: str, parent: Parent | None = None, preferences: str | None = None,
+    reward: RewardSource | None = None,
+) -> str:  # fmt: skip
     """A run that starts from a tuned model is another one for each run that model came from, and for its weights; one that
-    aligns, for the key of its preference set."""
+    aligns, for the key of its preference set; one that a reward model scores, for that model's run and weights."""
     begins_from = [parent.run, parent.adapter_digest] if parent else []
     aligned_with = [preferences] if preferences else []
-    return stage_key("training", TRAINING.version, recipe, [dataset, base_digest, *begins_from, *aligned_with])
+    scored_by = [f"reward:{reward.run}", reward.adapter_digest] if reward else []
+    return stage_key("training", TRAINING.version, recipe, [dataset, base_digest, *begins_from, *aligned_with, *scored_by])
 
 
 def evaluation_key(work: RunWork) -> str:
@@ -162,9 +165,16 @@ FIRST_STAGE: dict[type[Work], Stage] = {
 }  # fmt: skip
 
 
+def following(stage: Stage, work: Work) -> str | None:
+    """The stage that comes next in the job. A reward model is measured as it is trained: evaluation asks for answers."""
+    if stage is TRAINING and isinstance(work, RunWork) and not work.answers:
+        return None
+    return stage.then
+
+
 def chain(work: Work) -> tuple[Stage, ...]:
     """The stages that a piece of work passes through, in order."""
     stages = [FIRST_STAGE[type(work)]]
-    while (following := stages[-1].then) is not None:
-        stages.append(STAGES[following])
+    while (then := following(stages[-1], work)) is not None:
+        stages.append(STAGES[then])
     return tuple(stages)

@@ -12,17 +12,17 @@ from shared.tuning.require import BadRecipe
 
 def preferences_for(catalog: Catalog, recipe: TrainingRecipe, preferences: str | None) -> PreferenceSet | None:
     """The set that a run by this recipe aligns with; None where it aligns with none. Raises BadRecipe, NotFound, Conflict."""
-    if recipe.alignment is None:
+    if recipe.paired is None:
         if preferences is None:
             return None
         raise BadRecipe(
-            "preferences-unused: the recipe does not align, so a preference set means nothing to it. Say how: "
+            "preferences-unused: the recipe learns of no pairs, so a preference set means nothing to it. Say how: "
             '`lectern tune --align dpo`, or the recipe\'s section alignment, {"method": "dpo"}.',
             reason="preferences-unused",
         )
     if preferences is None:
         raise BadRecipe(
-            f"no-preferences: {recipe.alignment.method} learns from pairs of answers. Name a set (--preferences SET); `lectern "
+            f"no-preferences: {recipe.paired.method} learns from pairs of answers. Name a set (--preferences SET); `lectern "
             "preferences build` makes one of feedback or of a file.",
             reason="no-preferences",
         )

@@ -51,9 +51,10 @@ from shared.pipeline import (
 )
 from shared.queue import Queue
 from shared.results import committed
-from shared.run_wishes import require_unforgotten, run_wish
+from shared.run_wishes import run_wish
 from shared.telemetry import log
 from shared.tombstones import require_not_forgotten
+from shared.unforgotten import require_unforgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,19 +239,34 @@ class Records:
 
     def roll_back(self, name: str) -> str:
         """Wish a deployment to be what it last was before it became what it is now. Returns the job. A second time undoes the
-        first. Raises NotFound, Conflict."""
+        first. A canary is called off, and what is served beside it stays. Raises NotFound, Conflict."""
         wishes = [wish for _, wish in Series(self.store, layout.deployment(name)).after(0, DeploymentWish)]
-        if not wishes:
-            raise NotFound(f"There is no deployment {name!r}.")
-        standing = wishes[-1]
-        if standing.state == "stopped":
-            raise Conflict(f"Deployment {name} is stopped: `lectern deploy` starts what is named.")
-        earlier = next((wish for wish in reversed(wishes) if wish.state == "running" and not wish.same_as(standing)), None)
+        standing = self.running(name)
+        if standing.canary is not None:
+            return self.wish_deployment(standing.alone.model_copy(update={"wished_at": now()}))
+        before = (wish.alone for wish in reversed(wishes) if wish.state == "running")
+        earlier = next((wish for wish in before if not wish.same_as(standing)), None)
         if earlier is None:
             raise Conflict(f"Deployment {name} was never anything else: there is nothing to roll back to.")
         if earlier.model is not None and self.catalog.model(earlier.model) is None:
             raise Conflict(f"Deployment {name} served {earlier.model} before, which is gone.")
         return self.wish_deployment(earlier.model_copy(update={"wished_at": now()}))
+
+    def finish_canary(self, name: str) -> str:
+        """Wish a deployment to be what its canary is, for all who ask. Returns the job. Raises NotFound, Conflict."""
+        canary = self.running(name).of_canary
+        if canary is None:
+            raise Conflict(f"Deployment {name} has no canary: `lectern deploy MODEL --name {name} --canary 10` makes one.")
+        return self.wish_deployment(canary.model_copy(update={"wished_at": now()}))
+
+    def running(self, name: str) -> DeploymentWish:
+        """The wish that stands for a deployment that is to run. Raises NotFound, Conflict."""
+        latest = Series(self.store, layout.deployment(name)).latest(DeploymentWish)
+        if latest is None:
+            raise NotFound(f"There is no deployment {name!r}.")
+        if latest[1].state == "stopped":
+            raise Conflict(f"Deployment {name} is stopped: `lectern deploy` starts what is named.")
+        return latest[1]
 
     # ---- jobs
 
@@ -295,7 +311,9 @@ class Records:
         if dataset is not None:
             self._require_whole(short(dataset.key), dataset.key, "Ask for a new run on a dataset of what remains.")
         if wish is not None and wish.parent is not None:
-            require_unforgotten(self.store, self.catalog, wish.parent)
+            require_unforgotten(self.store, self.catalog, wish.parent.run, wish.parent.model)
+        if wish is not None and wish.reward is not None:
+            require_unforgotten(self.store, self.catalog, wish.reward.run, wish.reward.name)
 
     def _index_anew(self, job: JobView) -> str:
         if job.kind == "dataset":

@@ -1,7 +1,7 @@
-"""What a wish for a run is made of: its dataset, its base, and the model that it starts from where it starts from one."""
+"""What a wish for a run is made of: its dataset, its base, and the model that it starts from where it starts from one,
+its preferences and its reward model where it learns from these."""
 
 from shared import layout
-from shared.ancestry import datasets_of, read_run, runs_to
 from shared.bases import read_base
 from shared.catalog.protocol import Catalog
 from shared.clock import now
@@ -11,16 +11,12 @@ from shared.errors import Conflict, NotFound
 from shared.ids import short
 from shared.objects import ObjectStore, read_contract
 from shared.pipeline import TRAINING, training_key
-from shared.preference_wishes import preferences_for, redacted
+from shared.preference_wishes import preferences_for
 from shared.results import committed
+from shared.reward_wishes import reward_for
 from shared.tuning.beginnings import taken_up
 from shared.tuning.require import require_possible, require_same_adapter
-
-
-class SawForgotten(Conflict):
-    """A model that was trained on a document which had to go is not built upon."""
-
-    code = "saw-forgotten"
+from shared.unforgotten import require_unforgotten
 
 
 def run_wish(
@@ -38,23 +34,13 @@ def run_wish(
         )
     require_possible(store, recipe, base, dataset.key)
     pairs = preferences_for(catalog, recipe, preferences)
+    reward = reward_for(store, catalog, recipe, base, dataset)
     begins_from = _parent(store, catalog, parent, begun, recipe, base) if parent else None
     return RunWish(
-        key=training_key(dataset.key, recipe, base.digest, begins_from, pairs.key if pairs else None), name=name,
+        key=training_key(dataset.key, recipe, base.digest, begins_from, pairs.key if pairs else None, reward), name=name,
         dataset=short(dataset.key), recipe=recipe, base_digest=base.digest, parent=begins_from, preferences=preferences,
-        created_at=now(),
+        reward=reward, created_at=now(),
     )  # fmt: skip
-
-
-def require_unforgotten(store: ObjectStore, catalog: Catalog, parent: Parent) -> None:
-    """Raises SawForgotten where a model learned of a document that had to be forgotten, it or one that it came from."""
-    runs = runs_to(store.read, read_run(store.read, parent.run))
-    before = datasets_of(store.read, runs)
-    if catalog.saw_forgotten("dataset", [short(one.key) for one in before]) or redacted(catalog, runs):
-        raise SawForgotten(
-            f"{parent.model} was trained on a document that had to be forgotten, and what starts from it would know that "
-            "document too. Start from another model, or from the base."
-        )
 
 
 def _parent(
@@ -66,5 +52,5 @@ def _parent(
     if begun.base_digest != base.digest:
         raise Conflict(f"{model.id} was tuned on another {base.name} than the one that is published now. Tune from the base.")
     parent = Parent(model=model.id, run=begun.key, adapter_digest=model.adapter_digest)
-    require_unforgotten(store, catalog, parent)
+    require_unforgotten(store, catalog, parent.run, parent.model)
     return parent

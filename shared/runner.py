@@ -21,7 +21,7 @@ from shared.errors import Cancelled, Forgotten, LeaseHeld, LecternError, NotFoun
 from shared.ids import short
 from shared.indexing import register_products
 from shared.objects import ObjectStore, Series, create_contract
-from shared.pipeline import STAGES, Stage
+from shared.pipeline import STAGES, Stage, following
 from shared.queue import Leases, Queue
 from shared.results import committed, output_path
 from shared.settings import SharedSettings
@@ -199,13 +199,14 @@ class Runner:
             self.catalog.stage_done(work, manifest, None)
             log().info("stage.rejected", reason=manifest.rejected.reason)
             return "failed"
-        if stage.then is None:
+        then = following(stage, work)
+        if then is None:
             register_products(self.store, self.catalog, work, manifest)
-        if not self.catalog.stage_done(work, manifest, stage.then):
+        if not self.catalog.stage_done(work, manifest, then):
             return self._superseded()
         log().info(f"stage.{outcome}", seconds=manifest.seconds)
-        if stage.then is not None:
-            self._put(STAGES[stage.then], work)
+        if then is not None:
+            self._put(STAGES[then], work)
         return outcome
 
     def _superseded(self) -> Outcome:

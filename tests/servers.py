@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,14 +22,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition, what: str, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-    """Poll until the condition holds. Raises TimeoutError that says what was waited for."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0, every_seconds: float = 0.1) -> float:
+    """Poll until the condition holds: the seconds until it did. Raises TimeoutError that says what was waited for."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(every_seconds)
+    return time.monotonic() - began
 
 
 def end(process: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
@@ -92,6 +92,23 @@ def s3_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         end(process)
+
+
+@contextmanager
+def mlflow_server(directory: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """MLflow's own tracking server on SQLite, which takes its time to start: whoever needs it waits for it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+               "--backend-store-uri", f"sqlite:///{directory}/mlflow.db"]  # fmt: skip
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (directory / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=directory, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        end(process, signal.SIGKILL)
 
 
 @contextmanager

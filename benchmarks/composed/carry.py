@@ -3,20 +3,37 @@
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from benchmarks.composed.topology import wait_until
 from shared.contracts.views import FINISHED
 from shared.objects import ObjectStore
+from tests.servers import wait_until
 
 SHELF = "shelf"
-PATIENCE_SECONDS = 1500
+PATIENCE_SECONDS = 3000
+ASK_SECONDS = 0.5
+"""Between two questions about one piece of work: each costs the gateway some of what it is measured by."""
+QUESTIONS = (
+    "What is a tide gauge?",
+    "Which periods does the bay have?",
+    "What does the duty desk do when the water rises?",
+    "Who reads the evening reading?",
+)
+ANSWER_TOKENS = 48
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a deployment said at temperature 0, and the log-probability of each token of it."""
+
+    text: str
+    logprobs: list[float]
 
 
 @dataclass
@@ -29,15 +46,32 @@ class Carried:
     curve: list[list[float]] = field(default_factory=list)
     adapter: str = ""
     losses: tuple[float, float] = (0.0, 0.0)
-    answer: str | None = None
+    answers: list[Answer] = field(default_factory=list)
+    """To `QUESTIONS`, in their order; none where nothing is served."""
     results: dict[str, int] = field(default_factory=dict)
     """Committed results of each stage: what was done twice is here twice."""
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def same(self) -> dict[str, Any]:
-        """All but the time it took."""
-        return {name: value for name, value in asdict(self).items() if name != "seconds"}
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[part] = time.monotonic() - began
+
+    def differs(self, other: "Carried") -> list[str]:
+        """The names of what differs, answers by their text; the time it took may."""
+        mine, others = ({**asdict(one), "seconds": None, "answers": texts(one.answers)} for one in (self, other))
+        return [name for name, value in mine.items() if value != others[name]]
+
+    def apart(self, other: "Carried") -> float:
+        """The largest difference between the log-probabilities of a token in both's answers."""
+        both = zip(self.answers, other.answers, strict=True)
+        tokens = [pair for mine, others in both for pair in zip(mine.logprobs, others.logprobs, strict=False)]
+        return max((abs(mine - others) for mine, others in tokens), default=0.0)
+
+
+def texts(answers: list[Answer]) -> list[str]:
+    return [one.text for one in answers]
 
 
 class Lectern:
@@ -105,22 +139,19 @@ def carry(
 ) -> Carried:
     """PDFs to documents to a dataset to a model, and an answer of it where serving is wanted."""
     found = Carried()
-    began = time.monotonic()
-    at.upload(wanted.files)
-    during_documents(at)
-    wait_until(lambda: at.finished() == len(wanted.files), "the documents", PATIENCE_SECONDS)
-    found.seconds["documents"] = time.monotonic() - began
-    began = time.monotonic()
-    dataset = at.post("/v1/datasets", {"name": "set", "collection": SHELF, "base": wanted.base})
-    wait_until(lambda: at.job_done(dataset["job"]), "the dataset", PATIENCE_SECONDS)
-    found.seconds["dataset"] = time.monotonic() - began
-    began = time.monotonic()
-    run = at.post("/v1/runs", {"name": "tuned", "dataset": dataset["id"], "recipe": {"base": wanted.base, **wanted.recipe}})
-    during_training(at, run["job"])
-    wait_until(lambda: at.job_done(run["job"]), "the run", PATIENCE_SECONDS)
-    found.seconds["run"] = time.monotonic() - began
+    with found.timed("documents"):
+        at.upload(wanted.files)
+        during_documents(at)
+        wait_until(lambda: at.finished() == len(wanted.files), "the documents", PATIENCE_SECONDS, ASK_SECONDS)
+    with found.timed("dataset"):
+        dataset = at.post("/v1/datasets", {"name": "set", "collection": SHELF, "base": wanted.base})
+        wait_until(lambda: at.job_done(dataset["job"]), "the dataset", PATIENCE_SECONDS, ASK_SECONDS)
+    with found.timed("run"):
+        recipe = {"base": wanted.base, **wanted.recipe}
+        run = at.post("/v1/runs", {"name": "tuned", "dataset": dataset["id"], "recipe": recipe})
+        during_training(at, run["job"])
+        wait_until(lambda: at.job_done(run["job"]), "the run", PATIENCE_SECONDS, ASK_SECONDS)
     if wanted.serving:
-        began = time.monotonic()
         at.post("/v1/deployments", {"name": "answers", "model": "tuned"})
         found.seconds["deployment"] = answering(at)
     return read(at, found, wanted.serving)
@@ -128,7 +159,9 @@ def carry(
 
 def answering(at: Lectern) -> float:
     """Seconds until the deployment is ready."""
-    return wait_until(lambda: at.get("/v1/deployments/answers")["state"] == "ready", "the engine", PATIENCE_SECONDS)
+    return wait_until(
+        lambda: at.get("/v1/deployments/answers")["state"] == "ready", "the engine", PATIENCE_SECONDS, ASK_SECONDS
+    )
 
 
 def count_results(store: ObjectStore) -> dict[str, int]:
@@ -137,7 +170,7 @@ def count_results(store: ObjectStore) -> dict[str, int]:
 
 
 def read(at: Lectern, found: Carried, serving: bool) -> Carried:
-    """What stands, as digests. Documents' texts are read whole; the answer is at temperature 0."""
+    """What stands, as digests. Documents' texts are read whole; the answers are at temperature 0."""
     for one in sorted(at.documents(), key=lambda one: one["filename"]):
         if one["state"] != "done":
             raise RuntimeError(f"{one['filename']} ended {one['state']}: {one['code']}")
@@ -151,12 +184,15 @@ def read(at: Lectern, found: Carried, serving: bool) -> Carried:
     model = at.get("/v1/tuned-models/tuned")
     found.adapter = model["adapter_digest"]
     found.losses = (model["evaluation"]["base"]["loss"], model["evaluation"]["tuned"]["loss"])
-    found.answer = answer_of(at) if serving else None
+    found.answers = [answer_of(at, question) for question in QUESTIONS] if serving else []
     return found
 
 
-def answer_of(at: Lectern) -> str:
+def answer_of(at: Lectern, question: str) -> Answer:
     """What the deployment says at temperature 0."""
-    asked = {"model": "answers", "messages": [{"role": "user", "content": "What is a tide gauge?"}], "temperature": 0,
-             "max_tokens": 24}  # fmt: skip
-    return str(at.post("/v1/chat/completions", asked)["choices"][0]["message"]["content"])
+    asked = {
+        "model": "answers", "messages": [{"role": "user", "content": question}], "temperature": 0, "max_tokens": ANSWER_TOKENS,
+        "logprobs": True,
+    }  # fmt: skip
+    (said,) = at.post("/v1/chat/completions", asked)["choices"]
+    return Answer(said["message"]["content"], [token["logprob"] for token in said["logprobs"]["content"]])

@@ -40,7 +40,8 @@ def _container(root: Path, name: str, service: dict[str, Any], given: dict[str, 
     built = _dockerfile(root / "docker" / f"{image.split('/')[1].split(':')[0]}.Dockerfile") if ours else Built()
     command = [_resolved(one, given) for one in service.get("command", built.command)]
     own = {
-        key: given.get(key) if value is None else _resolved(str(value), given) for key, value in service["environment"].items()
+        key: given.get(key) if value is None else _resolved(str(value), given)
+        for key, value in service.get("environment", {}).items()
     }
     health = [_resolved(one, given) for one in service.get("healthcheck", {}).get("test", ["CMD"])[1:]]
     return Container(

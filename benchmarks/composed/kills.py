@@ -8,8 +8,9 @@ from functools import partial
 
 import httpx
 
-from benchmarks.composed.carry import PATIENCE_SECONDS, Lectern, answer_of
-from benchmarks.composed.topology import Topology, wait_until
+from benchmarks.composed.carry import ASK_SECONDS, PATIENCE_SECONDS, QUESTIONS, Answer, Lectern, answer_of, texts
+from benchmarks.composed.topology import Topology
+from tests.servers import wait_until
 
 IN_DOCUMENTS = (("extraction", 1), ("cleaning", 4), ("valkey", 7), ("postgres", 10), ("store", 13), ("gateway", 16))
 """A victim, and after how many finished documents."""
@@ -40,52 +41,28 @@ class Kills:
         total = len(at.documents())
         for victim, after in IN_DOCUMENTS:
             stood = _wait_for(after, at.finished)
-            self._kill(victim, f"{stood} of {total} documents", min(stood, total - 1), at.finished)
+            self._kill(victim, f"{stood} of {total} documents", partial(_wait_for, min(stood + 1, total), at.finished))
 
     def among_steps(self, at: Lectern, job: str) -> None:
         for victim, after in IN_TRAINING:
-            step = partial(self._step, at, job)
+            step = partial(_step, at, job)
             stood = _wait_for(after, step)
-            self._kill(victim, f"step {stood}", stood, step)
+            self._kill(victim, f"step {stood}", partial(_wait_for, stood + 1, step))
 
     def while_serving(self, at: Lectern) -> bool:
-        """The controller with its engine, and the gateway before them; whether the answer stayed the same."""
-        answer, same = answer_of(at), True
+        """The controller with its engine, and the gateway before them; whether the answers stayed the same."""
+        first, *others = QUESTIONS
+        told = [answer_of(at, question) for question in QUESTIONS]
+        same = True
         for victim in ("serving", "gateway"):
-            running, began = self._topology.named(victim), time.monotonic()
-            starts = running.starts
-            running.kill()
-            wait_until(lambda: running.starts > starts, f"{victim} to be started again", 60)  # noqa: B023 - waited for here
-            back = time.monotonic() - began
-            same = self._answers_again(at) == answer and same
-            self._note(Kill(victim, "while serving", round(back, 1), round(time.monotonic() - began, 1), running.starts))
+            found: list[Answer] = []
+            self._kill(victim, "while serving", partial(_wait_for_answer, at, first, found))
+            found += [answer_of(at, question) for question in others]
+            same = same and texts(found) == texts(told)
         return same
 
-    def _answers_again(self, at: Lectern) -> str:
-        """The first answer that comes: until the engine is there, the gateway says that it is not."""
-        found: list[str] = []
-
-        def asked() -> bool:
-            with suppress(httpx.HTTPStatusError):
-                found.append(answer_of(at))
-            return bool(found)
-
-        wait_until(asked, "an answer", PATIENCE_SECONDS)
-        return found[0]
-
-    def _note(self, kill: Kill) -> None:
-        self.done.append(kill)
-        print(f"  killed {asdict(kill)}", flush=True)
-
-    def _step(self, at: Lectern, job: str) -> int:
-        """The step told of; a run that is past its training counts as past every step."""
-        found = at.get(f"/v1/jobs/{job}")
-        if found["state"] == "done" or found["stage"] == "evaluation":
-            return 10**6
-        progress = found["progress"]
-        return int(progress["done"]) if progress and progress["unit"] == "step" else 0
-
-    def _kill(self, victim: str, when: str, stood: int, reached: Callable[[], int]) -> None:
+    def _kill(self, victim: str, when: str, wait: Callable[[], object]) -> None:
+        """kill -9, and `wait` until the work goes on."""
         running = self._topology.named(victim)
         starts, began = running.starts, time.monotonic()
         running.kill()
@@ -93,11 +70,32 @@ class Kills:
         if running.checked:
             wait_until(running.healthy, f"{victim} to be healthy", 180)
         answers = time.monotonic() - began
-        wait_until(lambda: reached() > stood, "the work to go on", PATIENCE_SECONDS)
-        self._note(Kill(victim, when, round(answers, 1), round(time.monotonic() - began, 1), running.starts))
+        wait()
+        self.done.append(Kill(victim, when, round(answers, 1), round(time.monotonic() - began, 1), running.starts))
+        print(f"  killed {asdict(self.done[-1])}", flush=True)
+
+
+def _step(at: Lectern, job: str) -> int:
+    """The step told of; a run that is past its training counts as past every step."""
+    found = at.get(f"/v1/jobs/{job}")
+    if found["state"] == "done" or found["stage"] == "evaluation":
+        return 10**6
+    progress = found["progress"]
+    return int(progress["done"]) if progress and progress["unit"] == "step" else 0
 
 
 def _wait_for(after: int, reached: Callable[[], int]) -> int:
     """What was reached when it was so much or more."""
-    wait_until(lambda: reached() >= after, f"{after} to be reached", PATIENCE_SECONDS)
+    wait_until(lambda: reached() >= after, f"{after} to be reached", PATIENCE_SECONDS, ASK_SECONDS)
     return reached()
+
+
+def _wait_for_answer(at: Lectern, question: str, found: list[Answer]) -> None:
+    """Add the first answer that comes: until the engine is there, the gateway says that it is not."""
+
+    def asked() -> bool:
+        with suppress(httpx.HTTPStatusError):
+            found.append(answer_of(at, question))
+        return bool(found)
+
+    wait_until(asked, "an answer", PATIENCE_SECONDS, ASK_SECONDS)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,7 +26,7 @@ class Running:
         self.name = container.name if number == 1 else f"{container.name}-{number}"
         self.service = container.name
         self._root = root
-        self._container = container if container.ours else stand_in(container, root / "volumes").container
+        self._container = container if container.ours else stand_in(container, root / "volumes")
         self._process: subprocess.Popen[bytes] | None = None
         self._wanted = False
         self.starts = 0
@@ -66,6 +67,17 @@ class Running:
             self._container.health, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
         )
         return asked.returncode == 0
+
+    def processor_seconds(self) -> float:
+        """What its processes have used so far, with what those that ended left to their parents."""
+        assert self._process is not None
+        first = psutil.Process(self._process.pid)
+        used = 0.0
+        for one in (first, *first.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                user, system, ended_user, ended_system, *_ = one.cpu_times()
+                used += user + system + ended_user + ended_system
+        return used
 
     def kill(self) -> None:
         """kill -9 of the container's first process, with which all of its others go."""

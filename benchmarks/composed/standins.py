@@ -6,27 +6,19 @@ MinIO's successor has no wheel; MiniStack, which keeps what it took on disk, sta
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.composed.compose import Container
 from benchmarks.composed.world import PYTHON, SERVERS_USER, TOOLS
 
 
-@dataclass(frozen=True)
-class StandIn:
-    """How a server of compose runs here: its command, in a directory that outlives it, and how it is asked for its health."""
-
-    container: Container
-    directory: Path
-
-
-def stand_in(container: Container, volumes: Path) -> StandIn:
+def stand_in(container: Container, volumes: Path) -> Container:
+    """A server of compose as it runs here: its command, in a directory that outlives it, and how it is asked for its health."""
     directory = volumes / container.name
     directory.mkdir(parents=True, exist_ok=True)
     os.chown(directory, SERVERS_USER, SERVERS_USER)
-    made = {"postgres": _postgres, "store": _store, "valkey": _valkey}[container.name](container, directory)
-    return StandIn(made, directory)
+    return {"postgres": _postgres, "store": _store, "valkey": _valkey}[container.name](container, directory)
 
 
 def _valkey(container: Container, directory: Path) -> Container:
@@ -58,11 +50,13 @@ def _postgres(container: Container, directory: Path) -> Container:
             f"{binaries}/initdb --username={user} --pwfile={password} --auth=scram-sha-256 --encoding=UTF8 -D {data} >/dev/null"
             f" && echo 'CREATE DATABASE {database}' | {binaries}/postgres --single -D {data} postgres >/dev/null"
         )
-        subprocess.run(["setpriv", f"--reuid={SERVERS_USER}", f"--regid={SERVERS_USER}", "--clear-groups", "sh", "-c", make],
-                       check=True, cwd=directory, stderr=subprocess.DEVNULL)  # fmt: skip
+        as_server = ("setpriv", f"--reuid={SERVERS_USER}", f"--regid={SERVERS_USER}", "--clear-groups")
+        made = subprocess.run([*as_server, "sh", "-c", make], check=False, cwd=directory, stderr=subprocess.PIPE, text=True)
+        if made.returncode != 0:
+            raise RuntimeError(f"no cluster could be made for Postgres: {made.stderr[-2000:]}")
         password.unlink()
     argv = (f"{binaries}/postgres", "-D", str(data), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
-    asked = (f"{binaries}/pg_isready", "--host=127.0.0.1", *container.health[1:])
+    asked = (f"{binaries}/pg_isready", *container.health[1:])
     return replace(container, argv=argv, directory=str(directory), health=asked)
 
 

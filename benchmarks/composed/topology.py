@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,21 +16,12 @@ from benchmarks.composed.running import Running
 from benchmarks.composed.world import ROOT
 from shared.objects import ObjectStore, open_store
 from shared.settings import StoreSettings
+from tests.servers import wait_until
 
 SERVER = "http://gateway:8080"
 SECOND_SERVER = "http://gateway:8081"
 """The second of two gateways, which share one loopback here and so cannot share a port."""
 UP = ("gateway", "extraction", "cleaning", "training", "serving")
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 300) -> float:
-    """Seconds until the condition held. Raises TimeoutError."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > seconds:
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.2)
-    return time.monotonic() - began
 
 
 class Topology:
@@ -54,7 +46,7 @@ class Topology:
         self._running: dict[str, Running] = {}
         self.key = ""
 
-    def up(self, before: Callable[[], None] = lambda: None) -> float:
+    def up(self, before: Callable[[], object] = lambda: None) -> float:
         """As `docker compose up --wait`; `before` when the servers are up and nothing else is. Returns the seconds it took."""
         began = time.monotonic()
         for name in ("store", "postgres", "valkey"):
@@ -79,6 +71,13 @@ class Topology:
 
     def named(self, name: str) -> Running:
         return self._running[name]
+
+    def processor_seconds(self) -> dict[str, float]:
+        """What the copies of each service have used since they were started."""
+        used: dict[str, float] = defaultdict(float)
+        for running in self._running.values():
+            used[running.service] += running.processor_seconds()
+        return used
 
     def store(self) -> ObjectStore:
         return open_store(

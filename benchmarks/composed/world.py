@@ -40,9 +40,7 @@ def _furnish() -> None:
     _open_interpreter(Path(sys.base_prefix))
     _run("mount", "--bind", str(ROOT), str(SOURCE))
     _run("mount", "--bind", sys.prefix, str(PYTHON))
-    users = "".join(f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n" for name, number in USERS.items())
-    _in_place_of(Path("/etc/hosts"), f"127.0.0.1 localhost {' '.join(NAMES)}\n")
-    _in_place_of(Path("/etc/passwd"), Path("/etc/passwd").read_text() + users)
+    _own_etc()
 
 
 def _open_interpreter(home: Path) -> None:
@@ -58,10 +56,15 @@ def _open_interpreter(home: Path) -> None:
     _run("mount", "--bind", str(held), str(home))
 
 
-def _in_place_of(path: Path, text: str) -> None:
-    own = TOOLS / path.name
-    own.write_text(text)
-    _run("mount", "--bind", str(own), str(path))
+def _own_etc() -> None:
+    """A copy of all of /etc: what is mounted over one of its files is gone when a package that is installed meanwhile replaces
+    the file."""
+    own = TOOLS / "etc"
+    shutil.copytree("/etc", own, symlinks=True)
+    users = "".join(f"{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n" for name, number in USERS.items())
+    (own / "hosts").write_text(f"127.0.0.1 localhost {' '.join(NAMES)}\n")
+    (own / "passwd").write_text((own / "passwd").read_text() + users)
+    _run("mount", "--bind", str(own), "/etc")
 
 
 def find_engine() -> Path | None:

@@ -21,8 +21,9 @@ from services.training.settings import TrainingSettings
 from services.training.stages.examples import encode
 from services.training.stages.pairs import Pair, encode_pair, row_of
 from shared.bases import publish_base
+from shared.contracts.alignment import DPO, RewardModel
 from shared.contracts.learning import LossPoint
-from shared.contracts.recipes import Alignment, TrainingRecipe
+from shared.contracts.recipes import TrainingRecipe
 from shared.objects import open_store
 
 CPU = torch.device("cpu")
@@ -41,15 +42,29 @@ class Bench:
     def settings(self) -> TrainingSettings:
         return TrainingSettings(store_url=f"file://{self.root}/store", cache_dir=self.root / "cache")
 
-    def run(self, alignment: Alignment, steps: int, batch: int, rate: float) -> dict[str, Any]:
+    def rated(self, steps: int, batch: int, rate: float) -> dict[str, Any]:
+        """What a reward model learns of the same pairs, held out by place."""
+        tokenizer = pretrained.load_tokenizer(self.base)
+        places = cells()
+        _, pairs = self._pairs(places[HELD_OUT_PLACES:], tokenizer)
+        _, held = self._pairs(places[:HELD_OUT_PLACES], tokenizer)
+        recipe = self._recipe(RewardModel(), steps, batch, rate)
+        last = self._train(recipe, pairs, held)
+        told = {name: last.metrics[f"heldout_{name}"] for name in ("accuracy", "margin")}
+        return {"seed": self.seed, "pairs": len(pairs), "heldout": len(held), **told}
+
+    def _recipe(self, alignment: DPO | RewardModel, steps: int, batch: int, rate: float) -> TrainingRecipe:
+        return TrainingRecipe(
+            base="base", quantization="none", batch_size=batch, gradient_accumulation=1, max_steps=steps, learning_rate=rate,
+            checkpoint_steps=steps, seed=self.seed, alignment=alignment, lora_r=8,
+        )  # fmt: skip
+
+    def run(self, alignment: DPO, steps: int, batch: int, rate: float) -> dict[str, Any]:
         tokenizer = pretrained.load_tokenizer(self.base)
         places = cells()
         kinds, pairs = self._pairs(places[HELD_OUT_PLACES:], tokenizer)
         held_kinds, held = self._pairs(places[:HELD_OUT_PLACES], tokenizer)
-        recipe = TrainingRecipe(
-            base="base", quantization="none", batch_size=batch, gradient_accumulation=1, max_steps=steps, learning_rate=rate,
-            checkpoint_steps=steps, seed=self.seed, alignment=alignment, lora_r=8,
-        )  # fmt: skip
+        recipe = self._recipe(alignment, steps, batch, rate)
         began = time.monotonic()
         last = self._train(recipe, pairs, held)
         seconds = time.monotonic() - began

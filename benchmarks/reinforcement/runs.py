@@ -9,14 +9,17 @@ from benchmarks.reinforcement.language import machine_of, well_formed
 from benchmarks.reinforcement.teaching import END
 from services.training.adapters import models, pretrained
 from services.training.adapters.checkpoints import Checkpoints
-from services.training.adapters.jobs import Job
+from services.training.adapters.jobs import Job, RowTable
+from services.training.adapters.loop import train as by_trl
 from services.training.adapters.ppo.loop import train
 from services.training.adapters.ppo.policy import Policy
 from services.training.adapters.ppo.sampling import prompt_of, sample
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import Encoded
+from services.training.stages.packing import rows_of
 from services.training.stages.ppo.rewards import score
 from shared.bases import publish_base
+from shared.contracts.alignment import GRPO, RLOO
 from shared.contracts.learning import LossPoint
 from shared.contracts.ppo import PPO, PatternRule
 from shared.contracts.recipes import TrainingRecipe
@@ -47,14 +50,21 @@ class Bench:
             architecture="LlamaForCausalLM", eos_token=END,
         )  # fmt: skip
 
-    def run(self, key: str, ppo: PPO, seed: int, steps: int) -> list[LossPoint]:
+    def run(self, key: str, wish: PPO | GRPO | RLOO, seed: int, steps: int) -> list[LossPoint]:
+        """A point for each time that answers were sampled."""
         recipe = TrainingRecipe(
             base=NAME, quantization="none", precision="fp32", optimizer="adamw_torch", schedule="constant", learning_rate=1e-3,
             batch_size=16, gradient_accumulation=3, max_steps=steps, checkpoint_steps=steps, seed=seed,
         )  # fmt: skip
         points: list[LossPoint] = []
-        train(Job(key, NAME, recipe, "fp32", self.settings, 1, self.root / key), ppo, self.asked, CPU, points.append)
-        return points
+        if isinstance(wish, PPO):
+            train(Job(key, NAME, recipe, "fp32", self.settings, 1, self.root / key), wish, self.asked, CPU, points.append)
+            return points
+        often = {"max_steps": steps * wish.passes, "checkpoint_steps": steps * wish.passes}
+        grouped = recipe.model_copy(update={"alignment": wish, **often})
+        table = RowTable.of(rows_of(self.asked, "none", grouped.max_tokens))
+        by_trl(Job(key, NAME, grouped, "fp32", self.settings, 1, self.root / key), table, 0, CPU, points.append)
+        return points[:: wish.passes]
 
     def said(self, key: str | None, count: int) -> "Said":
         """Answers of a run's model, or of the base, to the first questions."""

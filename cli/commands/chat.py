@@ -49,8 +49,8 @@ def chat(
 
 def _told(name: str, answer: "Answer") -> dict[str, Any]:
     return {
-        "model": name, "text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens,
-        "tokens_per_second": round(answer.tokens_per_second, 2),
+        "model": name, "version": answer.version, "text": answer.text, "finish_reason": answer.finish_reason,
+        "tokens": answer.tokens, "tokens_per_second": round(answer.tokens_per_second, 2),
     }  # fmt: skip
 
 
@@ -67,6 +67,7 @@ class Talk:
         self._temperature = temperature
         self._history: dict[str, list[dict[str, str]]] = {name: [] for name in asked}
         self._last = ""
+        self._version: str | None = None
 
     def ask(self, text: str) -> dict[str, "Answer"]:
         """Ask every model, one after the other, streaming their answers."""
@@ -82,7 +83,7 @@ class Talk:
             self._history[name] = [*messages, assistant(answer.text)]
             self._end(answer)
             answers[name] = answer
-            self._last = answer.text
+            self._last, self._version = answer.text, answer.version
         return answers
 
     def _begin(self, name: str) -> None:
@@ -133,11 +134,13 @@ class Talk:
 
     def _evidence(self) -> None:
         from cli.commands.models import evidence
+        from cli.deployed import base_of
 
-        if not self._deployment["wish"]["model"]:
+        model = self._version or self._deployment["wish"]["model"]
+        if model in (None, base_of(self._deployment)):
             self._session.say("The base model was taught by no pages of yours.")
         elif self._last:
-            evidence(self._session, self._deployment["wish"]["model"], self._last[:2000], 3)
+            evidence(self._session, model, self._last[:2000], 3)
 
 
 def _typed() -> str | None:

@@ -1,14 +1,16 @@
 """`lectern deploy`, `rollback`, `stop` and `deployments`: models that are served."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from cli.assignments import parse_assignments
 from cli.command import command
 from cli.commands.models import forgotten_note
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import one_line, segment
+from shared.contracts.engines import ServedVariant
 
 PANEL = "Models"
 
@@ -16,6 +18,7 @@ PANEL = "Models"
 def register(app: typer.Typer) -> None:
     command(app, "deploy", panel=PANEL)(deploy)
     command(app, "rollback", panel=PANEL)(rollback)
+    command(app, "finish-canary", panel=PANEL)(finish_canary)
     command(app, "stop", panel=PANEL)(stop)
     command(app, "deployments", panel=PANEL)(deployments)
 
@@ -25,14 +28,51 @@ def deploy(
     model: Annotated[str | None, typer.Argument(help="A tuned model's id or name; none with --base.")] = None,
     name: Annotated[str | None, typer.Option(help="The name to serve it under; the model's own without it.")] = None,
     base: Annotated[str | None, typer.Option(help="Serve this base model alone.")] = None,
+    variant: Annotated[
+        ServedVariant,
+        typer.Option(help="adapter: on a shared base. Else an export: gguf-… on llama.cpp, others on vLLM."),
+    ] = "adapter",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An argument of its engine, such as dtype=float32; may be repeated.", metavar="NAME=VALUE"),
+    ] = None,
+    canary: Annotated[
+        int | None, typer.Option(min=1, max=99, help="Serve it to so many requests in a hundred, beside what NAME serves.")
+    ] = None,
+    speculate: Annotated[
+        Literal["ngram", "draft"] | None, typer.Option(help="Guess tokens: from the text so far, or by a draft model.")
+    ] = None,
+    draft: Annotated[str | None, typer.Option(help="The draft model: a published base with the same vocabulary.")] = None,
+    guess: Annotated[int | None, typer.Option(min=1, max=16, help="Tokens guessed at once.")] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
 ) -> None:
-    """Serve a model on vLLM, under a name that OpenAI clients use as `model`."""
+    """Serve a model under a name that OpenAI clients use as `model`.
+
+    An export is served only if the gate kept it: make it with `lectern export`. Two deployments share an engine where they
+    ask for the same base and the same arguments of it; else each has one of its own.
+    """
     if (model is None) == (base is None):
         raise Failure("Name a tuned model, or a base model with --base.", Exit.USAGE, "usage")
     under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
-    found = session.api.post("/v1/deployments", {"name": under, "model": model, **({"base": base} if base else {})})
+    speculation = _speculation(speculate, draft, guess)
+    wish = {"name": under, "model": model, "base": base, "canary_percent": canary, "speculation": speculation}
+    form = {"variant": variant, "engine_arguments": parse_assignments(settings or [])}
+    asked = {name: value for name, value in {**wish, **form}.items() if value is not None}
+    found = session.api.post("/v1/deployments", asked)
     _follow(session, found, wait)
+
+
+def _speculation(method: str | None, draft: str | None, guess: int | None) -> dict[str, Any] | None:
+    """A wish's speculation, as REST has it. Raises Failure where options do not go together."""
+    if draft is not None and method in (None, "draft"):
+        told: dict[str, Any] = {"method": "draft", "model": draft}
+    elif method == "ngram" and draft is None:
+        told = {"method": "ngram"}
+    elif method is None and guess is None:
+        return None
+    else:
+        raise Failure("Guess with `--speculate ngram`, or with `--draft MODEL`; --guess goes with either.", Exit.USAGE, "usage")
+    return told if guess is None else {**told, "tokens": guess}
 
 
 def rollback(
@@ -40,8 +80,17 @@ def rollback(
     name: Annotated[str, typer.Argument(help="The deployment's name.")],
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
 ) -> None:
-    """Serve what was served under a name before; a second time undoes the first."""
+    """Serve what was served under a name before; a second time undoes the first. A canary is called off."""
     _follow(session, session.api.post(f"/v1/deployments/{segment(name)}/rollback"), wait)
+
+
+def finish_canary(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
+) -> None:
+    """Serve a deployment's canary to all who ask for it."""
+    _follow(session, session.api.post(f"/v1/deployments/{segment(name)}/canary/finish"), wait)
 
 
 def _follow(session: Session, found: dict[str, Any], wait: bool) -> None:
@@ -57,6 +106,24 @@ def _follow(session: Session, found: dict[str, Any], wait: bool) -> None:
         session.say(
             f"{name} is ready. Ask it: `lectern chat {name}`." if wait else f"{name} is on its way; see `lectern deployments`."
         )
+
+
+def canary_note(deployment: dict[str, Any]) -> str:
+    """Who else answers under its name, and whether."""
+    wish, seen = deployment["wish"]["canary"], deployment["canary"]
+    if not wish or not seen:
+        return ""
+    told = f"{wish['percent']} in 100 get {wish['model'] or wish['base']}, which is {seen['state']}"
+    return f"{told}: {seen['detail']}" if seen["detail"] else told
+
+
+def guess_note(deployment: dict[str, Any]) -> str:
+    """How its engine guesses, and how well."""
+    how, seen = deployment["wish"]["speculation"], deployment["guessed"]
+    if not how:
+        return ""
+    told = f"guesses by {how['model'] if how['method'] == 'draft' else 'n-grams'}"
+    return f"{told}, {seen['acceptance']:.0%} of {seen['guessed']} tokens accepted" if seen and seen["guessed"] else told
 
 
 def stop(session: Session, name: Annotated[str, typer.Argument(help="The deployment's name.")]) -> None:
@@ -76,8 +143,9 @@ def deployments(session: Session, name: Annotated[str | None, typer.Argument(hel
         session.emit(found[0] if name else found)
         return
     rows = [
-        (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], state(each["state"]),
-         one_line("; ".join(filter(None, (each["detail"], forgotten_note(each)))), 200))
+        (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], each["wish"]["variant"],
+         state(each["state"]),
+         one_line("; ".join(filter(None, (each["detail"], canary_note(each), guess_note(each), forgotten_note(each)))), 200))
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["deployment", "model", "base", "state", "note*"], rows))
+    session.console.print(table(["deployment", "model", "base", "as", "state", "note*"], rows))

@@ -24,7 +24,9 @@ def export(
     model: Annotated[str, typer.Argument(help="A tuned model's id, or its name for the newest version.")],
     variant: Annotated[
         Variant,
-        typer.Option(help="merged: bf16 safetensors; gguf-…: a file for llama.cpp; awq, gptq: 4-bit safetensors."),
+        typer.Option(
+            help="merged: bf16 safetensors; gguf-…: a file for llama.cpp; awq, gptq: in 4 bits; int8, fp8: in 8 bits."
+        ),
     ] = "merged",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Stay until it is made, then download it into this directory.")

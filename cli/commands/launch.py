@@ -49,7 +49,8 @@ def up(
     from cli.launcher.watched import launched
 
     if serving and "vllm_command" not in launch.extra:
-        session.say("vLLM is not installed, so models cannot be served: `make engine`, or set LECTERN_VLLM_COMMAND.")
+        served = "GGUFs alone can be served" if "llama_python" in launch.extra else "models cannot be served"
+        session.say(f"vLLM is not installed, so {served}: `make engine`, or set LECTERN_VLLM_COMMAND.")
     with launched(launch, session.console, quiet=session.as_json, keep=detach):
         _tell_up(session, launch.server)
         if not detach:

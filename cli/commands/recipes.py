@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.assignments import parse_assignments, read_mapping
+from cli.assignments import merged, parse_assignments, read_mapping
 from cli.command import LOCAL, command
 from cli.outcome import Exit, Failure
 from cli.session import Session
@@ -84,7 +84,7 @@ def read_recipe(file: Path | None, settings: list[str] | None) -> Any:
 
     from shared.contracts.recipes import TrainingRecipe
 
-    values = {**(read_mapping(file) if file else {}), **parse_assignments(settings or [])}
+    values = merged(read_mapping(file) if file else {}, parse_assignments(settings or []))
     try:
         return TrainingRecipe.model_validate_json(json.dumps(values))
     except ValidationError as error:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.assignments import parse_assignments, read_mapping
+from cli.assignments import merged, parse_assignments, read_mapping
 from cli.command import command
 from cli.commands.recipes import read_recipe, show_estimate
 from cli.outcome import Exit, Failure
@@ -18,6 +18,9 @@ class Method(StrEnum):
     """How a model is aligned: as the recipe's section has it."""
 
     DPO = "dpo"
+    REWARD = "reward"
+    GRPO = "grpo"
+    RLOO = "rloo"
 
 
 app = typer.Typer(help="Runs: trainings of a base model on a dataset.", no_args_is_help=True)
@@ -37,9 +40,13 @@ def tune(
         typer.Option("--from", help="A tuned model to start from, by id or name; the base without it.", metavar="MODEL"),
     ] = None,
     align: Annotated[
-        Method | None, typer.Option(help="Learn from preferences by this method instead of from the dataset's examples.")
+        Method | None,
+        typer.Option(
+            help="Learn by this method instead of from the dataset's examples: dpo from preferences; reward makes a reward "
+            "model of them; grpo and rloo learn from rewards, which the recipe names (alignment.rewards)."
+        ),
     ] = None,
-    preferences: Annotated[str | None, typer.Option(help="The preference set to align with.", metavar="SET")] = None,
+    preferences: Annotated[str | None, typer.Option(help="The preference set to learn from.", metavar="SET")] = None,
     name: Annotated[str, typer.Option(help="What to call the run and the model it makes.")] = "tuned",
     recipe: Annotated[Path | None, typer.Option(help="A YAML or JSON file of settings (the API's TrainingRecipe).")] = None,
     settings: Annotated[
@@ -55,11 +62,11 @@ def tune(
 ) -> None:
     """Tune a base model on a dataset (QLoRA), or with --from a tuned model further, and evaluate it against the base on
     held-out examples: the dataset's, and those of everything that model was tuned on before. With --align it learns which
-    of two answers is preferred."""
+    of two answers is preferred, or to tell which is."""
     from cli.waiting import wait_for_job
 
     wanted = _wanted(recipe, [*(settings or []), *([f"alignment.method={align.value}"] if align else [])])
-    on = _dataset(dataset, named, parent is not None and "alignment" in wanted)
+    on = _dataset(dataset, named, parent is not None and _paired(wanted))
     asked = {"recipe": wanted, **_given(dataset=on, parent=parent)}
     if estimate:
         show_estimate(session, session.api.post("/v1/recipes/estimate", asked))
@@ -73,12 +80,17 @@ def tune(
         session.say(f"Watch it with `lectern watch {found['job']}`.")
 
 
+def _paired(wanted: dict[str, Any]) -> bool:
+    """Whether it learns of pairs alone."""
+    return "alignment" in wanted and (wanted["alignment"] or {}).get("method", Method.DPO) in (Method.DPO, Method.REWARD)
+
+
 def _given(**values: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
 def _dataset(argument: str | None, option: str | None, known: bool) -> str | None:
-    """`known`: the server can do without, since it knows the dataset of the model to be aligned."""
+    """`known`: the server can do without, since it knows the dataset of the model that pairs are to be learned on."""
     found = {one for one in (argument, option) if one}
     if known and not found:
         return None
@@ -92,7 +104,7 @@ def _wanted(recipe: Path | None, settings: list[str] | None) -> dict[str, Any]:
     """What the file and the assignments say, and nothing they do not: a base that is left out is the dataset's. Raises
     Failure where it is no recipe, before the server is asked."""
     read_recipe(recipe, settings)
-    return {**(read_mapping(recipe) if recipe else {}), **parse_assignments(settings or [])}
+    return merged(read_mapping(recipe) if recipe else {}, parse_assignments(settings or []))
 
 
 @command(app, "list")
@@ -163,8 +175,9 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     wish = found["wish"]
     session.console.print(pairs([
         ("run", found["id"]), ("name", wish["name"]), ("dataset", wish["dataset"]), ("preferences", wish.get("preferences")),
-        ("from", (wish.get("parent") or {}).get("model")), ("recipe", ", ".join(_settings(wish["recipe"]))),
-        ("state", state(found["state"])), ("reason", found.get("detail")), *_training(found), *_evaluation(found),
+        ("scored by", (wish.get("reward") or {}).get("name")), ("from", (wish.get("parent") or {}).get("model")),
+        ("recipe", ", ".join(_settings(wish["recipe"]))), ("state", state(found["state"])), ("reason", found.get("detail")),
+        *_training(found), *_evaluation(found),
     ]))  # fmt: skip
 
 
@@ -189,7 +202,7 @@ def _training(run: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", f"{result['precision']} on {result['device']}, {result['trainable_parameters']:,} parameters trained"),
         ("memory", f"{size(result['peak_memory_bytes'])} at the most"),
         *_aligned(result.get("alignment")),
-        *_reinforced(result.get("ppo")),
+        *_reinforced(result.get("ppo") or result.get("groups")),
         ("attention", f"{result.get('attention') or 'unknown'}, packing {result.get('packing') or 'none'}"),
         *([("replayed", _replayed(result["replayed"]))] if result.get("replayed") else []),
         *([("chosen", result["choice"]["reason"])] if result.get("choice") else []),
@@ -202,14 +215,14 @@ def _replayed(counts: dict[str, int]) -> str:
 
 
 def _aligned(found: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Of pairs that were not trained on: how often the preferred answer has the higher implied reward."""
+    """Of pairs that were not trained on: how often the preferred answer has the higher reward, implied or given."""
     if not found:
         return []
     told = f"{found['method']}, {found['pairs']} pairs"
     if found["heldout_accuracy"] is None:
         return [("alignment", f"{told}; none held out")]
     held = f"{found['heldout_accuracy']:.1%} of {found['heldout_pairs']} held-out pairs, margin {found['heldout_margin']:.3f}"
-    return [("alignment", told), ("implied reward", f"right on {held}")]
+    return [("alignment", told), ("reward" if found["method"] == "reward" else "implied reward", f"right on {held}")]
 
 
 def _reinforced(found: dict[str, Any] | None) -> list[tuple[str, str]]:

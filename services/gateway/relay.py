@@ -21,6 +21,7 @@ from shared.template import TEMPLATES
 
 T = TypeVar("T")
 
+VERSION_HEADER = "X-Lectern-Model"
 OURS = ("chat_template", "chat_template_kwargs", "session")
 """A template is a program that the engine runs, so it comes from this repository and never from a request; a session is the
 gateway's own."""
@@ -59,19 +60,30 @@ async def relay(
     return _answer(upstream.status_code, answer, target)
 
 
+def answered(target: Target) -> dict[str, str]:
+    """The header that says which version answered."""
+    return {VERSION_HEADER: target.version}
+
+
 def _answer(status: int, content: bytes, target: Target) -> Response:
     try:
         value = json.loads(content)
     except ValueError:
         value = None
     if status < 400 and isinstance(value, dict):
-        return JSONResponse({**value, "model": target.asked} if "model" in value else value, status)
+        return JSONResponse(_told(value, target), status, answered(target))
     log().warning("engine.refused", status=status)
     if status >= 500 or value is None or status < 400:
         return openai_error(502, "engine_error", "The engine failed at this request; its log tells more.")
     if status == 404:
         return openai_error(503, "model_not_ready", f"The engine does not hold {target.asked} yet.", {"Retry-After": "5"})
     return openai_error(status, "engine_refused", _message(value).replace(target.served, target.asked))
+
+
+def _told(value: dict[str, Any], target: Target) -> dict[str, Any]:
+    """An answer with the name that was asked for, and the version that answered where OpenAI's API has a place for it."""
+    named = {"model": target.asked, "system_fingerprint": target.version}
+    return {**value, **{name: told for name, told in named.items() if name in value}}
 
 
 def _message(value: Any) -> str:
@@ -85,7 +97,8 @@ class _Relayed(StreamingResponse):
 
     def __init__(self, upstream: httpx.Response, target: Target, turn: Turn | None) -> None:
         events = _renamed(upstream, target, turn)
-        super().__init__(events, upstream.status_code, {"X-Accel-Buffering": "no"}, "text/event-stream")
+        headers = {"X-Accel-Buffering": "no", **answered(target)}
+        super().__init__(events, upstream.status_code, headers, "text/event-stream")
         self._upstream = upstream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,12 +144,12 @@ class Renaming:
     """Puts the name that a client asked for in the place of the engine's own, in events."""
 
     def __init__(self, target: Target) -> None:
-        self._asked = target.asked
+        self._target = target
         self._from, self._to = (b'"model":' + json.dumps(name).encode() for name in (target.served, target.asked))
 
     def __call__(self, events: bytes) -> bytes:
         # Within a JSON text a quote is escaped, so these bytes can be nothing but the field: no token has to be parsed.
-        if events.count(b'"model":') == events.count(self._from):
+        if events.count(b'"model":') == events.count(self._from) and b'"system_fingerprint"' not in events:
             return events.replace(self._from, self._to)
         return b"\n".join(self._line(line) for line in events.split(b"\n"))
 
@@ -149,7 +162,8 @@ class Renaming:
             return line  # `data: [DONE]`
         if not isinstance(value, dict) or "model" not in value:
             return line
-        return b"data: " + json.dumps({**value, "model": self._asked}, ensure_ascii=False, separators=(",", ":")).encode()
+        told = _told(value, self._target)
+        return b"data: " + json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _trace(request: Request) -> dict[str, str]:

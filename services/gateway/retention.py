@@ -10,6 +10,7 @@ from shared.contracts.learning import Model
 from shared.contracts.retention import ForgettingReport, Promotion
 from shared.errors import InvalidInput, NotFound, NotReady
 from shared.retention import forgetting_report, promotion_of
+from shared.reward_wishes import require_answers
 
 
 class PromotionRequest(Contract):
@@ -23,9 +24,10 @@ class PromotionRequest(Contract):
 
 
 def model_of(parts: Parts, name: str) -> Model:
-    """By id, or the newest of a name. Raises NotFound."""
+    """By id, or the newest of a name. Raises NotFound, IsRewardModel."""
     found = parts.catalog.model(name)
     if found is None:
+        require_answers(parts.catalog, name)
         raise NotFound(f"There is no tuned model {name!r}.")
     return found
 

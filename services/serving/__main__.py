@@ -10,9 +10,11 @@ from threading import Event
 
 from services.serving.adapters.bases import BaseCache
 from services.serving.adapters.lora import AdapterCache
-from services.serving.adapters.vllm_process import VllmEngines
+from services.serving.adapters.supervisor import SupervisedEngines
+from services.serving.adapters.weights import ExportCache
 from services.serving.controller import Controller
 from services.serving.settings import ServingSettings, engine_environment
+from services.serving.stages.identity import EngineIdentity
 from shared.catalog.database import open_database
 from shared.catalog.sql import SqlCatalog
 from shared.errors import Conflict
@@ -27,9 +29,10 @@ def serve(settings: ServingSettings, stop: Event) -> None:
     with _alone(settings.home / "run" / "serving.lock"):
         store = open_store(settings)
         database = open_database(settings.catalog_url)
-        bases = BaseCache(store, settings.cache_dir)
-        engines = VllmEngines(settings, bases.fetch, engine_environment())
-        controller = Controller(SqlCatalog(database), engines, bases, AdapterCache(store, settings.cache_dir))
+        bases, exports = BaseCache(store, settings.cache_dir), ExportCache(store, settings.cache_dir)
+        engines = SupervisedEngines(settings, lambda engine: _weights(engine, bases, exports), engine_environment())
+        adapters = AdapterCache(store, settings.cache_dir)
+        controller = Controller(SqlCatalog(database), engines, bases, adapters, exports)
         presence = Presence(open_redis(settings), "serving", settings.heartbeat_seconds)
         try:
             with presence.shown():
@@ -37,6 +40,10 @@ def serve(settings: ServingSettings, stop: Event) -> None:
         finally:
             engines.stop_all()
             database.dispose()
+
+
+def _weights(engine: EngineIdentity, bases: BaseCache, exports: ExportCache) -> Path:
+    return bases.fetch(engine.base) if engine.export is None else exports.fetch(engine.export)
 
 
 @contextmanager

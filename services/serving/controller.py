@@ -1,11 +1,14 @@
 """The reconciliation loop: read wishes, look at what runs, plan, act, tell; again and again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
 from services.serving.adapters.lora import Adapter
+from services.serving.stages.architectures import WITHOUT_ADAPTERS
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import (
     LOADING,
     Action,
@@ -25,30 +28,39 @@ from services.serving.stages.plan import (
 )
 from shared.catalog.protocol import Catalog
 from shared.clock import now
-from shared.contracts.learning import Model
-from shared.contracts.views import FINISHED, DeploymentView
+from shared.contracts.engines import DraftSpeculation
+from shared.contracts.learning import DeploymentWish, Model
+from shared.contracts.views import FINISHED, DeploymentView, Standing
 from shared.contracts.work import Progress
-from shared.errors import InvalidInput, LecternError, NotFound
+from shared.errors import InvalidInput, LecternError, NotFound, Unsupported
 from shared.ids import deployment_job
 from shared.telemetry import log
 
 _SETTLED = {"ready": "done", "stopped": "done", "failed": "failed"}
 """What a deployment's state makes of the job that asked for it."""
 _STEPS = 3
+_CANARY = "+canary"
 
 
 class Engines(Protocol):
-    """What runs engines: child processes here."""
+    """What runs engines, of vLLM or of llama.cpp: child processes here."""
 
-    def check(self) -> None:
-        """Raises Unsupported where none can run here."""
+    def check(self, engine: EngineIdentity) -> None:
+        """Raises Unsupported where no such engine can run here."""
         ...
 
-    def observe(self) -> Mapping[str, Engine]: ...
+    def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
+        """Raises Unsupported where such an engine cannot run a base of this kind."""
+        ...
+
+    def observe(self) -> Mapping[EngineIdentity, Engine]: ...
     def start(self, spec: EngineSpec) -> None: ...
-    def stop(self, base: str) -> None: ...
-    def load(self, base: str, adapter: str, directory: Path) -> None: ...
-    def unload(self, base: str, adapter: str) -> None: ...
+    def stop(self, engine: EngineIdentity) -> bool:
+        """Whether it is gone: one that still answers requests is not, and is to be asked again."""
+        ...
+
+    def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None: ...
+    def unload(self, engine: EngineIdentity, adapter: str) -> None: ...
 
 
 class Adapters(Protocol):
@@ -61,16 +73,25 @@ class Bases(Protocol):
     """What knows base models. Raises LecternError."""
 
     def context_limit(self, base: str) -> int | None: ...
+    def model_type(self, base: str) -> str: ...
+    def vocabulary(self, base: str) -> Mapping[str, int] | None: ...
+
+
+class Exports(Protocol):
+    """What brings an export to this machine. Raises LecternError."""
+
+    def fetch(self, key: str) -> Path: ...
 
 
 class Controller:
     """Brings what runs to what is wished for."""
 
-    def __init__(self, catalog: Catalog, engines: Engines, bases: Bases, adapters: Adapters) -> None:
+    def __init__(self, catalog: Catalog, engines: Engines, bases: Bases, adapters: Adapters, exports: Exports) -> None:
         self._catalog = catalog
         self._engines = engines
         self._bases = bases
         self._adapters = adapters
+        self._exports = exports
         self._directories: dict[str, Path] = {}
         self._settled: dict[str, int] = {}
 
@@ -88,33 +109,48 @@ class Controller:
     def reconcile(self) -> bool:
         """One round. Returns whether anything was done, and so whether another look is due at once."""
         views = self._catalog.deployments()
-        desired = [self._wanted(view) for view in views if view.wish.state == "running"]
-        rows = {view.name: Row(view.state, view.detail, view.endpoint, view.served_model) for view in views}
+        desired = [self._wanted(target, wish) for target, wish in _targets(views)]
+        rows = dict(_rows(views))
         observed = Observed(rows, self._engines.observe())
         self._settle(views, desired, observed)
         actions = plan(desired, observed)
         sequences = {view.name: view.sequence for view in views}
-        for action in actions:
-            self._apply(action, sequences)
-        return bool(actions)
+        acted = [self._apply(action, sequences) for action in actions]
+        return any(acted)
 
-    def _wanted(self, view: DeploymentView) -> Wanted:
+    def _wanted(self, target: str, wish: DeploymentWish) -> Wanted:
         """The wish with all that it takes found out. What is wrong with one deployment must not reach the engine that it
         would share with others."""
-        wish = view.wish
+        engine = EngineIdentity(
+            base=wish.base, variant=wish.variant, export=wish.export, speculation=wish.speculation,
+            arguments=wish.engine_arguments,
+        )  # fmt: skip
         try:
-            self._engines.check()  # Before anything is fetched for an engine that cannot be.
-            base, adapter = wish.base, None
-            if wish.model is not None:
-                model = self._model(wish.model)
-                base, adapter = model.base, self._adapters.fetch(model)
-            self._check_context(base, wish.context_tokens)
+            self._engines.check(engine)  # Before anything is fetched for an engine that cannot be.
+            model_type = self._bases.model_type(wish.base)
+            self._engines.check_architecture(engine, model_type)
+            self._check_context(wish.base, wish.context_tokens)
+            self._check_speculation(wish, engine)
+            if wish.export is not None:
+                self._exports.fetch(wish.export)
+            alone = wish.export is not None or model_type in WITHOUT_ADAPTERS
+            adapter = self._adapter(wish.model, model_type) if wish.model and wish.export is None else None
         except LecternError as error:
-            return Wanted(view.name, wish.base, problem=Problem(error.code, error.message))
+            return Wanted(target, engine, problem=Problem(error.code, error.message))
+        serves = wish.model or wish.base
         if adapter is None:
-            return Wanted(view.name, base, context_tokens=wish.context_tokens)
+            return Wanted(target, engine, None, None if alone else 0, wish.context_tokens, serves)
         self._directories[adapter.served_name] = adapter.directory
-        return Wanted(view.name, base, adapter.served_name, adapter.rank, wish.context_tokens)
+        return Wanted(target, engine, adapter.served_name, adapter.rank, wish.context_tokens, serves)
+
+    def _adapter(self, model: str, model_type: str) -> Adapter:
+        found = self._model(model)
+        if model_type in WITHOUT_ADAPTERS:
+            raise Unsupported(
+                f"vLLM applies no adapters to bases of the kind {model_type}: `lectern export {model} --variant merged --wait` "
+                "makes what it takes, `lectern deploy` with `--variant merged` serves it"
+            )
+        return self._adapters.fetch(found)
 
     def _model(self, name: str) -> Model:
         model = self._catalog.model(name)
@@ -127,37 +163,93 @@ class Controller:
         if limit is not None and tokens > limit:
             raise InvalidInput(f"{base} takes contexts of up to {limit} tokens, not {tokens}: deploy it with fewer")
 
-    def _apply(self, action: Action, sequences: Mapping[str, int]) -> None:
+    def _check_speculation(self, wish: DeploymentWish, engine: EngineIdentity) -> None:
+        """What a draft model guesses are numbers of tokens: they have to mean the same to the model that checks them."""
+        if wish.speculation is not None and engine.runtime != "vllm":
+            raise Unsupported(f"{engine.runtime} is started without speculation here: leave it out, or serve another variant")
+        if not isinstance(wish.speculation, DraftSpeculation):
+            return
+        draft, base = wish.speculation.model, wish.base
+        if self._bases.vocabulary(draft) != self._bases.vocabulary(base):
+            raise InvalidInput(
+                f"{draft} has another vocabulary than {base}, so it cannot guess its tokens: name one that has the same"
+            )
+
+    def _apply(self, action: Action, sequences: Mapping[str, int]) -> bool:
+        """Whether it was done: an engine that has requests to answer is not stopped yet."""
         match action:
             case Mark():
-                self._mark(action, sequences[action.name])
+                self._mark(action, sequences[_deployment(action.name)])
             case StartEngine(spec):
                 self._engines.start(spec)
-            case StopEngine(base):
-                self._engines.stop(base)
-            case LoadAdapter(base, adapter):
-                self._engines.load(base, adapter, self._directories[adapter])
-            case UnloadAdapter(base, adapter):
-                self._engines.unload(base, adapter)
+            case StopEngine(engine):
+                return self._engines.stop(engine)
+            case LoadAdapter(engine, adapter):
+                self._engines.load(engine, adapter, self._directories[adapter])
+            case UnloadAdapter(engine, adapter):
+                self._engines.unload(engine, adapter)
+        return True
 
     def _mark(self, mark: Mark, sequence: int) -> None:
-        row = mark.row
-        self._catalog.observe_deployment(mark.name, row.state, row.detail, row.endpoint, row.served_model)
+        row, name = mark.row, _deployment(mark.name)
+        if name == mark.name:
+            self._catalog.observe_deployment(name, *astuple(row))
+        else:
+            gone = row.state == "stopped"
+            self._catalog.observe_canary(name, None if gone else Standing.model_validate(asdict(row)))
         log().info("deployment.marked", deployment=mark.name, state=row.state, detail=row.detail, code=mark.code)
         if row.state == "starting" and row.detail is not None:
             done = 2 if row.detail == LOADING else 1
             progress = Progress(done=done, total=_STEPS, unit="step", fields={"doing": row.detail})
-            self._catalog.touch(deployment_job(mark.name, sequence), progress)
+            self._catalog.touch(deployment_job(name, sequence), progress)
 
     def _settle(self, views: Sequence[DeploymentView], desired: Sequence[Wanted], observed: Observed) -> None:
         """Finish the jobs of deployments whose rows say how it ended and are true. Done a round after the row was
         written, so that whoever waits for the job finds the row as the job says."""
         true = {mark.name: mark for mark in verdicts(desired, observed) if mark.row == observed.rows[mark.name]}
         for view in views:
-            mark, outcome = true.get(view.name), _SETTLED.get(view.state)
-            if mark is None or outcome is None or self._settled.get(view.name) == view.sequence:
+            marks = [true.get(target) for target in _of(view)]
+            ends = [mark for mark in marks if mark is not None and mark.row.state in _SETTLED]
+            if len(ends) < len(marks) or self._settled.get(view.name) == view.sequence:
                 continue
+            told = next((mark for mark in ends if mark.row.state == "failed"), ends[0])
             job = self._catalog.job(deployment_job(view.name, view.sequence))
             if job is not None and job.state not in FINISHED:
-                self._catalog.finish_job(job.id, outcome, mark.code, view.detail, now())
+                self._catalog.finish_job(job.id, _SETTLED[told.row.state], told.code, told.row.detail, now())
             self._settled[view.name] = view.sequence
+
+
+def _canary(name: str) -> str:
+    """What the plan calls a deployment's canary: no deployment can be called so."""
+    return name + _CANARY
+
+
+def _deployment(target: str) -> str:
+    return target.removesuffix(_CANARY)
+
+
+def _of(view: DeploymentView) -> Iterator[str]:
+    """The plan's targets that a deployment comes to."""
+    yield view.name
+    if view.canary is not None:
+        yield _canary(view.name)
+
+
+def _targets(views: Sequence[DeploymentView]) -> Iterator[tuple[str, DeploymentWish]]:
+    """What should run: a canary is a target like the deployment that it belongs to."""
+    for view in views:
+        if view.wish.state == "running":
+            yield view.name, view.wish
+            if view.wish.of_canary is not None:
+                yield _canary(view.name), view.wish.of_canary
+
+
+def _rows(views: Sequence[DeploymentView]) -> Iterator[tuple[str, Row]]:
+    for view in views:
+        yield view.name, _row(view)
+        if view.canary is not None:
+            yield _canary(view.name), _row(view.canary)
+
+
+def _row(seen: DeploymentView | Standing) -> Row:
+    return Row(seen.state, seen.detail, seen.endpoint, seen.served_model, seen.serves)

@@ -13,10 +13,12 @@ _INHERITED_FAMILIES = ("VLLM_", "OMP_", "CUDA_", "NVIDIA_", "NCCL_")
 
 
 class ServingSettings(SharedSettings):
-    """Which vLLM serves, with how much, and how patiently."""
+    """Which engines serve, with how much, and how patiently."""
 
     home: Path = Field(Path("/var/lib/lectern"), description="Engine records under `run/`, their logs under `log/`.")
     vllm_command: Path = Field(Path("vllm"), description="The vllm executable, of an environment of its own.")
+    llama_python: Path | None = Field(None, description="An interpreter that has xllamacpp, which serves GGUFs.")
+    llama_slots: int = Field(4, ge=1, description="Sequences that llama.cpp decodes at once, each with a context of its own.")
     engine_device: Literal["cpu", "gpu"] = "cpu"
     engine_arguments: tuple[str, ...] = Field((), description="Appended to `vllm serve`, as a JSON list.")
     engine_threads: int = Field(
@@ -31,6 +33,7 @@ class ServingSettings(SharedSettings):
     reconcile_seconds: float = Field(1.0, gt=0, description="Between two looks at the world.")
     start_timeout_seconds: float = Field(600, gt=0, description="An engine that gives no token within it is stopped.")
     stop_timeout_seconds: float = Field(8, gt=0, description="An engine that has not ended after it is killed.")
+    drain_timeout_seconds: float = Field(600, gt=0, description="Longest that an engine nobody wants may answer what it began.")
     probe_timeout_seconds: float = Field(10, gt=0, description="A health check unanswered for so long has failed.")
     probe_failures: int = Field(3, ge=1, description="Health checks in a row that fail before an engine is restarted.")
     max_back_off_seconds: float = Field(60, gt=0, description="Longest wait before a failed engine is started again.")

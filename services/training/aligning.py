@@ -31,8 +31,8 @@ def pair_up(spec: TrainingSpec, tokenizer: Any) -> Paired | Rejected:
     if spec.pairs is None or spec.heldout_pairs is None:
         return Rejected(
             reason="no-preferences",
-            detail="The recipe aligns with preferences, and the run names no preference set. Start it with one: "
-            "`lectern tune --align dpo --preferences SET`.",
+            detail="The recipe learns from preferences, and the run names no preference set. Start it with one: "
+            f"`lectern tune --align {spec.recipe.paired.method if spec.recipe.paired else 'dpo'} --preferences SET`.",
         )
     try:
         pairs = list(_pairs(spec.pairs, spec, tokenizer))
@@ -50,10 +50,11 @@ def _pairs(path: Path, spec: TrainingSpec, tokenizer: Any) -> Iterator[Pair]:
 
 
 def aligned(spec: TrainingSpec, rows: int, heldout: int, last: LossPoint) -> Aligned | None:
-    """What the last step's measuring found; None for a run that aligns nothing."""
-    if spec.recipe.alignment is None:
+    """What the last step's measuring found; None for a run that learns of no pairs."""
+    if spec.recipe.paired is None:
         return None
-    accuracy, margin = (last.metrics.get(name) for name in ("heldout_accuracy", "heldout_margin"))
+    measured = {name: last.metrics.get(f"heldout_{name}") for name in ("accuracy", "margin", "mean", "deviation")}
     return Aligned(
-        method=spec.recipe.alignment.method, pairs=rows, heldout_pairs=heldout, heldout_accuracy=accuracy, heldout_margin=margin
-    )
+        method=spec.recipe.paired.method, pairs=rows, heldout_pairs=heldout, heldout_accuracy=measured["accuracy"],
+        heldout_margin=measured["margin"], reward_mean=measured["mean"], reward_deviation=measured["deviation"],
+    )  # fmt: skip

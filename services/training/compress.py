@@ -1,8 +1,9 @@
-"""`PYTHON services/training/compress.py SPEC.json`: a model's linear layers in 4 bits, by llm-compressor.
+"""`PYTHON services/training/compress.py SPEC.json`: a model's linear layers in 4 or 8 bits, by llm-compressor.
 
 Run by the interpreter of llm-compressor's own environment, whose pins are not ours: so it imports nothing of Lectern. The
-spec: `algorithm` (awq or gptq), `model` and `out` (directories), `ids` (token ids of the texts that calibrate, a list each),
-`unpacked` (a directory for what was written, read back and made bf16 again, which any transformers can score), `threads`.
+spec: `algorithm` (awq, gptq, int8 or fp8), `model` and `out` (directories), `ids` (token ids of the texts that calibrate, a
+list each; none for fp8), `unpacked` (a directory for what was written, read back and made bf16 again, which any transformers
+can score), `threads`.
 """
 
 import json
@@ -29,10 +30,11 @@ def main(told: Path) -> int:
     model = AutoModelForCausalLM.from_pretrained(spec["model"], dtype="auto", **local)
     tokenizer = AutoTokenizer.from_pretrained(spec["model"], **local)
     rows = [{"input_ids": ids, "attention_mask": [1] * len(ids)} for ids in spec["ids"]]
-    oneshot(
-        model=model, dataset=Dataset.from_list(rows), recipe=[_modifier(spec["algorithm"], group_of(_rows(model)))],
-        max_seq_length=max(map(len, spec["ids"])), num_calibration_samples=len(rows),
-    )  # fmt: skip
+    seen: dict[str, Any] = {}
+    if rows:
+        longest = max(map(len, spec["ids"]))
+        seen = {"dataset": Dataset.from_list(rows), "max_seq_length": longest, "num_calibration_samples": len(rows)}
+    oneshot(model=model, recipe=[_modifier(spec["algorithm"], model)], **seen)
     model.save_pretrained(spec["out"], save_compressed=True)
     tokenizer.save_pretrained(spec["out"])
     _unpack(spec["out"], spec["unpacked"], local)
@@ -54,12 +56,18 @@ def _rows(model: Any) -> set[int]:
     return {one.in_features for name, one in linear.items() if "lm_head" not in name}
 
 
-def _modifier(algorithm: str, group: int) -> Any:
-    """4-bit weights with a scale and a zero a group; activations stay as they are (W4A16). The head stays whole."""
+def _modifier(algorithm: str, model: Any) -> Any:
+    """4-bit weights have a scale and a zero a group, and activations stay as they are (W4A16). 8-bit weights have a scale a
+    row, and an engine rounds activations too, by the largest of each token (W8A8). The head stays whole."""
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme  # noqa: PLC0415
     from llmcompressor.modifiers.awq import AWQModifier  # noqa: PLC0415
-    from llmcompressor.modifiers.quantization import GPTQModifier  # noqa: PLC0415
+    from llmcompressor.modifiers.quantization import GPTQModifier, QuantizationModifier  # noqa: PLC0415
 
+    if algorithm == "fp8":
+        return QuantizationModifier(targets=["Linear"], scheme="FP8_DYNAMIC", ignore=["lm_head"])
+    if algorithm == "int8":
+        return GPTQModifier(targets=["Linear"], scheme="W8A8", ignore=["lm_head"])
+    group = group_of(_rows(model))
     weights = QuantizationArgs(num_bits=4, type="int", symmetric=False, strategy="group", group_size=group)
     groups = {"group_0": QuantizationScheme(targets=["Linear"], weights=weights)}
     modifier = AWQModifier if algorithm == "awq" else GPTQModifier

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from services.training.adapters import compressor, gate, gguf_file, models, pretrained
+from services.training.adapters.activations import ROUNDINGS, unrounded
 from services.training.answers import read_examples
 from services.training.spec import PROGRESS, Exported, ExportSpec
 from services.training.stages.examples import Encoded, chat_template, encode
@@ -17,7 +18,7 @@ from services.training.stages.export_card import card
 from services.training.stages.gate import LIMITS, judge
 from services.training.stages.gguf_layout import Quantization
 from services.training.stages.scoring import draw
-from shared.contracts.exports import ExportResult
+from shared.contracts.exports import CALIBRATED, ExportResult
 from shared.contracts.work import Rejected
 from shared.template import TEMPLATES
 
@@ -118,14 +119,23 @@ def _same_words(spec: ExportSpec, one: Any, other: Any) -> bool:
 
 
 def _compressed(spec: ExportSpec, merged: Path, base: pretrained.Readable) -> Made | Rejected:
+    ids = _calibrating(spec, base) if spec.parameters.variant in CALIBRATED else []
+    if isinstance(ids, Rejected):
+        return ids
+    unpacked = compressor.compress(spec, merged, ids, torch.get_num_threads())
+    shutil.copyfile(merged / "tokenizer.json", spec.out / "tokenizer.json")
+    weights = tuple(spec.out.glob("*.safetensors"))
+    rounding = ROUNDINGS.get(spec.parameters.variant, unrounded)
+    return Made(weights, lambda device: rounding(models.load_served(unpacked, device)))
+
+
+def _calibrating(spec: ExportSpec, base: pretrained.Readable) -> list[tuple[int, ...]] | Rejected:
+    """Token ids of the training examples that calibrate."""
     examples = read_examples(spec.train)
     if isinstance(examples, Rejected):
         return examples
     drawn = draw(examples, spec.parameters.calibration_examples, spec.parameters.seed)
-    ids = [encode(one, spec.template, base.tokenizer).ids[: base.context_tokens] for one in drawn]
-    unpacked = compressor.compress(spec, merged, ids, torch.get_num_threads())
-    shutil.copyfile(merged / "tokenizer.json", spec.out / "tokenizer.json")
-    return Made(tuple(spec.out.glob("*.safetensors")), lambda device: models.load_served(unpacked, device))
+    return [encode(one, spec.template, base.tokenizer).ids[: base.context_tokens] for one in drawn]
 
 
 def _bytes(files: Sequence[Path]) -> int:

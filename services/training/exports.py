@@ -12,7 +12,7 @@ from shared import layout
 from shared.ancestry import datasets_of, runs_to
 from shared.bases import fetch_base
 from shared.contracts.base import Contract
-from shared.contracts.exports import CALIBRATED, ExportResult, ExportWish
+from shared.contracts.exports import COMPRESSED, ExportResult, ExportWish
 from shared.contracts.learning import BaseModelManifest, DatasetWish, Model, RunWish
 from shared.contracts.work import ExportWork, Rejected
 from shared.errors import Unsupported
@@ -56,7 +56,7 @@ class ExportStage:
         return refused or ExportResult.model_validate_json((work / RESULT).read_bytes())
 
     def _compressor(self, wish: ExportWish) -> Path | None:
-        if wish.parameters.variant not in CALIBRATED:
+        if wish.parameters.variant not in COMPRESSED:
             return None
         python = self._settings.compressor_python
         if python is None or not python.is_file():

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.children import Children
+from services.training.adapters.jobs import CURVE
+from services.training.adapters.trackers.chosen import Trackers
+from services.training.adapters.trackers.following import Following
 from services.training.curves import read_curve
 from services.training.exports import ExportStage
 from services.training.settings import TrainingSettings, child_environment
 from services.training.spec import (
+    ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     LIVE_CURVE,
     PLAN,
@@ -18,6 +22,7 @@ from services.training.spec import (
     Earlier,
     EvaluationSpec,
     HeldOut,
+    Judge,
     Planned,
     Scored,
     TrainingSpec,
@@ -50,6 +55,7 @@ class RunStages:
         self._store = store
         self._settings = settings
         self._children = children
+        self._trackers = Trackers(settings)
 
     def training(self, context: StageContext[RunWork]) -> Contract | Rejected:
         """A dataset's `train.jsonl` → `adapter/` and `curve.jsonl`."""
@@ -63,15 +69,23 @@ class RunStages:
         preferences = self._preferences(context, run)
         if isinstance(preferences, Rejected):
             return preferences
+        judge = _judge(context, run)
+        if isinstance(judge, Rejected):
+            return judge
         work = _directory(context.scratch / "job")
         spec = TrainingSpec(
             run=run.key, base_name=run.recipe.base, base=base, examples=context.fetch("dataset", dataset.key, "train.jsonl"),
             heldout=context.fetch("dataset", dataset.key, "heldout.jsonl"), template=dataset.parameters.template,
-            recipe=run.recipe, begins_from=begins_from, earlier=_earlier(context, run), **preferences,
+            recipe=run.recipe, begins_from=begins_from, earlier=_earlier(context, run), **preferences, judge=judge,
             sets=held_out(context, run) if run.recipe.continual else (), out=context.out, work=work, parent=os.getpid(),
         )  # fmt: skip
-        tick = _training_progress(context, work)
-        refused = self._children.run("services.training.job", spec, work, tick)
+        following = self._trackers.follow(run.key, run.recipe)
+        with following.to_the_end():
+            refused = self._children.run("services.training.job", spec, work, _training_progress(context, work, following))
+            if refused is not None:
+                following.end("failed")
+            # What is published is the whole curve, where the one that was watched may lack its end.
+            following.tell(read_curve(context.out / CURVE))
         return refused or TrainingResult.model_validate_json((work / RESULT).read_bytes())
 
     def evaluation(self, context: StageContext[RunWork]) -> Contract | Rejected:
@@ -153,6 +167,29 @@ def _begins_from(context: StageContext[RunWork], run: RunWish) -> Path | Rejecte
     return weights
 
 
+def _judge(context: StageContext[RunWork], run: RunWish) -> Judge | Rejected | None:
+    """The reward model that scores the run, and no other that stands in its place by now."""
+    if run.reward is None:
+        return None
+    key = run.reward.run
+    try:
+        made = TrainingResult.model_validate(context.result("training", key))
+        weights, config = (context.fetch("training", key, f"adapter/{name}") for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG))
+    except NotFound:
+        return Rejected(
+            reason="reward-missing",
+            detail=f"The reward model {run.reward.name}, which was to score this run, is gone. Train one, and start a new run.",
+        )
+    if made.adapter_digest != run.reward.adapter_digest:
+        return Rejected(
+            reason="reward-changed",
+            detail=f"The reward model {run.reward.name} is not the one that this run was asked for. Start a new run with it.",
+        )
+    told = made.alignment
+    mean, deviation = (told.reward_mean or 0.0, told.reward_deviation or 1.0) if told else (0.0, 1.0)
+    return Judge(weights=weights, config=config, mean=mean, deviation=deviation)
+
+
 def _earlier(context: StageContext[RunWork], run: RunWish) -> tuple[Earlier, ...]:
     """What can be replayed: every dataset that the parent and those before it were trained on."""
     wish = run.recipe.continual
@@ -184,14 +221,15 @@ def held_out(context: StageContext[RunWork], run: RunWish) -> tuple[HeldOut, ...
 def _adapter(context: StageContext[RunWork], run: str) -> Path:
     """Weights and configuration of the adapter, side by side as PEFT wants them."""
     directory = _directory(context.scratch / "adapter")
-    for name in (ADAPTER_WEIGHTS, "adapter_config.json"):
+    for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG):
         context.fetch("training", run, f"adapter/{name}").rename(directory / name)
     return directory
 
 
-def _training_progress(context: StageContext[RunWork], work: Path) -> Callable[[], None]:
+def _training_progress(context: StageContext[RunWork], work: Path, following: Following) -> Callable[[], None]:
     def tick() -> None:
         curve, total = read_curve(work / LIVE_CURVE), _planned(work)
+        following.tell(curve)
         if not curve or total is None:
             context.progress(0, total or 1, "step", phase="preparing")
             return

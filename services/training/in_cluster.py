@@ -40,7 +40,7 @@ def main(run: str) -> int:
             return Job(
                 run=run, base_name=told.base_name, recipe=told.recipe, precision=precision, settings=settings,
                 threads=settings.threads, work=work, packing=told.packing, heldout=rows.heldout,
-                continuing=rows.continuing,
+                continuing=rows.continuing, judge=rows.judge,
             )  # fmt: skip
 
         points = Sink(StoredPoints, (settings, run, str(work / LIVE_CURVE)))

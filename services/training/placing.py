@@ -28,7 +28,7 @@ def _train_on_ray(spec: TrainingSpec, settings: TrainingSettings, packing: str, 
     job = Job(
         run=spec.run, base_name=spec.base_name, recipe=spec.recipe, precision=precision, settings=settings,
         threads=max(1, settings.threads // spec.recipe.workers), work=spec.work, packing=packing, heldout=rows.heldout,
-        continuing=rows.continuing,
+        continuing=rows.continuing, judge=rows.judge,
     )  # fmt: skip
     use_gpu = capabilities.device == "cuda" if settings.use_gpu is None else settings.use_gpu
     points = Sink(PointFile, (str(spec.work / LIVE_CURVE),))

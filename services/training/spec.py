@@ -27,11 +27,21 @@ class HeldOut(Contract):
     examples: Path
 
 
+class Judge(Contract):
+    """A reward model: its adapter's files, and where its rewards lie."""
+
+    weights: Path
+    config: Path
+    mean: float
+    deviation: float
+
+
 class TrainingSpec(Contract):
     """One training job. `work` is the child's own directory; only what it leaves in `out` is published. `begins_from` holds
     the weights (safetensors) of the adapter that training takes up, where it does not begin with a fresh one; `earlier` what
     that adapter was trained on; `sets`, where the recipe keeps what was learnt before, every held-out set, the dataset's own
-    first; `pairs` and `heldout_pairs` preferences, where the recipe aligns with some."""
+    first; `pairs` and `heldout_pairs` preferences, where the recipe aligns with some; `judge` the reward model, where
+    one scores what is said."""
 
     run: str
     base_name: str
@@ -45,6 +55,7 @@ class TrainingSpec(Contract):
     sets: tuple[HeldOut, ...] = ()
     pairs: Path | None = None
     heldout_pairs: Path | None = None
+    judge: Judge | None = None
     out: Path
     work: Path
     parent: int | None = None
@@ -82,6 +93,7 @@ class ExportSpec(Contract):
 
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
 RESULT = "result.json"
 REFUSAL = "refusal.json"
 LIVE_CURVE = "live-curve.jsonl"

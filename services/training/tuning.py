@@ -12,6 +12,7 @@ from services.training.adapters import pretrained
 from services.training.adapters.checkpoints import Checkpoints
 from services.training.adapters.handover import Rows
 from services.training.adapters.jobs import CHOICE, CHOSEN, CURVE, FACTS, Continuing, Facts, RowTable
+from services.training.adapters.scorer import packed
 from services.training.adapters.states import rank_of
 from services.training.aligning import aligned, pair_up
 from services.training.answers import read_examples, unreadable
@@ -20,7 +21,7 @@ from services.training.placing import train
 from services.training.reinforcing import refuse_prompts, reinforced
 from services.training.replaying import Replayed, replay
 from services.training.settings import TrainingSettings
-from services.training.spec import ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
+from services.training.spec import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PLAN, Planned, TrainingSpec
 from services.training.stages.choice import halves
 from services.training.stages.curve import pace
 from services.training.stages.examples import Encoded, chat_template, encode, own_template
@@ -47,8 +48,6 @@ from shared.template import TEMPLATES
 from shared.tuning.architectures import packing_of
 from shared.tuning.checks import refuse_missing_targets, refuse_recipe
 
-_ADAPTER_CONFIG = "adapter_config.json"
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -68,7 +67,8 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
     if isinstance(prepared, Rejected):
         return prepared
     begins_from = spec.begins_from.read_bytes() if spec.begins_from else None
-    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from, prepared.continuing)
+    judge = packed(spec.judge.weights, spec.judge.config, spec.judge.mean, spec.judge.deviation) if spec.judge else None
+    rows = Rows(RowTable.of(prepared.rows), prepared.heldout, begins_from, prepared.continuing, judge)
     if refused := train(spec, settings, prepared.packing, rows):
         return refused
     return _publish(spec, settings, prepared)
@@ -77,14 +77,15 @@ def tune(spec: TrainingSpec, settings: TrainingSettings) -> TrainingResult | Rej
 def prepare(spec: TrainingSpec) -> Prepared | Rejected:
     """Everything that can be refused, before any model is loaded."""
     config = pretrained.read_config(spec.base)
-    if refused := refuse_template(spec.template) or refuse_architecture(config, pretrained.KNOWN_TYPES):
+    known = pretrained.SCORING_TYPES if spec.recipe.scores else pretrained.KNOWN_TYPES
+    if refused := refuse_template(spec.template) or refuse_architecture(config, known):
         return refused
     if refused := refuse_recipe(spec.recipe, config) or _refuse_targets(spec) or _refuse_beginning(spec):
         return refused
     tokenizer = pretrained.load_tokenizer(spec.base)
     if refused := refuse_tokenizer(tokenizer.eos_token_id) or refuse_template(spec.template, bool(own_template(tokenizer))):
         return refused
-    if spec.recipe.alignment is not None:
+    if spec.recipe.paired is not None:
         return _paired(spec, tokenizer)
     return _laid_out(spec, tokenizer, packing_of(spec.recipe, config))
 
@@ -193,7 +194,7 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     adapter.mkdir(parents=True)
     chosen = checkpoint / CHOSEN
     shutil.copyfile(chosen if chosen.is_file() else checkpoint / ADAPTER_WEIGHTS, adapter / ADAPTER_WEIGHTS)
-    _write_config(checkpoint / _ADAPTER_CONFIG, adapter / _ADAPTER_CONFIG, spec.base_name, rank_of(adapter / ADAPTER_WEIGHTS))
+    _write_config(checkpoint / ADAPTER_CONFIG, adapter / ADAPTER_CONFIG, spec.base_name, rank_of(adapter / ADAPTER_WEIGHTS))
     if spec.template in TEMPLATES:  # else the base's own, which its tokenizer has already
         tokenizer.chat_template = chat_template(TEMPLATES[spec.template], tokenizer)
     tokenizer.save_pretrained(adapter)
@@ -202,8 +203,9 @@ def _publish(spec: TrainingSpec, settings: TrainingSettings, prepared: Prepared)
     curve = read_curve(spec.out / CURVE)
     made = _result(step, curve, facts, _digest(adapter), prepared.replayed)
     told = aligned(spec, len(prepared.rows), len(prepared.heldout) // 2, curve[-1])
-    ppo = reinforced(curve) if spec.recipe.ppo else None
-    return made.model_copy(update={"alignment": told, "ppo": ppo, "choice": _choice(checkpoint)})
+    ppo = reinforced(curve, "ppo") if spec.recipe.ppo else None
+    groups = reinforced(curve, spec.recipe.grouped.method) if spec.recipe.grouped else None
+    return made.model_copy(update={"alignment": told, "ppo": ppo, "groups": groups, "choice": _choice(checkpoint)})
 
 
 def _choice(checkpoint: Path) -> CheckpointChoice | None:

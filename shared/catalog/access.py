@@ -1,6 +1,7 @@
 """Deployments, API keys and remembered answers in SQL."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -10,7 +11,7 @@ from shared.catalog.transactions import Transactions, page
 from shared.clock import now
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DeploymentWish
-from shared.contracts.views import DeploymentView
+from shared.contracts.views import DeploymentView, Standing
 
 _DEED = tuple(name for name in Deed.model_fields if name != "schema_version")
 
@@ -20,12 +21,14 @@ class Access(Transactions):
 
     def put_deployment(self, sequence: int, wish: DeploymentWish) -> None:
         values = {"sequence": sequence, "wish": wish.model_dump(mode="json"), "updated_at": wish.wished_at}
-        fresh = {"state": "pending", "detail": None, "endpoint": None, "served_model": None}
+        fresh = {"endpoint": None, "served_model": None, "serves": None, "canary": None}
         with self._write() as session:
-            if session.get(DeploymentRow, wish.name, with_for_update=True) is None:
-                self._upsert(session, DeploymentRow, name=wish.name, **values, **fresh)
+            row = session.get(DeploymentRow, wish.name, with_for_update=True)
+            if row is None:
+                self._upsert(session, DeploymentRow, name=wish.name, **values, **fresh, state="pending", detail=None)
             else:
-                self._upsert(session, DeploymentRow, name=wish.name, **values, state="pending", detail=None)
+                canary = {**row.canary, "state": "pending", "detail": None} if row.canary else None
+                self._upsert(session, DeploymentRow, name=wish.name, **values, canary=canary, state="pending", detail=None)
 
     def observe_deployment(
         self,
@@ -34,8 +37,15 @@ class Access(Transactions):
         detail: str | None = None,
         endpoint: str | None = None,
         served_model: str | None = None,
+        serves: str | None = None,
     ) -> None:
-        values = {"state": state, "detail": detail, "endpoint": endpoint, "served_model": served_model}
+        values = {"state": state, "detail": detail, "endpoint": endpoint, "served_model": served_model, "serves": serves}
+        self._observe(name, values)
+
+    def observe_canary(self, name: str, standing: Standing | None) -> None:
+        self._observe(name, {"canary": standing.model_dump(mode="json") if standing else None})
+
+    def _observe(self, name: str, values: dict[str, Any]) -> None:
         with self._write() as session:
             session.execute(update(DeploymentRow).where(DeploymentRow.name == name).values(**values, updated_at=now()))
 
@@ -98,9 +108,12 @@ class Access(Transactions):
 
 
 def _deployment_view(row: DeploymentRow) -> DeploymentView:
+    wish = DeploymentWish.model_validate(row.wish)
+    new = Standing() if wish.canary is not None and wish.state == "running" else None
+    canary = Standing.model_validate(row.canary) if row.canary else new
     return DeploymentView(
-        name=row.name, sequence=row.sequence, wish=DeploymentWish.model_validate(row.wish), state=row.state,
-        detail=row.detail, endpoint=row.endpoint, served_model=row.served_model, updated_at=row.updated_at,
+        name=row.name, sequence=row.sequence, wish=wish, state=row.state, detail=row.detail, endpoint=row.endpoint,
+        served_model=row.served_model, serves=row.serves, canary=canary, updated_at=row.updated_at,
     )  # fmt: skip
 
 

@@ -36,12 +36,18 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+MIGRATION_LOCK = 0x1EC7E24
+"""Postgres' advisory lock of those that bring a schema up to date; any number that nobody else there takes."""
+
+
 def migrate(url: str) -> None:
-    """Bring the schema up to date; doing it twice changes nothing."""
+    """Bring the schema up to date; doing it twice changes nothing, and of several at once each waits for the one before."""
     engine = open_database(url)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()

@@ -27,6 +27,7 @@ from shared.contracts.views import (
     JobView,
     RunView,
     StageView,
+    Standing,
 )
 from shared.contracts.work import Manifest, Progress, Work
 
@@ -282,7 +283,11 @@ class Catalog(Protocol):
         detail: str | None = None,
         endpoint: str | None = None,
         served_model: str | None = None,
+        serves: str | None = None,
     ) -> None: ...
+    def observe_canary(self, name: str, standing: Standing | None) -> None:
+        """What is observed of a deployment's canary; None where it is gone."""
+
     def deployment(self, name: str) -> DeploymentView | None: ...
     def deployments(self) -> list[DeploymentView]: ...
 

@@ -136,6 +136,8 @@ class DeploymentRow(Base):
     detail: Mapped[str | None] = mapped_column(Text)
     endpoint: Mapped[str | None]
     served_model: Mapped[str | None]
+    serves: Mapped[str | None]
+    canary: Mapped[dict[str, Any] | None]
     updated_at: Mapped[str]
 
 

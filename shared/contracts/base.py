@@ -15,6 +15,6 @@ class Contract(BaseModel):
     """Fields of parameters that do not decide what a stage makes: its key leaves them out."""
 
     KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset()
-    """Fields that keys leave out while they are None: sections that came later, so that what was made before keeps its key."""
+    """Fields that keys leave out while they are as by default: they came later, and what was made before keeps its key."""
 
     schema_version: int = 1

@@ -6,16 +6,19 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 
-Variant = Literal["merged", "gguf-f16", "gguf-q8_0", "gguf-q5_1", "gguf-q4_1", "awq", "gptq"]
+Variant = Literal["merged", "gguf-f16", "gguf-q8_0", "gguf-q5_1", "gguf-q4_1", "awq", "gptq", "int8", "fp8"]
 """merged: bf16 safetensors. gguf-…: one file for llama.cpp, its weights of that type. awq, gptq: safetensors of 4-bit weights,
-calibrated on the dataset's own examples."""
+calibrated on the dataset's own examples. int8, fp8: of 8-bit weights, with which an engine computes in 8 bits."""
 
-CALIBRATED: frozenset[str] = frozenset({"awq", "gptq"})
+COMPRESSED: frozenset[str] = frozenset({"awq", "gptq", "int8", "fp8"})
+"""Variants that llm-compressor makes."""
+
+CALIBRATED: frozenset[str] = COMPRESSED - {"fp8"}
 """Variants that are made by looking at examples."""
 
 
 class ExportParameters(Contract):
-    """How a variant is made and looked at. Calibration is of awq and gptq alone."""
+    """How a variant is made and looked at. Calibration is of awq, gptq and int8 alone."""
 
     variant: Variant
     compared_examples: int = Field(16, ge=1, le=256, description="Held-out examples that the gate compares on, drawn by seed.")

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts.base import Contract
 from shared.contracts.checkpoints import CheckpointChoice
 from shared.contracts.datasets import LengthBin, NearDuplicateParameters, ReplayParameters, WithQuestions
 from shared.contracts.documents import Span
+from shared.contracts.engines import EngineArguments, ServedVariant, Speculation
 from shared.contracts.recipes import TrainingRecipe
 
 
@@ -107,6 +108,14 @@ class Parent(Contract):
     adapter_digest: str
 
 
+class RewardSource(Contract):
+    """The reward model that scores a run's answers. `run` is the key of the run that made it."""
+
+    name: str
+    run: str
+    adapter_digest: str
+
+
 class RunWish(Contract):
     """A run asked for: the key of its training stage names it."""
 
@@ -117,6 +126,7 @@ class RunWish(Contract):
     base_digest: str
     parent: Parent | None = Field(None, description="The tuned model that it starts from; none: the base with a fresh adapter.")
     preferences: str | None = Field(None, description="Id of the preference set, where the recipe aligns with one.")
+    reward: RewardSource | None = Field(None, description="The reward model, where the recipe's rewards name one.")
     created_at: str
 
 
@@ -135,17 +145,23 @@ class LossPoint(Contract):
 
 
 class Aligned(Contract):
-    """What alignment reached: implied rewards of pairs that it did not learn from."""
+    """What alignment reached, on pairs that it did not learn from: by the rewards that the method implies, or that a reward
+    model gives."""
 
     method: str
     pairs: int
     heldout_pairs: int = Field(0, description="Measured at the end; 0 where the set holds none out.")
-    heldout_accuracy: float | None = Field(None, description="Share whose preferred answer has the higher implied reward.")
+    heldout_accuracy: float | None = Field(None, description="Share whose preferred answer has the higher reward.")
     heldout_margin: float | None = None
+    reward_mean: float | None = Field(None, description="Of a reward model: mean of its rewards for the held-out answers.")
+    reward_deviation: float | None = Field(None, description="Their standard deviation: runs that it scores count in these.")
 
 
 class Reinforced(Contract):
-    """What PPO reached: means over its first and its last steps (8 of each, or as many as there are)."""
+    """What a run reached that learned from rewards: means over its first and its last steps (8 of each, or as many as there
+    are)."""
+
+    method: str = "ppo"
 
     first_reward: float
     last_reward: float
@@ -177,6 +193,7 @@ class TrainingResult(Contract):
     replayed: dict[str, int] = Field({}, description="Examples drawn from earlier datasets beside the run's own, by dataset.")
     alignment: Aligned | None = None
     ppo: Reinforced | None = None
+    groups: Reinforced | None = Field(None, description="As ppo, of a run by GRPO or RLOO.")
 
 
 class Score(Contract):
@@ -263,6 +280,18 @@ class Model(Contract):
     created_at: str
 
 
+class Canary(Contract):
+    """What is served to a share of those who ask for a deployment, beside what is served to the others."""
+
+    percent: int = Field(ge=1, le=99, description="So many requests in a hundred.")
+    model: str | None = Field(description="None: the base model alone.")
+    base: str
+    variant: ServedVariant = "adapter"
+    export: str | None = None
+    speculation: Speculation | None = None
+    engine_arguments: EngineArguments = EngineArguments()
+
+
 class DeploymentWish(Contract):
     """What should be served under a name; the latest of the series counts."""
 
@@ -271,11 +300,42 @@ class DeploymentWish(Contract):
     base: str
     state: Literal["running", "stopped"] = "running"
     context_tokens: int = Field(2_048, ge=256)
+    variant: ServedVariant = "adapter"
+    export: str | None = Field(None, description="Key of the export that is served, of any variant but the adapter.")
+    speculation: Speculation | None = None
+    engine_arguments: EngineArguments = EngineArguments()
+    canary: Canary | None = None
     wished_at: str
+
+    @model_validator(mode="after")
+    def _an_export_is_of_a_model(self) -> "DeploymentWish":
+        if (self.variant == "adapter") != (self.export is None):
+            raise ValueError("an export's key goes with its variant, and the adapter has none")
+        if self.export is not None and self.model is None:
+            raise ValueError("a base alone has no exports")
+        return self
 
     def same_as(self, other: "DeploymentWish") -> bool:
         """Whether two wishes differ in nothing but their time."""
         return self.model_copy(update={"wished_at": other.wished_at}) == other
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Tuned models that it serves: its own, and its canary's."""
+        return tuple(one.model for one in (self, self.canary) if one is not None and one.model is not None)
+
+    @property
+    def alone(self) -> "DeploymentWish":
+        """Without its canary."""
+        return self.model_copy(update={"canary": None})
+
+    @property
+    def of_canary(self) -> "DeploymentWish | None":
+        """The wish that its canary comes to, in the deployment's place."""
+        if self.canary is None:
+            return None
+        served = {name: getattr(self.canary, name) for name in Canary.model_fields if name not in ("percent", "schema_version")}
+        return self.alone.model_copy(update=served)
 
 
 class BaseModelManifest(Contract):

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.contracts.base import Contract
 
@@ -57,14 +57,36 @@ class ReferenceRule(Contract):
     weight: float = 1.0
 
 
-Rule = Annotated[LengthRule | PatternRule | JsonRule | ReferenceRule, Field(discriminator="rule")]
+class ModelRule(Contract):
+    """What a reward model thinks of the answer, in standard deviations of its rewards for held-out answers."""
+
+    rule: Literal["model"] = "model"
+    weight: float = 1.0
+    model: str = Field(
+        pattern=r"^[A-Za-z0-9._-]{1,63}$",
+        description="The reward model: the id of a run by alignment.method reward, or its name for the newest that is done. It "
+        "must be on the same base, and of a dataset in the same template.",
+    )
+
+
+Rule = Annotated[LengthRule | PatternRule | JsonRule | ReferenceRule | ModelRule, Field(discriminator="rule")]
+
+
+def one_model(rewards: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Raises ValueError for more than one reward model: each would be another adapter to be held."""
+    if sum(isinstance(one, ModelRule) for one in rewards) > 1:
+        raise ValueError("rewards may name one reward model")
+    return rewards
+
+
+Rewards = Annotated[tuple[Rule, ...], Field(min_length=1, max_length=8), AfterValidator(one_model)]
 
 
 class PPO(Contract):
-    """Proximal policy optimization against rewards that a program checks. Defaults are Ziegler et al. 2019's where the paper
-    has them. A step samples batch_size * gradient_accumulation answers; batch_size of them make a minibatch."""
+    """Proximal policy optimization against rewards. Defaults are Ziegler et al. 2019's where the paper has them. A step samples
+    batch_size * gradient_accumulation answers; batch_size of them make a minibatch."""
 
-    rewards: tuple[Rule, ...] = Field(min_length=1, max_length=8, description="Rules that every answer is scored by.")
+    rewards: Rewards = Field(description="Rules that every answer is scored by.")
     answer_tokens: int = Field(64, ge=1, le=4_096, description="Where an answer is cut off.")
     unended_penalty: float = Field(1.0, ge=0, description="Taken from the score of an answer that was cut off.")
     kl: Literal["adaptive", "fixed"] = Field(

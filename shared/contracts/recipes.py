@@ -4,9 +4,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from shared.contracts.alignment import DPO, GRPO, RLOO, Alignment, RewardModel
 from shared.contracts.base import Contract
 from shared.contracts.checkpoints import ChoiceWish
-from shared.contracts.ppo import PPO
+from shared.contracts.ppo import PPO, ModelRule
 
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,99}$")]
 Packing = Literal["none", "batch", "full"]
@@ -72,33 +73,10 @@ class Continual(Contract):
         return self
 
 
-class Alignment(Contract):
-    """How a model learns from preferences instead of examples. Its reference is the model that the run starts from, or the base
-    where it starts from none."""
-
-    method: Literal["dpo"] = Field(
-        "dpo",
-        description="dpo: the preferred answer gains over the other, measured from the reference (Rafailov et al. 2023).",
-    )
-    beta: float = Field(
-        0.1,
-        gt=0,
-        le=10,
-        description="How dear it is to leave the reference: an answer's implied reward is beta times the "
-        "log-ratio of its probabilities. Smaller: further from it.",
-    )
-    imitation: float = Field(
-        0.0,
-        ge=0,
-        description="Weight of the preferred answers' own loss, in nats a token, beside the comparison (Pang et al. 2024). The "
-        "comparison alone may make both answers less probable; with this the preferred one is learned as well.",
-    )
-
-
 class TrainingRecipe(Contract):
     """How a base model is tuned. Every field has a default that works, so an empty file is a recipe."""
 
-    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo"})
+    KEYED_ONCE_SET: ClassVar[frozenset[str]] = frozenset({"continual", "alignment", "ppo", "sharding"})
 
     base: str = Field("smollm2-135m-instruct", description="Base model: the bundled one, or any that was published.")
 
@@ -174,6 +152,11 @@ class TrainingRecipe(Contract):
     evaluation_examples: int = Field(16, ge=1, description="Held-out examples that evaluation_steps measures on.")
     checkpoint_steps: int = Field(20, ge=1, description="A checkpoint every so many steps; a killed run resumes from the last.")
     workers: int = Field(1, ge=1, description="Ray Train workers that share every step.")
+    sharding: Literal["none", "full"] = Field(
+        "none",
+        description="full: each worker keeps its part of the frozen base's weights, and the whole of a layer only while it "
+        "computes (FSDP2); none: each keeps the whole base. The curve is the same.",
+    )
     seed: int = Field(17, description="Decides the adapter's first weights and the order of the examples.")
 
     continual: Continual | None = Field(
@@ -184,8 +167,9 @@ class TrainingRecipe(Contract):
 
     alignment: Alignment | None = Field(
         None,
-        description="Learn from preferences, which the run names beside its dataset; batch_size then counts pairs. Left out: "
-        "learn from the dataset's examples.",
+        description="dpo, reward: learn from preferences, which the run names beside its dataset; batch_size then counts "
+        "pairs. grpo, rloo: learn from rewards of sampled answers; batch_size then counts answers. Left out: learn from the "
+        "dataset's examples.",
     )
 
     ppo: PPO | None = Field(
@@ -201,10 +185,21 @@ class TrainingRecipe(Contract):
             raise ValueError("warmup_steps must be below max_steps, or the rate never reaches learning_rate")
         if self.attention == "flash_attention_2" and self.precision == "fp32":
             raise ValueError("flash_attention_2 computes in bf16 or fp16 alone: set precision to auto, or attention to sdpa")
-        if self.alignment is not None:
+        if self.ppo is not None and (self.alignment is not None or self.continual is not None):
+            raise ValueError("ppo learns from rewards alone: leave out alignment and continual")
+        if self.alignment is not None and self.continual is not None:
+            raise ValueError(
+                "alignment keeps to its reference by what leaving it costs, and replays nothing: leave out either continual or "
+                "alignment"
+            )
+        if self.paired is not None:
             self._alignable()
-        if self.ppo is not None:
-            self._reinforceable()
+        if self.rewarded is not None:
+            self._reinforceable("ppo" if self.ppo else "alignment")
+        if self.grouped is not None:
+            self._groupable(self.grouped)
+        if refused := self.unshardable:
+            raise ValueError(refused)
         if self.continual is not None and self.lora_r * self.continual.widening > HIGHEST_RANK:
             raise ValueError(
                 f"averaged_rank: sum would make an adapter of a rank above {HIGHEST_RANK}, which no engine takes: lower lora_r "
@@ -212,28 +207,82 @@ class TrainingRecipe(Contract):
             )
         return self
 
+    @property
+    def paired(self) -> DPO | RewardModel | None:
+        """What learns from pairs of answers, where something does."""
+        return self.alignment if isinstance(self.alignment, DPO | RewardModel) else None
+
+    @property
+    def grouped(self) -> GRPO | RLOO | None:
+        """What learns from rewards by groups of answers, where something does."""
+        return self.alignment if isinstance(self.alignment, GRPO | RLOO) else None
+
+    @property
+    def rewarded(self) -> PPO | GRPO | RLOO | None:
+        """What learns from rewards of sampled answers, where something does."""
+        return self.ppo or self.grouped
+
+    @property
+    def scores(self) -> bool:
+        """Whether what is made gives rewards, and no answers."""
+        return isinstance(self.alignment, RewardModel)
+
+    @property
+    def reward_model(self) -> str | None:
+        """The reward model that scores the run's answers, where it names one."""
+        rules = self.rewarded.rewards if self.rewarded is not None else ()
+        return next((one.model for one in rules if isinstance(one, ModelRule)), None)
+
+    @property
+    def unshardable(self) -> str | None:
+        """Why the base cannot be sharded, where that is wished for. All workers compute together then, or none can."""
+        if self.sharding == "none":
+            return None
+        if self.workers == 1:
+            return "sharding: full shares the base out among workers: set workers to 2 or more, or sharding to none"
+        if self.alignment is not None or self.ppo is not None:
+            return "alignment and ppo compare with a reference on one worker: set sharding to none, or leave the section out"
+        if self.continual is not None and (self.continual.ewc or self.continual.choose != "last"):
+            return (
+                "ewc and the choice among checkpoints compute on one worker's own: set sharding to none, or continual.ewc to 0 "
+                "and continual.choose to last"
+            )
+        return None
+
     def _alignable(self) -> None:
         """Raises ValueError for what has no meaning where pairs are compared."""
         if self.packing not in ("auto", "none"):
             raise ValueError("pairs of answers are not packed: set packing to auto or none, or leave alignment out")
         if self.loss != "response":
             raise ValueError("alignment compares answers, not prompts: set loss to response, or leave alignment out")
-        if self.continual is not None:
+
+    def _reinforceable(self, section: str) -> None:
+        """Raises ValueError for what has no meaning where answers are sampled and rewarded."""
+        called = "ppo" if self.alignment is None else self.alignment.method
+        if self.packing not in ("auto", "none"):
+            raise ValueError(f"sampled answers are not packed: set packing to auto or none, or leave {section} out")
+        if self.loss != "response":
+            raise ValueError(f"{called} learns of answers, not of prompts: set loss to response, or leave {section} out")
+        if self.lora_dropout:
             raise ValueError(
-                "alignment keeps to its reference by beta and replays nothing: leave out either continual or alignment"
+                f"{called} compares a model with itself, which dropout changes: set lora_dropout to 0, or leave {section} out"
+            )
+        if self.workers > 1:
+            raise ValueError(f"{called} runs on one worker: set workers to 1, or leave {section} out")
+        if self.precision == "fp16":
+            raise ValueError(
+                f"{called} computes in bf16 or fp32: set precision to auto or one of these, or leave {section} out"
             )
 
-    def _reinforceable(self) -> None:
-        """Raises ValueError for what has no meaning where answers are sampled and rewarded."""
-        if self.alignment is not None or self.continual is not None:
-            raise ValueError("ppo learns from rewards alone: leave out alignment and continual")
-        if self.packing not in ("auto", "none"):
-            raise ValueError("sampled answers are not packed: set packing to auto or none, or leave ppo out")
-        if self.loss != "response":
-            raise ValueError("ppo learns of answers, not of prompts: set loss to response, or leave ppo out")
-        if self.lora_dropout:
-            raise ValueError("ppo compares a model with itself, which dropout changes: set lora_dropout to 0, or leave ppo out")
-        if self.workers > 1:
-            raise ValueError("ppo runs on one worker: set workers to 1, or leave ppo out")
-        if self.precision == "fp16":
-            raise ValueError("ppo computes in bf16 or fp32: set precision to auto or one of these, or leave ppo out")
+    def _groupable(self, wish: GRPO | RLOO) -> None:
+        """Raises ValueError where answers make no whole groups, or a checkpoint would part the steps that share them."""
+        answers = self.batch_size * self.gradient_accumulation
+        if answers % wish.generations:
+            raise ValueError(
+                f"a step has {answers} answers (batch_size * gradient_accumulation), which make no whole groups of "
+                f"{wish.generations}: set generations to a divisor of it"
+            )
+        if self.checkpoint_steps % wish.passes:
+            raise ValueError(
+                f"checkpoint_steps must be a multiple of passes ({wish.passes}): steps that share answers stay together"
+            )

@@ -169,6 +169,26 @@ class ExportView(Contract):
     )
 
 
+class Standing(Contract):
+    """What is observed of a canary, as of a deployment."""
+
+    state: Literal["pending", "starting", "ready", "failed", "stopping", "stopped"] = "pending"
+    detail: str | None = None
+    endpoint: str | None = None
+    served_model: str | None = None
+    serves: str | None = None
+
+
+class Guesses(Contract):
+    """What an engine guessed by speculation, counted since it began."""
+
+    times: int = Field(description="So many times it guessed.")
+    guessed: int = Field(description="Tokens guessed.")
+    accepted: int = Field(description="Of them those that were what the model itself says.")
+
+    acceptance: float | None = Field(description="Share of the guessed tokens that were accepted; none before the first guess.")
+
+
 class DeploymentView(Contract):
     """A deployment: what was wished for and what is observed."""
 
@@ -179,6 +199,9 @@ class DeploymentView(Contract):
     detail: str | None = None
     endpoint: str | None = Field(None, description="Base URL of the engine, for the gateway.")
     served_model: str | None = Field(None, description="The engine's own name for it: the adapter's content hash, or the base.")
+    serves: str | None = Field(None, description="The tuned model, or the base alone, that answers just now.")
+    canary: Standing | None = Field(None, description="What is observed of its canary, where it has one.")
+    guessed: Guesses | None = Field(None, description="What its engine guessed, where it speculates and tells.")
     updated_at: str
     saw_forgotten: tuple[str, ...] = Field(
         (), description="Documents that the model was trained on and that were forgotten since."

@@ -51,6 +51,7 @@ class RunWork(Work):
 
     run: str
     evaluation: EvaluationParameters = EvaluationParameters()
+    answers: bool = Field(True, description="Whether what it makes answers, so that answers of it can be evaluated.")
 
 
 class ExportWork(Work):

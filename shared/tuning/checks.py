@@ -17,7 +17,10 @@ def refuse_recipe(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected
         refuse_targets(recipe, config)
         or _refuse_packing(recipe, config)
         or _refuse_attention(recipe, config)
+        or _refuse_scoring(recipe, config)
+        or _refuse_groups(recipe, config)
         or _refuse_length(recipe, config)
+        or _refuse_sharding(recipe, config)
     )
 
 
@@ -97,6 +100,28 @@ def _refuse_attention(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Reje
     return None
 
 
+def _refuse_scoring(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:
+    known = architecture_of(config)
+    if not recipe.scores or known is None or known.family == "llama":
+        return None
+    return Rejected(
+        reason="impossible-method",
+        detail=f"A {config.get('model_type')} model cannot be made a reward model: there is no head for rewards for its kind. "
+        "Choose a base of the Llama family, such as llama, mistral, qwen2 or gemma.",
+    )
+
+
+def _refuse_groups(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:
+    known = architecture_of(config)
+    if recipe.grouped is None or known is None or not known.recurrent:
+        return None
+    return Rejected(
+        reason="impossible-method",
+        detail=f"A {config.get('model_type')} model cannot learn by {recipe.grouped.method}: prompts would be padded on the "
+        "left, and the state of recurrent layers passes over padding. Choose a base without recurrent layers.",
+    )
+
+
 def _refuse_length(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:
     context = context_tokens(config)
     if context is None or recipe.max_tokens <= context:
@@ -106,6 +131,15 @@ def _refuse_length(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejecte
         detail=f"The recipe's max_tokens of {recipe.max_tokens} is more than the {context} tokens that the base was made for. "
         f"Set max_tokens to {context} or less, or choose a base with a longer context.",
     )
+
+
+def _refuse_sharding(recipe: TrainingRecipe, config: Mapping[str, Any]) -> Rejected | None:
+    """The recipe itself is asked again, since a run that starts from a model is given that section by default."""
+    detail = recipe.unshardable
+    known = architecture_of(config)
+    if detail is None and recipe.sharding != "none" and (known is None or known.family != "llama"):
+        detail = f"a {config.get('model_type')} model has not been sharded here, only Llama-like ones: set sharding to none"
+    return None if detail is None else Rejected(reason="impossible-sharding", detail=f"{detail[0].upper()}{detail[1:]}.")
 
 
 def context_tokens(config: Mapping[str, Any]) -> int | None:

@@ -40,11 +40,13 @@ def estimate(
     """`tokens_per_second` is that of an earlier run on this base, where there was one; `gpu` a card's name."""
     if recipe.ppo is not None:
         raise Unsupported("There is no estimate for runs by PPO yet. Run a few steps with max_steps to see what they take.")
-    lengths = None if recipe.alignment is not None else lengths  # which are of the dataset's examples, not of the pairs
+    lengths = None if recipe.paired is not None else lengths  # which are of the dataset's examples, not of the pairs
     parts, tokens = memory(recipe, config, lengths, device, precision)
     shape = shape_of(config)
     steps, seen = _steps(recipe, packing_of(recipe, config), lengths)
     speed, basis = _speed(recipe, shape.parameters, tokens_per_second, gpu)
+    if recipe.grouped is not None:
+        basis = "how long answers are, and so how long it takes to write them, is not known beforehand"
     total = parts.total
     return Estimate(
         base=recipe.base, total_parameters=shape.parameters, trainable_parameters=adapter_parameters(recipe, shape),
@@ -65,10 +67,11 @@ def _steps(recipe: TrainingRecipe, packing: str, lengths: Lengths | None) -> tup
     if packing == "full":
         rows = max(1.0, math.ceil(lengths.examples * lengths.mean / recipe.max_tokens))
         mean = lengths.examples * lengths.mean / rows
-    passes = math.ceil(rows / (recipe.batch_size * recipe.workers))
-    per_epoch = math.ceil(passes / recipe.gradient_accumulation)
+    grouped = recipe.grouped
+    passes = math.ceil(rows * (grouped.generations if grouped else 1) / (recipe.batch_size * recipe.workers))
+    per_epoch = math.ceil(passes / recipe.gradient_accumulation) * (grouped.passes if grouped else 1)
     steps = recipe.max_steps or max(1, math.ceil(recipe.epochs * per_epoch))
-    return steps, steps / per_epoch * rows * mean
+    return steps, 0.0 if grouped else steps / per_epoch * rows * mean
 
 
 def _speed(recipe: TrainingRecipe, parameters: int, measured: float | None, gpu: str | None) -> tuple[float | None, str]:

@@ -104,10 +104,11 @@ def memory(
     row = tokens // recipe.batch_size if packing == "none" else tokens
     trainable = adapter_parameters(recipe, shape)
     parts = MemoryParts(
-        weights=_weights(shape, quantized, number) + (_mapped(shape, quantized, number) if device == "cpu" else 0),
+        weights=_held(recipe, shape, quantized, number) + (_mapped(shape, quantized, number) if device == "cpu" else 0),
         quantization_constants=_constants(recipe, shape) if quantized else 0,
         adapters=4 * trainable * (1 + _copies(recipe, device)), gradients=4 * trainable,
-        optimizer_states=optimizer_bytes(recipe, shape), activations=_activations(recipe, shape, tokens, row, number),
+        optimizer_states=optimizer_bytes(recipe, shape),
+        activations=max(_activations(recipe, shape, tokens, row, number), _sampling(recipe, shape, number)),
         logits=_logits(shape, learned, number), runtime=RUNTIME[device],
     )  # fmt: skip
     return parts, tokens
@@ -115,8 +116,10 @@ def memory(
 
 def _copies(recipe: TrainingRecipe, device: str) -> int:
     """Copies of the adapter beside the one that learns: where it began and what mattered there, a running mean, and the
-    checkpoints that may be chosen, which lie in the machine's memory whatever the device."""
+    checkpoints that may be chosen, which lie in the machine's memory whatever the device; a reference and a reward model."""
     wish = recipe.continual
+    if recipe.grouped is not None:
+        return 1 + (recipe.reward_model is not None)
     if wish is None:
         return 0
     mean = wish.choose in ("evaluated", "averaged") and wish.averaging in ("swa", "ema")
@@ -127,6 +130,17 @@ def _copies(recipe: TrainingRecipe, device: str) -> int:
 def _weights(shape: Shape, quantized: bool, number: int) -> int:
     linear = shape.linear_parameters // 2 if quantized else shape.linear_parameters * number
     return linear + shape.other_parameters * number
+
+
+def _held(recipe: TrainingRecipe, shape: Shape, quantized: bool, number: int) -> int:
+    """What a worker holds of the weights. Where they are sharded: its part, and what is whole while it computes: embeddings,
+    head and last norm, a layer, and the next on its way."""
+    whole = _weights(shape, quantized, number)
+    if recipe.sharding == "none":
+        return whole
+    outside = shape.other_parameters * number
+    layer = (whole - outside) // shape.layers
+    return math.ceil(whole / recipe.workers) + outside + 2 * layer
 
 
 def _mapped(shape: Shape, quantized: bool, number: int) -> int:
@@ -161,9 +175,11 @@ def _state_bytes(optimizer: str, rows: int, columns: int) -> int:
 
 def _largest_pass(recipe: TrainingRecipe, packing: str, lengths: Lengths | None) -> tuple[int, int]:
     """Tokens of the largest forward pass, and those of them that are projected to the vocabulary."""
-    if recipe.alignment is not None:  # both answers of every pair; a head that projects what is learned
+    if recipe.paired is not None:  # both answers of every pair; words are foreseen by what learns them alone
         tokens = 2 * recipe.batch_size * recipe.max_tokens
-        return tokens, math.ceil(ANSWER_SHARE * tokens)
+        return tokens, 0 if recipe.scores else math.ceil(ANSWER_SHARE * tokens)
+    if recipe.grouped is not None:  # answers at their longest, each after the longest prompt
+        return recipe.batch_size * recipe.max_tokens, recipe.batch_size * min(recipe.grouped.answer_tokens, recipe.max_tokens)
     everything = recipe.loss == "all"
     if packing == "full" or lengths is None:
         tokens = recipe.batch_size * recipe.max_tokens
@@ -178,6 +194,14 @@ def _largest_pass(recipe: TrainingRecipe, packing: str, lengths: Lengths | None)
     # In a padded batch a column is projected for every row where any row learns there.
     first = 0 if everything else min(tokens - learned for tokens, learned in longest)
     return width * len(longest), (width - first) * len(longest)
+
+
+def _sampling(recipe: TrainingRecipe, shape: Shape, number: int) -> int:
+    """Keys and values of all answers of a step while they are written."""
+    if recipe.grouped is None:
+        return 0
+    answers = recipe.batch_size * recipe.gradient_accumulation
+    return 2 * answers * recipe.max_tokens * shape.layers * shape.keys * number
 
 
 def _activations(recipe: TrainingRecipe, shape: Shape, tokens: int, row: int, number: int) -> int:

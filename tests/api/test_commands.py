@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.bases import publish_base
 from shared.contracts.learning import DeploymentWish
 from shared.contracts.workers import AtWork, Gpu, WorkerReport
 from shared.presence import RedisWorkforce
@@ -142,6 +143,27 @@ def test_a_deployment_is_rolled_back_by_one_command(gateway: Gateway, run: Run) 
     assert json.loads(run("deployments", "answers", "--json").stdout)["wish"]["context_tokens"] == 1_024
     missing = run("rollback", "nobody")
     assert missing.returncode != 0 and "There is no deployment 'nobody'" in missing.stderr
+
+
+def test_a_canary_is_asked_for_told_of_finished_and_rolled_back(gateway: Gateway, run: Run, base: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text("{}")
+    publish_base(gateway.store, other, name="other-base", source="", licence="", architecture="", eos_token="")
+    early = run("deploy", "--base", "other-base", "--name", "answers", "--canary", "10")
+    assert early.returncode != 0 and "There is no deployment 'answers'" in early.stderr
+    run("deploy", "--base", base, "--name", "answers")
+    same = run("deploy", "--base", base, "--name", "answers", "--canary", "10")
+    assert same.returncode != 0 and "That is what answers serves" in same.stderr
+    assert run("deploy", "--base", "other-base", "--name", "answers", "--canary", "100").returncode == 2
+    assert run("finish-canary", "answers").returncode != 0, "there is none"
+    told = json.loads(run("deploy", "--base", "other-base", "--name", "answers", "--canary", "10", "--json").stdout)
+    assert (told["wish"]["base"], told["wish"]["canary"]["base"], told["wish"]["canary"]["percent"]) == (base, "other-base", 10)
+    assert "10 in 100 get other-base, which is pending" in " ".join(run("deployments").stdout.split())
+    finished = json.loads(run("finish-canary", "answers", "--json").stdout)["wish"]
+    assert (finished["base"], finished["canary"]) == ("other-base", None)
+    undone = json.loads(run("rollback", "answers", "--json").stdout)["wish"]
+    assert (undone["base"], undone["canary"]) == (base, None), "what was served before, without the canary that it had"
 
 
 def test_workers_and_the_gpus_that_they_see_are_shown_each_once(gateway: Gateway, run: Run) -> None:

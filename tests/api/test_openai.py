@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from shared.bases import publish_base
-from shared.contracts.learning import DeploymentWish, EvaluationResult, Model, Score
+from shared.clock import now
+from shared.contracts.learning import Canary, DeploymentWish, EvaluationResult, Model, Score
+from shared.contracts.views import Standing
 from shared.objects import ObjectStore
 from shared.template import TEMPLATES
 from tests.api.conftest import BASE, Gateway, Server
-from tests.api.engine import TEXT, ToldEngine
+from tests.api.engine import TEXT, USAGE, ToldEngine
 from tests.servers import free_port, wait_until
 
 SERVED = "lectern-0123456789abcdef"
+NEWER = "lectern-fedcba9876543210"
 MESSAGES = [{"role": "user", "content": "What does the gauge read?"}]
 
 
@@ -65,7 +69,7 @@ def test_a_name_becomes_the_engines_own_and_comes_back_as_it_was(
 ) -> None:
     answer = chat(client, asked, temperature=0, logprobs=True)
     assert answer.status_code == 200, answer.text
-    assert answer.json()["model"] == asked and answer.json()["choices"][0]["text"] == TEXT
+    assert answer.json()["model"] == asked and answer.json()["choices"][0]["message"]["content"] == TEXT
     assert (told.asked[0]["model"], told.asked[0]["temperature"], told.asked[0]["logprobs"]) == (sent, 0, True)
     assert "max_tokens" not in told.asked[0], "only what was asked is sent on"
 
@@ -103,7 +107,7 @@ def test_a_stream_passes_event_by_event(served: Gateway, client: httpx.Client, t
     events = [line.removeprefix(b"data: ") for line in lines if line]
     assert events[-1] == b"[DONE]"
     chunks = [json.loads(event) for event in events[:-1]]
-    assert [chunk["choices"][0]["text"] for chunk in chunks] == [f"{TEXT}{at}" for at in range(3)]
+    assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == [f"{TEXT}{at}" for at in range(3)]
     assert {chunk["model"] for chunk in chunks} == {"answers"}
 
 
@@ -180,6 +184,18 @@ def test_an_engines_error_is_told_without_its_insides(
     assert error(chat(client, "answers", stream=True)) == (status, code)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_deployment_that_moved_after_it_was_looked_up_is_asked_where_it_is_now(
+    served: Gateway, client: httpx.Client, engine: tuple[ToldEngine, str], stream: bool
+) -> None:
+    told, url = engine
+    told.go_on.set()
+    told.lets_go = (SERVED, lambda: served.catalog.observe_deployment("answers", "ready", None, url, NEWER, "papers-def"))
+    answer = chat(client, "answers", stream=stream)
+    assert (answer.status_code, answer.headers["X-Lectern-Model"]) == (200, "papers-def")
+    assert [asked["model"] for asked in told.asked] == [SERVED, NEWER]
+
+
 def test_an_engine_that_is_gone_is_unreachable(served: Gateway, client: httpx.Client) -> None:
     served.catalog.observe_deployment("plain", "ready", None, f"http://127.0.0.1:{free_port()}", BASE)
     answer = chat(client, "plain")
@@ -212,6 +228,65 @@ def test_the_list_holds_every_name_that_can_be_asked(served: Gateway, client: ht
     assert all(chat(client, one["id"]).status_code == 200 for one in listed["data"])
     assert client.get("/v1/models/answers").json()["id"] == "answers"
     assert [one["id"] for one in client.get("/v1/tuned-models").json()["items"]] == ["papers-abc"]
+
+
+def with_canary(served: Gateway, engine: str, percent: int) -> None:
+    """`answers` with a newer model of its name as its canary, which is ready."""
+    older = served.catalog.model("papers-abc")
+    assert older is not None
+    served.catalog.put_model(older.model_copy(update={"id": "papers-def", "template": "chat", "created_at": now()}))
+    wish = served.parts.records.running("answers")
+    canary = Canary(percent=percent, model="papers-def", base=BASE)
+    served.parts.records.wish_deployment(wish.model_copy(update={"canary": canary}))
+    served.catalog.observe_deployment("answers", "ready", None, engine, SERVED, "papers-abc")
+    seen = Standing(state="ready", endpoint=engine, served_model=NEWER, serves="papers-def")
+    served.catalog.observe_canary("answers", seen)
+
+
+def test_a_canary_gets_its_share_the_same_sessions_each_time_and_answers_say_who_they_are_of(
+    served: Gateway, client: httpx.Client, engine: tuple[ToldEngine, str]
+) -> None:
+    with_canary(served, engine[1], 30)
+    first = [chat(client, "answers", session=f"s{at}").headers["X-Lectern-Model"] for at in range(100)]
+    assert set(first) == {"papers-abc", "papers-def"} and 12 <= first.count("papers-def") <= 48, "give or take 4 sigma"
+    assert [chat(client, "answers", session=f"s{at}").headers["X-Lectern-Model"] for at in range(20)] == first[:20]
+    for asked, version in zip(engine[0].asked, first, strict=False):
+        assert (asked["model"], "chat_template" in asked) == ((NEWER, False) if version == "papers-def" else (SERVED, True))
+    assert {chat(client, "answers").headers["X-Lectern-Model"] for _ in range(40)} == {"papers-abc", "papers-def"}
+    told = chat(client, "answers", session="s0").json()
+    assert told["model"] == "answers" and told["system_fingerprint"] == first[0]
+    assert chat(client, "papers-def").headers["X-Lectern-Model"] == "papers-def", "by its own name, it and no other"
+    assert "papers-def" in [one["id"] for one in client.get("/v1/models").json()["data"]]
+    figures = client.get("/metrics").text
+    assert 'lectern_answers_total{deployment="answers",model="papers-def",status="200"}' in figures
+
+
+def test_a_stream_says_who_it_is_of(served: Gateway, client: httpx.Client, engine: tuple[ToldEngine, str]) -> None:
+    with_canary(served, engine[1], 99)
+    engine[0].go_on.set()
+    names = set()
+    for at in range(8):
+        body = {"model": "answers", "prompt": "p", "stream": True, "session": f"s{at}"}
+        with client.stream("POST", "/v1/completions", json=body) as answer:
+            version = answer.headers["X-Lectern-Model"]
+            lines = answer.read().split(b"\n")
+        events = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: {")]
+        assert {event["model"] for event in events} == {"answers"}
+        assert [event["system_fingerprint"] for event in events if "system_fingerprint" in event] == [version]
+        names.add(version)
+    assert "papers-def" in names
+
+
+def test_a_canary_that_is_not_there_or_no_longer_wished_for_gets_nobody(
+    served: Gateway, client: httpx.Client, engine: tuple[ToldEngine, str]
+) -> None:
+    with_canary(served, engine[1], 99)
+    served.catalog.observe_canary("answers", Standing(state="starting", detail="loading the adapter"))
+    assert {chat(client, "answers").headers["X-Lectern-Model"] for _ in range(10)} == {"papers-abc"}
+    with_canary(served, engine[1], 99)
+    assert client.post("/v1/deployments/answers/rollback").status_code == 202
+    assert {chat(client, "answers").headers["X-Lectern-Model"] for _ in range(10)} == {"papers-abc"}
+    assert client.post("/v1/deployments/answers/canary/finish").status_code == 409
 
 
 FILLS_IN = {"<fim_prefix>": 1, "<fim_suffix>": 2, "<fim_middle>": 3, "<|endoftext|>": 0}
@@ -312,7 +387,6 @@ def test_every_answer_names_its_request(served: Gateway, client: httpx.Client) -
 
 
 def test_openais_own_client_works_unchanged(served: Gateway, client: httpx.Client, told: ToldEngine) -> None:
-    openai = pytest.importorskip("openai")
     told.go_on.set()
     key = client.headers["authorization"].removeprefix("Bearer ")
     theirs = openai.OpenAI(base_url=f"{served.url}/v1", api_key=key, max_retries=0)
@@ -320,5 +394,11 @@ def test_openais_own_client_works_unchanged(served: Gateway, client: httpx.Clien
     assert theirs.completions.create(model="answers", prompt="p").choices[0].text == TEXT
     streamed = theirs.completions.create(model="answers", prompt="p", stream=True)
     assert "".join(chunk.choices[0].text for chunk in streamed) == "".join(f"{TEXT}{at}" for at in range(3))
+    said = theirs.chat.completions.create(model="answers", messages=MESSAGES)
+    assert (said.choices[0].message.content, said.choices[0].finish_reason) == (TEXT, "stop")
+    assert (said.model, said.usage.total_tokens) == ("answers", USAGE["total_tokens"])
+    pieces = list(theirs.chat.completions.create(model="answers", messages=MESSAGES, stream=True))
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == "".join(f"{TEXT}{at}" for at in range(3))
+    assert theirs.models.retrieve("answers").id == "answers"
     with pytest.raises(openai.NotFoundError, match="nobody"):
         theirs.chat.completions.create(model="nobody", messages=MESSAGES)

@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.sessions import COOKIE
 from shared.contracts.keys import Scope
-from shared.contracts.learning import DeploymentWish
+from shared.contracts.learning import Canary, DeploymentWish
 from tests.api.conftest import BASE, PDF, Gateway
 
 
@@ -150,3 +150,17 @@ def test_the_page_rolls_a_deployment_back_where_it_was_something_else(gateway: G
     assert browser.post(form, data={"csrf": token(browser)}).status_code == 303
     view = gateway.catalog.deployment("answers")
     assert view is not None and view.wish.context_tokens == 1_024
+
+
+def test_the_page_tells_of_a_canary_and_serves_it_to_all(gateway: Gateway, browser: httpx.Client) -> None:
+    canary = Canary(percent=10, model=None, base="newer-base")
+    gateway.parts.records.wish_deployment(
+        DeploymentWish(name="answers", model=None, base=BASE, canary=canary, wished_at="2026-01-01T00:00:00Z")
+    )
+    seen = browser.get("/operate").text
+    assert "10 in 100 get newer-base" in seen and "canary <span" in seen
+    form = "/operate/deployments/answers/canary/finish"
+    assert f'action="{form}"' in seen and browser.post(form, data={"csrf": token(browser)}).status_code == 303
+    view = gateway.catalog.deployment("answers")
+    assert view is not None and (view.wish.base, view.wish.canary) == ("newer-base", None)
+    assert f'action="{form}"' not in browser.get("/operate").text

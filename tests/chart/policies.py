@@ -6,6 +6,8 @@ from collections.abc import Callable
 from tests.chart.rendered import Manifest, containers, pods
 
 Policy = Callable[[list[Manifest]], list[str]]
+KEPT = {"Deployment", "StatefulSet"}
+"""Kinds that keep pods running."""
 
 
 def no_container_runs_as_root(manifests: list[Manifest]) -> list[str]:
@@ -103,13 +105,14 @@ def every_mount_has_its_volume(manifests: list[Manifest]) -> list[str]:
     found = []
     for owner, pod in pods(manifests):
         volumes = {volume["name"] for volume in pod.get("volumes", [])}
-        mounted = {mount["name"] for one in pod["containers"] for mount in one.get("volumeMounts", [])}
+        every = [*pod.get("initContainers", []), *pod["containers"]]
+        mounted = {mount["name"] for one in every for mount in one.get("volumeMounts", [])}
         found += [f"{owner} {name}" for name in mounted ^ volumes]
     return found
 
 
 def every_service_finds_its_pods(manifests: list[Manifest]) -> list[str]:
-    labels = [one["spec"]["template"]["metadata"]["labels"] for one in manifests if one["kind"] == "Deployment"]
+    labels = [one["spec"]["template"]["metadata"]["labels"] for one in manifests if one["kind"] in KEPT]
     services = [one for one in manifests if one["kind"] == "Service"]
     return [
         one["metadata"]["name"]
@@ -119,7 +122,7 @@ def every_service_finds_its_pods(manifests: list[Manifest]) -> list[str]:
 
 
 def no_two_deployments_claim_the_same_pods(manifests: list[Manifest]) -> list[str]:
-    selectors = [str(one["spec"]["selector"]["matchLabels"]) for one in manifests if one["kind"] == "Deployment"]
+    selectors = [str(one["spec"]["selector"]["matchLabels"]) for one in manifests if one["kind"] in KEPT]
     return [selector for selector in set(selectors) if selectors.count(selector) > 1]
 
 
@@ -152,7 +155,7 @@ def every_deployment_takes_connections_on_its_declared_ports_alone(manifests: li
     """Policies add up: a pod is closed once any of them selects it, and each rule opens what it names."""
     policies = [one["spec"] for one in manifests if one["kind"] == "NetworkPolicy" and "Ingress" in one["spec"]["policyTypes"]]
     found = []
-    for one in (one for one in manifests if one["kind"] == "Deployment"):
+    for one in (one for one in manifests if one["kind"] in KEPT):
         labels, pod = one["spec"]["template"]["metadata"]["labels"], one["spec"]["template"]["spec"]
         declared = {port["name"] for container in pod["containers"] for port in container.get("ports", [])}
         rules = [spec.get("ingress", []) for spec in policies if spec["podSelector"]["matchLabels"].items() <= labels.items()]
@@ -162,8 +165,32 @@ def every_deployment_takes_connections_on_its_declared_ports_alone(manifests: li
     return found
 
 
+def no_server_of_a_trial_takes_connections_but_from_its_release(manifests: list[Manifest]) -> list[str]:
+    policies = [one["spec"] for one in manifests if one["kind"] == "NetworkPolicy"]
+    found = []
+    for one in (one for one in manifests if one["kind"] == "StatefulSet"):
+        labels = one["spec"]["template"]["metadata"]["labels"]
+        release = {name: labels[f"app.kubernetes.io/{name}"] for name in ("name", "instance")}
+        wanted = [{"podSelector": {"matchLabels": {f"app.kubernetes.io/{name}": value for name, value in release.items()}}}]
+        rules = [spec.get("ingress", []) for spec in policies if spec["podSelector"]["matchLabels"].items() <= labels.items()]
+        openings = [opening.get("from") for rule in rules for opening in rule]
+        if not rules or any(opening != wanted for opening in openings):
+            found.append(one["metadata"]["name"])
+    return found
+
+
+def what_a_server_of_a_trial_keeps_outlives_its_pod(manifests: list[Manifest]) -> list[str]:
+    """Data lies on a claim, and none of it is deleted with the release."""
+    sets = [one for one in manifests if one["kind"] == "StatefulSet"]
+    return [
+        one["metadata"]["name"]
+        for one in sets
+        if not one["spec"]["volumeClaimTemplates"] or "persistentVolumeClaimRetentionPolicy" in one["spec"]
+    ]
+
+
 def no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear(manifests: list[Manifest]) -> list[str]:
-    if not any(one["kind"] == "Ingress" and one["spec"].get("tls") for one in manifests):
+    if not any(one["kind"] == "HTTPRoute" or (one["kind"] == "Ingress" and one["spec"].get("tls")) for one in manifests):
         return []
     secure = {"name": "LECTERN_COOKIES_SECURE", "value": "true"}
     return [
@@ -171,6 +198,31 @@ def no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear(manifests: list
         for name, one in containers(manifests)
         if one.get("args") == ["services.gateway"] and secure not in one.get("env", [])
     ]
+
+
+def every_way_in_leads_to_a_port_of_a_service(manifests: list[Manifest]) -> list[str]:
+    services = [one for one in manifests if one["kind"] == "Service"]
+    ports = {
+        (one["metadata"]["name"], key)
+        for one in services
+        for port in one["spec"]["ports"]
+        for key in (port["name"], port["port"])
+    }
+    ways = [
+        (one["metadata"]["name"], backend["name"], backend["port"])
+        for one in manifests
+        if one["kind"] == "HTTPRoute"
+        for rule in one["spec"]["rules"]
+        for backend in rule["backendRefs"]
+    ]
+    ways += [
+        (one["metadata"]["name"], path["backend"]["service"]["name"], next(iter(path["backend"]["service"]["port"].values())))
+        for one in manifests
+        if one["kind"] == "Ingress"
+        for rule in one["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    ]
+    return [name for name, service, port in ways if (service, port) not in ports]
 
 
 POLICIES: tuple[Policy, ...] = (
@@ -192,5 +244,8 @@ POLICIES: tuple[Policy, ...] = (
     every_deployment_of_several_pods_has_a_disruption_budget,
     nothing_is_scaled_by_two,
     every_deployment_takes_connections_on_its_declared_ports_alone,
+    no_server_of_a_trial_takes_connections_but_from_its_release,
+    what_a_server_of_a_trial_keeps_outlives_its_pod,
     no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear,
+    every_way_in_leads_to_a_port_of_a_service,
 )

@@ -45,6 +45,8 @@ TRIAL = {
         "s3SecretKey": "trial",
     },
 }
+BROUGHT = {"trial": {"enabled": True, "password": "ofnoworthatall"}}
+"""A trial with servers of the chart's own."""
 OWN_SECRET = {"secret": {"existingSecret": "credentials"}}
 GPU_NODE = {
     "resources": {"limits": {"nvidia.com/gpu": 1, "memory": "64Gi"}},
@@ -54,8 +56,36 @@ GPU_NODE = {
 
 KUBERAY = {"workers": {"training": {"settings": {"rayAddress": "kuberay", "rayjobRetries": 3}}}}
 
+ELSEWHERE = {
+    "store": {"store": TRIAL["store"], "secret": {name: TRIAL["secret"][name] for name in ("s3AccessKey", "s3SecretKey")}},
+    "catalog": {"secret": {"catalogUrl": TRIAL["secret"]["catalogUrl"]}},
+    "queue": {"secret": {"queueUrl": TRIAL["secret"]["queueUrl"]}},
+}
+"""What names each server where the chart does not bring it."""
+
+
+def _brought(*names: str) -> Manifest:
+    """A trial that brings these servers, and is told where the others are."""
+    values: Manifest = {"trial": {"enabled": True}, "secret": {}}
+    for name, told in ELSEWHERE.items():
+        if name in names:
+            continue
+        values["trial"][name] = {"enabled": False}
+        values["secret"] |= told["secret"]
+        values |= {key: one for key, one in told.items() if key != "secret"}
+    return values
+
+
 RELEASES: dict[str, Manifest] = {
     "trial": TRIAL,
+    "trial with its own servers": BROUGHT,
+    "trial from a mirror": {
+        "trial": {"enabled": True, "storageClass": "local-path", "catalog": {"size": "1Gi", **GPU_NODE}},
+        "image": {"registry": "mirror.example.org:5000/apps", "pullSecrets": ["mirror"]},
+        "networkPolicy": {"enabled": True},
+    },
+    **{f"trial that brings {name} alone": _brought(name) for name in ELSEWHERE},
+    **{f"trial that brings all but {name}": _brought(*(one for one in ELSEWHERE if one != name)) for name in ELSEWHERE},
     "production": {
         **OWN_SECRET,
         "gateway": {
@@ -83,6 +113,16 @@ RELEASES: dict[str, Manifest] = {
         "serviceAccount": {"create": False, "name": "with-role"},
     },
     "plain http": {**TRIAL, "gateway": {"ingress": {"enabled": True, "host": "lectern.local"}}},
+    "behind a gateway of the cluster": {
+        **OWN_SECRET,
+        "gateway": {
+            "route": {
+                "enabled": True,
+                "host": "lectern.example.org",
+                "parent": {"name": "public", "namespace": "gateways", "listener": "https"},
+            }
+        },
+    },
     "single sign-on": {
         **OWN_SECRET,
         "gateway": {
@@ -142,6 +182,7 @@ def _custom(name: str) -> Manifest:
 
 
 CUSTOM = {
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): _custom("httproute"),
     ("keda.sh/v1alpha1", "ScaledObject"): _custom("scaledobject"),
     ("monitoring.coreos.com/v1", "PrometheusRule"): _custom("prometheusrule"),
     ("monitoring.coreos.com/v1", "ServiceMonitor"): _custom("servicemonitor"),
@@ -177,8 +218,12 @@ def invalid(manifests: list[Manifest]) -> list[str]:
 def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
     """The pods that the manifests would make, by the name of their owner."""
     for manifest in manifests:
-        if manifest["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
+        if manifest["kind"] in {"Deployment", "DaemonSet", "Job"}:
             yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        if manifest["kind"] == "StatefulSet":
+            pod = manifest["spec"]["template"]["spec"]
+            claimed = [{"name": one["metadata"]["name"]} for one in manifest["spec"]["volumeClaimTemplates"]]
+            yield manifest["metadata"]["name"], {**pod, "volumes": [*pod["volumes"], *claimed]}
         if manifest["kind"] == "Pod":
             yield manifest["metadata"]["name"], manifest["spec"]
         if manifest["kind"] == "CronJob":
@@ -192,6 +237,11 @@ def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
     for owner, pod in pods(manifests):
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             yield f"{owner}/{container['name']}", container
+
+
+def ours(container: Manifest) -> bool:
+    """Whether a container is of an image of ours, and no server of a trial."""
+    return "lectern/" in container["image"]
 
 
 def runnable(module: str) -> bool:

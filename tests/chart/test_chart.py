@@ -28,6 +28,7 @@ from tests.chart.rendered import (
     Manifest,
     containers,
     invalid,
+    ours,
     render,
     runnable,
 )
@@ -76,6 +77,8 @@ def test_every_variable_is_a_setting_of_the_service_that_gets_it(manifests: list
 
 def test_every_container_starts_a_module_that_there_is(manifests: list[Manifest]) -> None:
     for name, container in containers(manifests):
+        if not ours(container):
+            continue
         module = container.get("args", ["services.training.in_cluster"])[0]  # Ray's pods run what the RayJob names
         assert runnable(module), f"{name} starts {module}"
 
@@ -160,9 +163,10 @@ def test_a_scaler_on_a_deployment_that_counts_itself_is_caught() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["ScaledObject", "ServiceMonitor", "PrometheusRule"])
+@pytest.mark.parametrize("kind", ["ScaledObject", "ServiceMonitor", "PrometheusRule", "HTTPRoute"])
 def test_a_misspelt_field_of_an_operators_kind_is_caught(kind: str) -> None:
-    manifests = deepcopy([*render(RELEASES["autoscaled"]), *render(RELEASES["watched"])])
+    releases = ("autoscaled", "watched", "behind a gateway of the cluster")
+    manifests = deepcopy([one for release in releases for one in render(RELEASES[release])])
     next(one for one in manifests if one["kind"] == kind)["spec"]["maxReplicasCount"] = 3
     assert invalid(manifests)
 
@@ -253,8 +257,24 @@ def test_a_release_that_lacks_what_guards_its_pods_is_caught(kind: str, policy: 
     assert next(one for one in POLICIES if one.__name__ == policy)(manifests)
 
 
-def test_a_cookie_that_travels_in_the_clear_behind_tls_is_caught() -> None:
-    manifests = deepcopy(render(RELEASES["production"]))
+@pytest.mark.parametrize("release", ["production", "behind a gateway of the cluster"])
+def test_a_way_in_that_leads_nowhere_is_caught(release: str) -> None:
+    manifests = deepcopy(render(RELEASES[release]))
+    policy = next(one for one in POLICIES if one.__name__ == "every_way_in_leads_to_a_port_of_a_service")
+    assert policy(manifests) == []
+    next(one for one in manifests if one["kind"] == "Service")["metadata"]["name"] = "lectern-gatway"
+    assert policy(manifests) == ["lectern-gateway"]
+
+
+def test_a_route_without_a_gateway_or_a_host_is_refused() -> None:
+    for route in ({"enabled": True, "host": "lectern.example.org"}, {"enabled": True, "parent": {"name": "public"}}):
+        with pytest.raises(helm_python.HelmError, match=r"gateway\.route"):
+            render({**OWN_SECRET, "gateway": {"route": route}})
+
+
+@pytest.mark.parametrize("release", ["production", "behind a gateway of the cluster"])
+def test_a_cookie_that_travels_in_the_clear_behind_tls_is_caught(release: str) -> None:
+    manifests = deepcopy(render(RELEASES[release]))
     gateway = dict(containers(manifests))["lectern-gateway/gateway"]
     gateway["env"].remove({"name": "LECTERN_COOKIES_SECURE", "value": "true"})
     policy = next(one for one in POLICIES if one.__name__ == "no_gateway_behind_tls_gives_cookies_that_travel_in_the_clear")

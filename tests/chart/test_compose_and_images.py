@@ -7,18 +7,21 @@ import pytest
 import yaml
 
 from shared.settings import SharedSettings
-from tests.chart.rendered import ROOT, SETTINGS, Manifest, runnable
+from tests.chart.rendered import RELEASES, ROOT, SETTINGS, Manifest, render, runnable
 
 COMPOSE: Manifest = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Manifest] = COMPOSE["services"]
 OURS = ("gateway", "extraction", "cleaning", "training", "serving", "migrate", "publish-base", "backup")
 LONG_RUNNING = ("gateway", "extraction", "cleaning", "training", "serving")
 SERVERS = ("postgres", "store", "valkey")
+WATCHERS = ("grafana", "prometheus")
+ON_GPUS: dict[str, Manifest] = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 
 
 def test_compose_runs_every_service_and_nothing_unknown() -> None:
-    assert set(SERVICES) == {*OURS, *SERVERS}
+    assert set(SERVICES) == {*OURS, *SERVERS, *WATCHERS}
+    assert {name for name, one in SERVICES.items() if one.get("profiles") == ["observability"]} == set(WATCHERS)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -27,7 +30,7 @@ def test_every_variable_is_a_setting_that_the_service_reads(name: str) -> None:
     assert [one for one in SERVICES[name]["environment"] if one.removeprefix("LECTERN_").lower() not in fields] == []
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, *WATCHERS])
 def test_our_containers_are_read_only_and_without_capabilities(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
@@ -69,7 +72,8 @@ def test_no_secret_has_a_default() -> None:
 
 
 def test_the_example_environment_names_what_compose_reads() -> None:
-    read = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    files = ("docker-compose.yml", "docker-compose.gpu.yml")
+    read = {name for file in files for name in re.findall(r"\$\{(\w+)", (ROOT / file).read_text())}
     told = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert read == told
 
@@ -82,7 +86,8 @@ def test_nothing_is_published_beyond_this_host() -> None:
 
 def test_every_volume_is_named_and_used() -> None:
     mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service["volumes"] if ":" in mount]
-    assert set(mounts) == set(COMPOSE["volumes"])
+    assert {one for one in mounts if not one.startswith("./")} == set(COMPOSE["volumes"])
+    assert [one for one in mounts if one.startswith("./") and not (ROOT / one).exists()] == []
 
 
 def test_the_engines_of_serving_share_the_loopback_of_the_gateway() -> None:
@@ -90,13 +95,39 @@ def test_the_engines_of_serving_share_the_loopback_of_the_gateway() -> None:
 
 
 def test_images_of_others_are_pinned() -> None:
-    for name in SERVERS:
-        assert re.search(r":\d|@sha256:[0-9a-f]{64}$", SERVICES[name]["image"]), name
+    for name in (*SERVERS, *WATCHERS):
+        assert re.search(r":v?\d|@sha256:[0-9a-f]{64}$", SERVICES[name]["image"]), name
 
 
 def test_there_is_a_dockerfile_for_every_service() -> None:
-    assert [path.stem for path in DOCKERFILES] == sorted(LONG_RUNNING)
-    assert all(SERVICES[path.stem]["build"]["dockerfile"] == f"docker/{path.name}" for path in DOCKERFILES)
+    assert {path.stem for path in DOCKERFILES} == {*LONG_RUNNING, "serving-gpu"}
+    assert all(SERVICES[name]["build"]["dockerfile"] == f"docker/{name}.Dockerfile" for name in LONG_RUNNING)
+    assert ON_GPUS["serving"]["build"]["dockerfile"] == "docker/serving-gpu.Dockerfile"
+
+
+@pytest.mark.parametrize("name", ON_GPUS)
+def test_on_gpus_the_same_services_are_told_so_and_given_one(name: str) -> None:
+    assert name in LONG_RUNNING
+    fields = SETTINGS[name].model_fields
+    assert [one for one in ON_GPUS[name]["environment"] if one.removeprefix("LECTERN_").lower() not in fields] == []
+    (device,) = ON_GPUS[name]["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+
+
+def test_vllm_is_of_one_version_on_cpus_and_on_gpus() -> None:
+    (ours,) = re.findall(r"vllm=([\d.]+)", (ROOT / "scripts" / "install_vllm.sh").read_text())
+    assert f"ARG VLLM_IMAGE=vllm/vllm-openai:v{ours}\n" in (ROOT / "docker" / "serving-gpu.Dockerfile").read_text()
+
+
+def test_prometheus_in_compose_heeds_the_charts_alerts_and_scrapes_what_they_ask_for() -> None:
+    (rule,) = [one for one in render(RELEASES["watched"]) if one["kind"] == "PrometheusRule"]
+    assert yaml.safe_load((ROOT / "docker" / "observability" / "alerts.yml").read_text()) == rule["spec"]
+    (job,) = yaml.safe_load((ROOT / "docker" / "observability" / "prometheus.yml").read_text())["scrape_configs"]
+    (target,) = job["static_configs"]
+    port = SERVICES["gateway"]["environment"]["LECTERN_PORT"]
+    assert target["targets"] == [f"gateway:{port}"]
+    for name, value in target["labels"].items():
+        assert f'{name}="{value}"' in str(rule["spec"])
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)
@@ -112,8 +143,9 @@ def test_an_image_is_built_in_two_steps_and_does_not_run_as_root(path: Path) -> 
 def test_an_image_holds_its_own_service_and_installs_its_own_extra_from_the_lock(path: Path) -> None:
     text = path.read_text()
     copied = re.findall(r"^COPY services/(\w+)/", text, re.MULTILINE)
-    assert copied == [path.stem]
-    assert f'--constraint requirements/main.lock ".[{path.stem}]"' in text
+    service = path.stem.removesuffix("-gpu")
+    assert copied == [service]
+    assert re.search(rf'--constraint requirements/main\.lock "\.\[{service}(,mlflow,wandb)?\]"', text)
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)

@@ -13,7 +13,9 @@ from tests.chart.rendered import CHART, ROOT, SETTINGS, TRIAL, Manifest, contain
 ELSEWHERE = {
     "home": "where the image's state lies; mounted there by compose and chart",
     "vllm_command": "the image names the vLLM that it brings",
-    "tensorboard_dir": "event files in a container that goes with its run; for one machine",
+    "llama_python": "as vllm_command",
+    "tensorboard_dir": "files in a container that goes with them; for one machine",
+    "wandb_offline_dir": "as tensorboard_dir",
     "nougat_weights": "needs an image with the extra `nougat`, whose maker sets it beside that image",
     "nougat_batch_size": "as nougat_weights",
     "nougat_device": "as nougat_weights",

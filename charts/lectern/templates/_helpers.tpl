@@ -34,7 +34,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "lectern.env" -}}
 - name: LECTERN_STORE_URL
   value: {{ .Values.store.url | quote }}
-{{- with .Values.store.endpoint }}
+{{- with include "lectern.endpoint" . }}
 - name: LECTERN_S3_ENDPOINT
   value: {{ . | quote }}
 {{- end }}
@@ -81,6 +81,14 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - {name: LECTERN_DEFAULT_BASE, value: {{ .Values.settings.defaultBase | quote }}}
 {{- end }}
 
+{{/* Credentials of the trackers that the training worker tells curves to; Ray's pods tell none. */}}
+{{- define "lectern.trackerEnv" -}}
+{{- $name := include "lectern.secretName" . -}}
+- {name: LECTERN_MLFLOW_PASSWORD, valueFrom: {secretKeyRef: {name: {{ $name }}, key: mlflow-password, optional: true}}}
+- {name: LECTERN_MLFLOW_TOKEN, valueFrom: {secretKeyRef: {name: {{ $name }}, key: mlflow-token, optional: true}}}
+- {name: LECTERN_WANDB_API_KEY, valueFrom: {secretKeyRef: {name: {{ $name }}, key: wandb-api-key, optional: true}}}
+{{- end }}
+
 {{/* Where backups are kept, for those that take and restore them. */}}
 {{- define "lectern.backupEnv" -}}
 {{- with .Values.backup.endpoint }}
@@ -96,15 +104,20 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
 {{- define "lectern.podSecurity" -}}
+{{ include "lectern.podSecurityAs" (dict "root" . "user" 10001) }}
+{{- end }}
+
+{{- define "lectern.podSecurityAs" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
-  fsGroup: 10001
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .user }}
+  fsGroup: {{ .user }}
+  fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
-{{- with .Values.image.pullSecrets }}
+{{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}

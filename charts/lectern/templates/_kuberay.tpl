@@ -11,7 +11,7 @@
 
 {{/*
 A pod that Ray runs in: the head, or one that trains. KubeRay gives it its command. It has no rights in Kubernetes, and finds
-the store by the same settings as the worker that made it.
+the store by the same settings as the worker that made it, which alone tells trackers.
 */}}
 {{- define "lectern.rayPod" -}}
 {{- $root := .root -}}
@@ -28,7 +28,7 @@ spec:
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       env:
         {{- include "lectern.env" $root | nindent 8 }}
-        {{- include "lectern.settings" (omit $root.Values.workers.training.settings "rayAddress" "cpuThreads") | nindent 8 }}
+        {{- include "lectern.settings" (omit $root.Values.workers.training.settings "rayAddress" "cpuThreads" "mlflowTrackingUri" "mlflowExperiment" "mlflowUsername" "wandbProject" "wandbEntity" "wandbUrl") | nindent 8 }}
         - {name: LECTERN_RAY_ADDRESS, value: auto}
         - {name: LECTERN_CPU_THREADS, value: {{ .pod.threads | default $root.Values.kuberay.worker.threads | int | quote }}}
         - {name: RAY_USAGE_STATS_ENABLED, value: "0"}

@@ -75,17 +75,18 @@ def _unfinished_replays(store: ObjectStore, datasets: Iterable[str], held: froze
 
 
 def _runs(store: ObjectStore, datasets: dict[str, DatasetTrace], preferences: dict[str, PreferenceTrace]) -> Iterator[RunTrace]:
-    """Runs on these datasets or with these preferences, and runs that started from a model of such a run, however far back."""
+    """Runs on these datasets or with these preferences, and runs that started from a model of such a run or were scored by
+    one, however far back."""
     wishes = [wish for path in sorted(store.list("runs")) if (wish := read_contract(store, path, RunWish)) is not None]
     trained = {
         short(one.key): _learned(one, datasets, preferences)
         for one in wishes if one.dataset in datasets or one.preferences in preferences
     }  # fmt: skip
-    children = [one for one in wishes if one.parent is not None]
+    children = [(one, source) for one in wishes for source in (one.parent, one.reward) if source is not None]
     while True:
         before = dict(trained)
-        for one in children:
-            run, parent = short(one.key), short(one.parent.run) if one.parent else ""
+        for one, source in children:
+            run, parent = short(one.key), short(source.run)
             if parent in trained:
                 trained[run] = trained.get(run, False) or trained[parent]
         if trained == before:
@@ -133,5 +134,6 @@ def _classifiers(store: ObjectStore, document: str) -> Iterator[str]:
 def _deployments(store: ObjectStore, models: set[str]) -> Iterator[DeploymentTrace]:
     for name in sorted({path.split("/")[1] for path in store.list("deployments")}):
         latest = Series(store, layout.deployment(name)).latest(DeploymentWish)
-        if latest is not None and latest[1].model in models:
-            yield DeploymentTrace(deployment=name, model=latest[1].model, state=latest[1].state)
+        for wish in filter(None, (latest[1], latest[1].of_canary)) if latest is not None else ():
+            if wish.model in models:
+                yield DeploymentTrace(deployment=name, model=wish.model, state=wish.state)

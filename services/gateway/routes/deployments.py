@@ -8,15 +8,18 @@ from pydantic import Field
 
 from services.gateway.auth import Reader, Writer
 from services.gateway.bases import require_base
+from services.gateway.exports import export_to_serve
+from services.gateway.guesses import guessed
 from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.retention import meant, model_of
 from services.gateway.routes.models import marked
 from shared.clock import now
 from shared.contracts.base import Contract
-from shared.contracts.learning import DeploymentWish
+from shared.contracts.engines import DraftSpeculation, EngineArguments, ServedVariant, Speculation
+from shared.contracts.learning import Canary, DeploymentWish
 from shared.contracts.views import DeploymentView, ListPage
-from shared.errors import InvalidInput, NotFound
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import deployment_job
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
@@ -35,6 +38,17 @@ class DeploymentRequest(Contract):
         None, description="A base model, where no tuned model is named; the configured default where left out."
     )
     context_tokens: int = Field(2_048, ge=256, description="Longest prompt and answer together.")
+    variant: ServedVariant = Field(
+        "adapter", description="adapter: on the base that it was tuned on. Else the newest export of that variant."
+    )
+    engine_arguments: EngineArguments = EngineArguments()
+    speculation: Speculation | None = Field(
+        None, description="How tokens are guessed that the model then checks together: `ngram`, or a `draft` model."
+    )
+    canary_percent: int | None = Field(
+        None, ge=1, le=99,
+        description="Serve it to so many requests in a hundred, beside what the name stands for, which the others get.",
+    )  # fmt: skip
 
 
 @router.post(
@@ -51,6 +65,8 @@ def create_deployment(parts: PartsOf, _: Writer, once: OnceOf, asked: Deployment
 
 def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
     wish = wish_of(parts, asked)
+    if asked.canary_percent is not None:
+        wish = _with_canary(parts.records.running(wish.name), wish, asked.canary_percent)
     standing = parts.catalog.deployment(wish.name)
     if standing is not None and standing.wish.same_as(wish):
         return Reply(200, standing, {"Location": f"/v1/deployments/{wish.name}"})
@@ -60,15 +76,28 @@ def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
 
 
 def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
-    """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput."""
+    """Names resolved to what they mean now, so that the wish stays what it was. Raises NotFound, InvalidInput,
+    and where no such export was published NotReady or BeyondLimit."""
     model = model_of(parts, meant(parts, asked.model)) if asked.model is not None else None
     base = model.base if model else asked.base or parts.settings.default_base
     if asked.base not in (None, base):
         raise InvalidInput(f"{asked.model} was tuned from {base}, and can be served on no other base: leave `base` out.")
     require_base(parts.store, base)
+    if isinstance(asked.speculation, DraftSpeculation):
+        require_base(parts.store, asked.speculation.model)
     return DeploymentWish(
-        name=asked.name, model=model.id if model else None, base=base, context_tokens=asked.context_tokens, wished_at=now()
-    )
+        name=asked.name, model=model.id if model else None, base=base, context_tokens=asked.context_tokens,
+        variant=asked.variant, export=export_to_serve(parts, model, asked.variant) if asked.variant != "adapter" else None,
+        speculation=asked.speculation, engine_arguments=asked.engine_arguments, wished_at=now(),
+    )  # fmt: skip
+
+
+def _with_canary(standing: DeploymentWish, wished: DeploymentWish, percent: int) -> DeploymentWish:
+    """What stands, with what is wished for as its canary. Raises Conflict where that is what stands."""
+    told = {name: getattr(wished, name) for name in Canary.model_fields if name not in ("percent", "schema_version")}
+    if all(getattr(standing, name) == value for name, value in told.items()):
+        raise Conflict(f"That is what {standing.name} serves: a canary is another model, or another form of it.")
+    return standing.model_copy(update={"canary": Canary(percent=percent, **told), "wished_at": wished.wished_at})
 
 
 @router.get("", summary="List deployments")
@@ -99,8 +128,17 @@ def stop_deployment(parts: PartsOf, _: Writer, name: DeploymentName, response: R
 @router.post("/{name}/rollback", summary="Roll a deployment back", status_code=202)
 def roll_back_deployment(parts: PartsOf, _: Writer, name: DeploymentName, response: Response) -> DeploymentView:
     """The wish that it be what it last was before it became what it is; a second time undoes the first. What is served goes on
-    answering until that is ready. 409 where it was never anything else, or is stopped."""
+    answering until that is ready. A canary is called off, and what is served beside it stays. 409 where it was never anything
+    else, or is stopped."""
     response.headers["Link"] = f'</v1/jobs/{parts.records.roll_back(name)}>; rel="monitor"'
+    return _deployment(parts, name)
+
+
+@router.post("/{name}/canary/finish", summary="Serve a canary to all", status_code=202)
+def finish_canary(parts: PartsOf, _: Writer, name: DeploymentName, response: Response) -> DeploymentView:
+    """The wish that the deployment be what its canary is. A rollback brings back what was served before. 409 where it has no
+    canary, or is stopped."""
+    response.headers["Link"] = f'</v1/jobs/{parts.records.finish_canary(name)}>; rel="monitor"'
     return _deployment(parts, name)
 
 
@@ -112,7 +150,7 @@ def _deployment(parts: Parts, name: str) -> DeploymentView:
 
 
 def _marked(parts: Parts, view: DeploymentView) -> DeploymentView:
-    """With the forgotten documents that its model was trained on."""
-    model = parts.catalog.model(view.wish.model) if view.wish.model else None
-    saw = marked(parts, [model])[0].saw_forgotten if model else ()
-    return view.model_copy(update={"saw_forgotten": saw})
+    """With the forgotten documents that its model, or its canary's, was trained on."""
+    models = [found for one in view.wish.models if (found := parts.catalog.model(one)) is not None]
+    saw = sorted({document for one in marked(parts, models) for document in one.saw_forgotten})
+    return view.model_copy(update={"saw_forgotten": tuple(saw), "guessed": guessed(view)})

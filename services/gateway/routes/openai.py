@@ -20,6 +20,9 @@ from shared.errors import LimitReached
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
+UNANSWERED = 503
+"""What relaying comes to where an engine is not there, or does not hold the model."""
+
 ModelField = Field(max_length=200, pattern=r"^[^\x00-\x1f]+$", description="A deployment, a tuned model, or a base model.")
 
 SessionField = Field(
@@ -95,10 +98,18 @@ async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked:
     session = asked.session or request.headers.get("X-Session")
     turn = editors.take(caller.id, session) if session else None
     try:
-        target, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked)
+        asker = f"{caller.id} {session}" if session else request.scope["lectern.trace"]
+        target, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked, asker)
+        request.scope["lectern.answered"] = (target.asked, target.version)
         meter = Meter(parts.catalog, request.app.state.tally, caller)
         await meter.admit()
         answer = await relay(parts.engines, request, target, path, counted(body), turn)
+        if answer.status_code == UNANSWERED:
+            # The deployment may have moved since it was looked up: what it was is let go as soon as that is known.
+            moved, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked, asker)
+            if moved != target:
+                request.scope["lectern.answered"] = (moved.asked, moved.version)
+                answer = await relay(parts.engines, request, moved, path, counted(body), turn)
         return await meter.metered(answer, wants_usage(body.get("stream_options")))
     except LimitReached as error:
         return openai_error(429, error.code, error.message, {"Retry-After": str(error.seconds)})
@@ -112,9 +123,11 @@ async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked:
         return openai_error(409, error.code, error.message)
 
 
-def _sent(parts: Parts, tokenizers: Tokenizers, asked: ChatRequest | CompletionRequest) -> tuple[Target, dict[str, Any]]:
+def _sent(
+    parts: Parts, tokenizers: Tokenizers, asked: ChatRequest | CompletionRequest, asker: str
+) -> tuple[Target, dict[str, Any]]:
     """Where the request goes, and as what."""
-    target = find_target(asked.model, parts.catalog.deployments(), parts.catalog.model)
+    target = find_target(asked.model, parts.catalog.deployments(), parts.catalog.model, asker)
     body = rewritten(asked.model_dump(mode="json", exclude_unset=True), target, isinstance(asked, ChatRequest))
     if isinstance(asked, CompletionRequest):
         # An empty suffix is the end of the file, where there is nothing to fill in; engines take none at all.

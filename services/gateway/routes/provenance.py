@@ -78,7 +78,7 @@ def _traces(parts: Parts, request: Request) -> Traces:
 
 def _model(parts: Parts, model: Model) -> ModelTrace:
     dataset = dataset_of(parts, model.dataset)
-    served = [one.name for one in parts.catalog.deployments() if one.wish.model == model.id]
+    served = [one.name for one in parts.catalog.deployments() if model.id in one.wish.models]
     return ModelTrace(
         model=model.id, base=model.base, run=model.run, dataset=model.dataset, dataset_name=dataset.wish.name,
         documents=_documents(dataset.wish), deployments=tuple(served),

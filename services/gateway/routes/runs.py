@@ -69,9 +69,11 @@ def _create(parts: Parts, asked: RunRequest) -> Reply:
 def _dataset(asked: RunRequest, parent: Model | None) -> str:
     if asked.dataset is not None:
         return asked.dataset
-    if parent is not None and asked.recipe.alignment is not None:
+    if parent is not None and asked.recipe.paired is not None:
         return parent.dataset
-    raise InvalidInput("Name the dataset to tune on: only a run that aligns a tuned model can do without.")
+    raise InvalidInput(
+        "Name the dataset to tune on: only a run that learns from pairs, and starts from a tuned model, can do without."
+    )
 
 
 def _recipe(parts: Parts, asked: RunRequest) -> TrainingRecipe:

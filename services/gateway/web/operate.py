@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 
 from services.gateway.auth import allows
+from services.gateway.guesses import guessed
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import in_words
 from services.gateway.routes.jobs import JobId
@@ -35,14 +36,15 @@ def operate(request: Request, parts: PartsOf, session: Viewer) -> Response:
 
 
 def _operate(request: Request, parts: Parts, session: Any, secret: str = "", status: int = 200) -> Response:
-    catalog = parts.catalog
+    catalog, deployments = parts.catalog, parts.catalog.deployments()
     broken = [*catalog.jobs(Slice(SHOWN), None, "dead"), *catalog.jobs(Slice(SHOWN), None, "failed")]
     return page(
         request, session, "operate.html", status=status, here="operate", queues=_queues(parts),
         jobs=_by_kind(catalog.count_jobs()), crew=crew(parts),
         running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
         waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
-        deployments=catalog.deployments(), keys=key_views(parts) if allows(session.key, "admin") else None, secret=secret,
+        deployments=deployments, guessed={one.name: guessed(one) for one in deployments},
+        keys=key_views(parts) if allows(session.key, "admin") else None, secret=secret,
         deeds=catalog.deeds(Slice(SHOWN)) if allows(session.key, "admin") else (),
     )  # fmt: skip
 
@@ -88,6 +90,12 @@ def stop(parts: PartsOf, _: ByReviewer, name: str) -> Response:
 @routes.post("/operate/deployments/{name}/rollback")
 def roll_back(parts: PartsOf, _: ByReviewer, name: str) -> Response:
     parts.records.roll_back(name)
+    return back("/operate")
+
+
+@routes.post("/operate/deployments/{name}/canary/finish")
+def finish_canary(parts: PartsOf, _: ByReviewer, name: str) -> Response:
+    parts.records.finish_canary(name)
     return back("/operate")
 
 

@@ -79,7 +79,8 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
 
 @routes.post("/models/{model}/deploy")
 def deploy(parts: PartsOf, posted: ByReviewer, model: Annotated[str, Path(max_length=200)]) -> Response:
-    parts.records.wish_deployment(wish_of(parts, DeploymentRequest(name=posted.get("name"), model=model)))
+    asked = {"name": posted.get("name"), "model": model, "variant": posted.get("variant") or "adapter"}
+    parts.records.wish_deployment(wish_of(parts, DeploymentRequest.model_validate(asked)))
     return back("/try")
 
 

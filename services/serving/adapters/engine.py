@@ -1,4 +1,4 @@
-"""One engine: a `vllm serve` process, written down so that whoever comes next finds it, and its state as probes tell."""
+"""One engine: a process of vLLM or llama.cpp, written down so that whoever comes next finds it, and its state by probes."""
 
 import re
 import time
@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 from services.serving.adapters import children
-from services.serving.adapters.vllm_api import EngineApi
-from services.serving.adapters.vllm_command import Launch
+from services.serving.adapters.commands import Launch
+from services.serving.adapters.engine_api import EngineApi
 from services.serving.settings import ServingSettings
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
 from shared.contracts.base import Contract
 from shared.errors import Unavailable
 
 _REASON = re.compile(r"^(?:\([^)]*\) )?(?:ERROR [^\]]*\] )?([\w.]*(?:Error|Exception): .+)$", re.MULTILINE)
+_LLAMA_REASON = re.compile(r"^[\d.]+ E .*?(error loading model: .+)$", re.MULTILINE)
 _ECHOES = ("RuntimeError: Engine core initialization failed", "EngineDeadError")
 """What vLLM's front says when its engine has died of something told before."""
 _TAIL_BYTES = 64 << 10
@@ -24,7 +26,7 @@ _TAIL_BYTES = 64 << 10
 class EngineRecord(Contract):
     """What a controller must know of an engine that another started."""
 
-    base: str
+    engine: EngineIdentity
     context_tokens: int
     lora_rank: int
     endpoint: str
@@ -36,7 +38,7 @@ class EngineProcess:
 
     def __init__(self, record: EngineRecord, settings: ServingSettings) -> None:
         self.record = record
-        self.spec = EngineSpec(record.base, record.context_tokens, record.lora_rank)
+        self.spec = EngineSpec(record.engine, record.context_tokens, record.lora_rank)
         self.endpoint = record.endpoint
         self.api = EngineApi(record.endpoint, settings.probe_timeout_seconds)
         self._settings = settings
@@ -46,27 +48,32 @@ class EngineProcess:
 
     @classmethod
     def start(cls, spec: EngineSpec, launch: Launch, settings: ServingSettings) -> "EngineProcess":
-        log_file = log_path(settings, spec.base)
+        log_file = log_path(settings, spec.engine)
         if log_file.exists():
             log_file.replace(log_file.with_suffix(".log.1"))
         process = children.start(launch.command, launch.environment, log_file)
         record = EngineRecord(
-            base=spec.base, context_tokens=spec.context_tokens, lora_rank=spec.lora_rank, endpoint=launch.endpoint,
+            engine=spec.engine, context_tokens=spec.context_tokens, lora_rank=spec.lora_rank, endpoint=launch.endpoint,
             process=process,
         )  # fmt: skip
-        path = record_path(settings, spec.base)
+        path = record_path(settings, spec.engine)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(record.model_dump_json(), encoding="utf-8")
         part.replace(path)
         return cls(record, settings)
 
+    @property
+    def ready(self) -> bool:
+        """Whether it gave a token, as last seen."""
+        return self._ready
+
     def probe(self) -> Literal["starting", "ready", "dead"]:
         """Look at it once. Dead is: no such process, no token within the start timeout, or deaf to health checks."""
         if not children.is_alive(self.record.process):
             return "dead"
         if not self._ready:
-            self._ready = self.api.is_healthy() and self.api.gives_a_token(self.spec.base)
+            self._ready = self.api.is_healthy() and self.api.gives_a_token(self.spec.engine.served_name)
             age = time.time() - self.record.process.created_at
             expired = age > self._settings.start_timeout_seconds
             return "ready" if self._ready else "dead" if expired and self._deaf(heard=False) else "starting"
@@ -78,23 +85,30 @@ class EngineProcess:
             self._adapters = frozenset(name for name, parent in self.api.models().items() if parent is not None)
         return self._adapters
 
+    def requests(self) -> int | None:
+        """How many it answers or has waiting; None where it does not tell."""
+        try:
+            return self.api.requests()
+        except Unavailable:
+            return None
+
     def end(self) -> None:
         """End it with all its processes, and forget it."""
         children.end(self.record.process, self._settings.stop_timeout_seconds)
         self.api.close()
-        record_path(self._settings, self.spec.base).unlink(missing_ok=True)
+        record_path(self._settings, self.spec.engine).unlink(missing_ok=True)
 
     def last_words(self) -> str:
         """The last error of its log, for people."""
-        return _last_error(log_path(self._settings, self.spec.base))
+        return _last_error(log_path(self._settings, self.spec.engine))
 
     def _deaf(self, heard: bool) -> bool:
         self._failed_probes = 0 if heard else self._failed_probes + 1
         return self._failed_probes >= self._settings.probe_failures
 
 
-def found(settings: ServingSettings) -> Mapping[str, EngineProcess]:
-    """Engines that an earlier controller wrote down, by base, whether or not they still run."""
+def found(settings: ServingSettings) -> Mapping[EngineIdentity, EngineProcess]:
+    """Engines that an earlier controller wrote down, by what they are, whether or not they still run."""
     engines = {}
     for path in (settings.home / "run" / "engines").glob("*.json"):
         try:
@@ -102,16 +116,16 @@ def found(settings: ServingSettings) -> Mapping[str, EngineProcess]:
         except ValueError:
             path.unlink(missing_ok=True)  # Of an older version: its process, if any, was of that version too.
             continue
-        engines[record.base] = EngineProcess(record, settings)
+        engines[record.engine] = EngineProcess(record, settings)
     return engines
 
 
-def record_path(settings: ServingSettings, base: str) -> Path:
-    return settings.home / "run" / "engines" / f"{base}.json"
+def record_path(settings: ServingSettings, engine: EngineIdentity) -> Path:
+    return settings.home / "run" / "engines" / f"{engine.name}.json"
 
 
-def log_path(settings: ServingSettings, base: str) -> Path:
-    return settings.home / "log" / f"engine-{base}.log"
+def log_path(settings: ServingSettings, engine: EngineIdentity) -> Path:
+    return settings.home / "log" / f"engine-{engine.name}.log"
 
 
 def _last_error(path: Path) -> str:
@@ -119,5 +133,6 @@ def _last_error(path: Path) -> str:
         return ""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        reasons = [str(found) for found in _REASON.findall(log.read().decode(errors="replace"))]
+        text = log.read().decode(errors="replace")
+    reasons = [str(found) for pattern in (_LLAMA_REASON, _REASON) for found in pattern.findall(text)]
     return next((reason[:300] for reason in reversed(reasons) if not reason.startswith(_ECHOES)), "")

@@ -6,12 +6,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.serving.stages.plan import RANKS, adapter_name
+from services.serving.stages.plan import RANKS
 from shared import layout
 from shared.contracts.learning import Model
 from shared.contracts.work import File, Manifest
 from shared.errors import InvalidInput, NotFound, Unavailable
-from shared.ids import short
+from shared.ids import adapter_name, short
 from shared.objects import ObjectStore, read_contract
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")

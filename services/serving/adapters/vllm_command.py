@@ -1,42 +1,38 @@
 """How vLLM is started here, and whether it can be."""
 
+import json
 import shutil
-import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from services.serving.adapters.commands import HOST, Launch
 from services.serving.settings import ServingSettings
 from services.serving.stages.plan import EngineSpec
+from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation, Speculation
 from shared.errors import Unsupported
 
-HOST = "127.0.0.1"
-"""Engines trust whoever reaches them (adapters load by path), so only this machine does: users come by the gateway."""
+WAY_OUT = (
+    "or serve a GGUF of a tuned model on llama.cpp: `make llama`, `lectern export MODEL --variant gguf-q8_0 --wait`, and "
+    "`lectern deploy MODEL --variant gguf-q8_0`"
+)
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """A command line, the environment it runs in, and where it will answer."""
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    endpoint: str
-
-
-def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int) -> Launch:
-    """The engine of a base model that lies in a directory. Raises Unsupported where vLLM cannot run."""
-    check_possible(settings)
+def launch(
+    settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int,
+    draft: Path | None = None,
+) -> Launch:  # fmt: skip
+    """The engine of weights that lie in a directory, with a draft model's in another where it guesses by one. Raises
+    Unsupported where vLLM cannot run."""
     device = _cpu(settings) if settings.engine_device == "cpu" else ((), {})
     command = (
         str(find_vllm(settings)), "serve", str(directory),
         "--host", HOST, "--port", str(port),
-        "--served-model-name", spec.base,
+        "--served-model-name", spec.engine.served_name,
         "--max-model-len", str(spec.context_tokens),
-        "--max-num-seqs", str(settings.max_concurrent_requests),
-        "--enable-lora", "--max-loras", str(settings.max_loras), "--max-lora-rank", str(spec.lora_rank),
+        *_adapters(settings, spec), *_arguments(settings, spec.engine.arguments), *_speculation(spec.engine.speculation, draft),
         # The gateway sends each adapter's own prompt template; nobody else reaches the engine.
         "--trust-request-chat-template",
         "--disable-uvicorn-access-log", "--disable-fastapi-docs",
@@ -55,10 +51,41 @@ def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherit
     return Launch(command, environment, f"http://{HOST}:{port}")
 
 
+def _adapters(settings: ServingSettings, spec: EngineSpec) -> tuple[str, ...]:
+    if not spec.lora_rank:
+        return ()
+    return ("--enable-lora", "--max-loras", str(settings.max_loras), "--max-lora-rank", str(spec.lora_rank))
+
+
+def _arguments(settings: ServingSettings, asked: EngineArguments) -> Iterator[str]:
+    """What a deployment asked for; what it left open is the settings', or vLLM's own."""
+    yield from ("--max-num-seqs", str(asked.max_concurrent_requests or settings.max_concurrent_requests))
+    dtype = asked.dtype or ("bfloat16" if settings.engine_device == "cpu" else None)
+    if dtype is not None:
+        yield from ("--dtype", dtype)
+    if asked.prefix_caching is not None:
+        yield "--enable-prefix-caching" if asked.prefix_caching else "--no-enable-prefix-caching"
+
+
+def _speculation(asked: Speculation | None, draft: Path | None) -> Iterator[str]:
+    match asked:
+        case NgramSpeculation():
+            told: dict[str, object] = {
+                "method": "ngram", "num_speculative_tokens": asked.tokens,
+                "prompt_lookup_max": asked.longest_match, "prompt_lookup_min": asked.shortest_match,
+            }  # fmt: skip
+        case DraftSpeculation():
+            assert draft is not None, "whoever starts an engine that guesses by a model has fetched that model"
+            told = {"method": "draft_model", "model": str(draft), "num_speculative_tokens": asked.tokens}
+        case None:
+            return
+    yield from ("--speculative-config", json.dumps(told))
+
+
 def _cpu(settings: ServingSettings) -> tuple[tuple[str, ...], dict[str, str]]:
     """On a CPU the model runs in the scheduler's process: with few cores a second process costs more than it brings
     (start-up 24 s against 33 s, tokens/s no lower, on 2 cores)."""
-    arguments = ("--dtype", "bfloat16", "--enforce-eager", "--distributed-executor-backend", "uni")
+    arguments = ("--enforce-eager", "--distributed-executor-backend", "uni")
     environment = {
         "VLLM_CPU_KVCACHE_SPACE": str(settings.kv_cache_gib),
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -75,7 +102,7 @@ def _cpu(settings: ServingSettings) -> tuple[tuple[str, ...], dict[str, str]]:
 def check_possible(settings: ServingSettings) -> None:
     """Whether an engine can run here at all: cheap, and asked before anything is fetched. Raises Unsupported."""
     if sys.platform != "linux":
-        raise Unsupported("vLLM is published for Linux alone: serve on a machine, or in a container, that runs it")
+        raise Unsupported(f"vLLM is published for Linux alone: serve on a machine, or in a container, that runs it, {WAY_OUT}")
     if settings.engine_device == "cpu":
         check_cpu(_CPU_INFO.read_text(encoding="utf-8") if _CPU_INFO.exists() else "")
     find_vllm(settings)
@@ -97,14 +124,7 @@ def find_vllm(settings: ServingSettings) -> Path:
     if found is None:
         raise Unsupported(
             f"there is no vLLM at {settings.vllm_command}: install it with scripts/install_vllm.sh DIR and set "
-            "LECTERN_VLLM_COMMAND=DIR/bin/vllm",
+            f"LECTERN_VLLM_COMMAND=DIR/bin/vllm, {WAY_OUT}",
             vllm_command=str(settings.vllm_command),
         )
     return Path(found).absolute()
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.ids import short
+from services.serving.stages.identity import EngineIdentity
 
 RANKS = (16, 32, 64, 128, 256)
 """LoRA ranks an engine is started for: vLLM takes only certain ones, and memory and time grow with the rank."""
@@ -30,19 +30,22 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A deployment that should run. `adapter` is its served name, None for the base alone; `problem` is what already
-    stands against it, such as a model nobody has heard of."""
+    """A deployment that should run. `adapter` is its served name, None where what the engine was started on is asked for;
+    `problem` is what already stands against it, such as a model nobody has heard of."""
 
     name: str
-    base: str
+    engine: EngineIdentity
     adapter: str | None = None
-    lora_rank: int = 0
+    lora_rank: int | None = 0
+    """None where its engine takes no adapters."""
     context_tokens: int = 2_048
+    serves: str | None = None
+    """What it is called by people: a tuned model's id, or the base."""
     problem: Problem | None = None
 
     @property
     def served_model(self) -> str:
-        return self.adapter or self.base
+        return self.adapter or self.engine.served_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +56,27 @@ class Row:
     detail: str | None = None
     endpoint: str | None = None
     served_model: str | None = None
+    serves: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """What an engine is started for."""
+    """What an engine is started for: what it is, and how much room it has. `lora_rank` is 0 where it takes no adapters."""
 
-    base: str
+    engine: EngineIdentity
     context_tokens: int
     lora_rank: int
 
     def covers(self, other: "EngineSpec") -> bool:
+        """Whether it is the engine that `other` asks for, with at least its room."""
+        if self.engine != other.engine:
+            return False
         return self.context_tokens >= other.context_tokens and self.lora_rank >= other.lora_rank
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A base model's engine as observed: starting, ready (it gave a token), or down (it stopped or never started)."""
+    """An engine as observed: starting, ready (it gave a token), or down (it stopped or never started)."""
 
     spec: EngineSpec
     status: Literal["starting", "ready", "down"]
@@ -83,15 +90,17 @@ class Engine:
     """Whether the back-off after a failure has passed."""
 
     def serves(self, model: str | None) -> bool:
-        return self.status == "ready" and model is not None and (model == self.spec.base or model in self.adapters)
+        return (
+            self.status == "ready" and model is not None and (model == self.spec.engine.served_name or model in self.adapters)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The world at the beginning of a round: rows by deployment, engines by base."""
+    """The world at the beginning of a round: rows by deployment, engines by what they are."""
 
     rows: Mapping[str, Row]
-    engines: Mapping[str, Engine]
+    engines: Mapping[EngineIdentity, Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,28 +119,25 @@ class StartEngine:
 
 @dataclass(frozen=True, slots=True)
 class StopEngine:
-    base: str
+    engine: EngineIdentity
 
 
 @dataclass(frozen=True, slots=True)
 class LoadAdapter:
-    base: str
+    engine: EngineIdentity
     adapter: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadAdapter:
-    base: str
+    engine: EngineIdentity
     adapter: str
 
 
+Pointer = tuple[str | None, str | None, str | None]
+"""Endpoint, the engine's own name for the model, and the model's own."""
+
 Action = Mark | StartEngine | StopEngine | LoadAdapter | UnloadAdapter
-
-
-def adapter_name(adapter_digest: str) -> str:
-    """An adapter's name in an engine. It is its content's, so that no request meets another adapter, nor a prefix cache
-    another filled, under a name it knew."""
-    return f"lectern-{short(adapter_digest)}"
 
 
 def plan(desired: Sequence[Wanted], observed: Observed) -> list[Action]:
@@ -157,43 +163,44 @@ def verdicts(desired: Sequence[Wanted], observed: Observed) -> list[Mark]:
     ]
 
 
-def _specs(wanted: Sequence[Wanted]) -> dict[str, EngineSpec]:
-    """One engine a base, with room for the most demanding of its deployments."""
-    specs: dict[str, EngineSpec] = {}
+def _specs(wanted: Sequence[Wanted]) -> dict[EngineIdentity, EngineSpec]:
+    """Each engine once, with room for the most demanding of its deployments."""
+    specs: dict[EngineIdentity, EngineSpec] = {}
     for one in wanted:
-        room = next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1])
-        known = specs.get(one.base, EngineSpec(one.base, 0, 0))
-        specs[one.base] = EngineSpec(one.base, max(known.context_tokens, one.context_tokens), max(known.lora_rank, room))
+        known = specs.get(one.engine, EngineSpec(one.engine, 0, 0))
+        room = 0 if one.lora_rank is None else next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1])
+        specs[one.engine] = EngineSpec(one.engine, max(known.context_tokens, one.context_tokens), max(known.lora_rank, room))
     return specs
 
 
-def _stays(engine: Engine, specs: Mapping[str, EngineSpec]) -> bool:
+def _stays(engine: Engine, specs: Mapping[EngineIdentity, EngineSpec]) -> bool:
     """Whether an engine may go on as it is: one that nobody wants may, until no row points at it."""
-    spec = specs.get(engine.spec.base)
+    spec = specs.get(engine.spec.engine)
     return spec is None or engine.spec.covers(spec)
 
 
-def _pointer(row: Row, engines: Sequence[Engine]) -> tuple[str | None, str | None]:
+def _pointer(row: Row, engines: Sequence[Engine]) -> Pointer:
     """The endpoint and model that a row points at, as far as they are there: what was served goes on being served
     until what is wished for can take its place."""
-    return (row.endpoint, row.served_model) if any(_points_at(row, engine) for engine in engines) else (None, None)
+    there = any(_points_at(row, engine) for engine in engines)
+    return (row.endpoint, row.served_model, row.serves) if there else (None, None, None)
 
 
 def _points_at(row: Row, engine: Engine) -> bool:
     return row.endpoint is not None and row.endpoint == engine.endpoint and engine.serves(row.served_model)
 
 
-def _verdict(one: Wanted, pointer: tuple[str | None, str | None], specs: Mapping[str, EngineSpec], observed: Observed) -> Mark:
-    engine = observed.engines.get(one.base)
+def _verdict(one: Wanted, pointer: Pointer, specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Mark:
+    engine = observed.engines.get(one.engine)
     problem = one.problem or _trouble(one, engine)
     if problem is not None:
         return Mark(one.name, Row("failed", problem.detail, *pointer), problem.code)
     if engine is None:
         return Mark(one.name, Row("starting", STARTING, *pointer))
-    if not engine.spec.covers(specs[one.base]):
+    if not engine.spec.covers(specs[one.engine]):
         return Mark(one.name, Row("starting", RESTARTING, *pointer))
     if engine.serves(one.served_model):
-        return Mark(one.name, Row("ready", None, engine.endpoint, one.served_model))
+        return Mark(one.name, Row("ready", None, engine.endpoint, one.served_model, one.serves))
     details = {"starting": STARTING, "ready": LOADING, "down": RECOVERING}
     return Mark(one.name, Row("starting", details[engine.status], *pointer))
 
@@ -204,31 +211,31 @@ def _trouble(one: Wanted, engine: Engine | None) -> Problem | None:
     return engine.problem if engine.status == "down" else engine.refused.get(one.served_model)
 
 
-def _let_go(wanted: Sequence[Wanted], specs: Mapping[str, EngineSpec], observed: Observed) -> Iterator[Action]:
+def _let_go(wanted: Sequence[Wanted], specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
     """What nobody wants and no row points at."""
-    needed = {(one.base, one.adapter) for one in wanted}
-    for base, engine in observed.engines.items():
+    needed = {(one.engine, one.adapter) for one in wanted}
+    for identity, engine in observed.engines.items():
         pointed = {row.served_model for row in observed.rows.values() if _points_at(row, engine)}
-        if not pointed and (base not in specs or not _stays(engine, specs)):
-            yield StopEngine(base)
+        if not pointed and (identity not in specs or not _stays(engine, specs)):
+            yield StopEngine(identity)
         elif engine.status == "ready":
             held = engine.adapters | engine.refused.keys()
-            unwanted = {adapter for adapter in held if (base, adapter) not in needed}
-            yield from (UnloadAdapter(base, adapter) for adapter in sorted(unwanted - pointed))
+            unwanted = {adapter for adapter in held if (identity, adapter) not in needed}
+            yield from (UnloadAdapter(identity, adapter) for adapter in sorted(unwanted - pointed))
 
 
-def _start(specs: Mapping[str, EngineSpec], observed: Observed) -> Iterator[Action]:
-    for base, spec in specs.items():
-        engine = observed.engines.get(base)
+def _start(specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
+    for identity, spec in specs.items():
+        engine = observed.engines.get(identity)
         if engine is None or (engine.status == "down" and engine.retry_due and engine.spec.covers(spec)):
             yield StartEngine(spec)
 
 
-def _load(wanted: Sequence[Wanted], specs: Mapping[str, EngineSpec], observed: Observed) -> Iterator[Action]:
-    missing = {(one.base, one.adapter) for one in wanted if one.adapter is not None}
-    for base, adapter in sorted(missing):
-        engine = observed.engines.get(base)
-        if engine is None or engine.status != "ready" or not engine.spec.covers(specs[base]):
+def _load(wanted: Sequence[Wanted], specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
+    missing = {(one.engine.name, one.adapter): one.engine for one in wanted if one.adapter is not None}
+    for (_, adapter), identity in sorted(missing.items(), key=lambda found: found[0]):
+        engine = observed.engines.get(identity)
+        if engine is None or engine.status != "ready" or not engine.spec.covers(specs[identity]):
             continue
         if adapter not in engine.adapters and adapter not in engine.refused:
-            yield LoadAdapter(base, adapter)
+            yield LoadAdapter(identity, adapter)

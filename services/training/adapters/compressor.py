@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).parents[1] / "compress.py"
 
 
 def compress(spec: ExportSpec, merged: Path, ids: Sequence[Sequence[int]], threads: int) -> Path:
-    """4-bit weights in `spec.out`; returns a directory with what was written there, read back as bf16. Raises
+    """4-bit or 8-bit weights in `spec.out`; returns a directory with what was written there, read back as bf16. Raises
     CalledProcessError; the process's log is this one's."""
     unpacked = spec.work / "unpacked"
     told = spec.work / "compress.json"

@@ -54,12 +54,13 @@ class SignOfLife(Contract):
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What a run reads: rows to train on, examples to measure on; the adapter that it begins from, and what it must keep of
-    what that one learnt, if any."""
+    what that one learnt, if any; the reward model that scores it."""
 
     table: RowTable
     heldout: tuple[Encoded, ...]
     begins_from: bytes | None = None
     continuing: Continuing | None = None
+    judge: bytes | None = None
 
 
 class Handover:
@@ -80,6 +81,9 @@ class Handover:
         if rows.begins_from is not None:
             (scratch / "begins-from").write_bytes(rows.begins_from)
             self._put("begins-from.safetensors", scratch / "begins-from")
+        if rows.judge is not None:
+            (scratch / "judge").write_bytes(rows.judge)
+            self._put("judge.safetensors", scratch / "judge")
         for name in ("refusal.json", "kept.json", "job.json"):
             self._store.delete(f"{self._root}/{name}")
         if rows.continuing is not None:
@@ -94,7 +98,8 @@ class Handover:
             raise NotFound("nothing was handed over for this run: it was called off, or is done")
         self._store.download(f"{self._root}/rows.safetensors", scratch / "rows.safetensors")
         kept = read_contract(self._store, f"{self._root}/kept.json", Kept)
-        return job, _loaded(scratch / "rows.safetensors", self._begins_from(), kept)
+        begins_from, judge = (self._weights(f"{name}.safetensors") for name in ("begins-from", "judge"))
+        return job, _loaded(scratch / "rows.safetensors", begins_from, judge, kept)
 
     def refuse(self, rejected: Rejected) -> None:
         create_contract(self._store, f"{self._root}/refusal.json", rejected)
@@ -121,9 +126,9 @@ class Handover:
             return
         part.replace(target)
 
-    def _begins_from(self) -> bytes | None:
+    def _weights(self, name: str) -> bytes | None:
         try:
-            return self._store.read(f"{self._root}/begins-from.safetensors")
+            return self._store.read(f"{self._root}/{name}")
         except NotFound:
             return None
 
@@ -157,7 +162,7 @@ def _saved(rows: Rows, path: Path) -> Path:
     return path
 
 
-def _loaded(path: Path, begins_from: bytes | None, kept: Kept | None) -> Rows:
+def _loaded(path: Path, begins_from: bytes | None, judge: bytes | None, kept: Kept | None) -> Rows:
     found = load_file(path)
 
     def table(name: str) -> RowTable:
@@ -167,7 +172,7 @@ def _loaded(path: Path, begins_from: bytes | None, kept: Kept | None) -> Rows:
         earlier=tuple(table("earlier").examples()), new=kept.new,
         choosing={name: tuple(table(f"choosing.{name}").examples()) for name in kept.choosing},
     )  # fmt: skip
-    return Rows(table("train"), tuple(table("heldout").examples()), begins_from, continuing)
+    return Rows(table("train"), tuple(table("heldout").examples()), begins_from, continuing, judge)
 
 
 def _flat(examples: Sequence[Encoded]) -> RowTable:

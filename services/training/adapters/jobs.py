@@ -57,8 +57,8 @@ class Continuing:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker is told. `heldout` are examples; where the recipe aligns, the chosen and the rejected answer of each pair
-    in turn."""
+    """What a worker is told. `heldout` are examples; where the recipe learns from pairs, the chosen and the rejected answer of
+    each in turn. `judge`: the reward model (safetensors) that scores what is said."""
 
     run: str
     base_name: str
@@ -70,6 +70,7 @@ class Job:
     packing: str = "none"
     heldout: tuple[Encoded, ...] = ()
     continuing: Continuing | None = None
+    judge: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Direct preference optimization (Rafailov et al. 2023) by TRL's trainer, on pairs that we laid out, against a frozen reference
 that shares the base's weights."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from trl import DPOConfig, DPOTrainer
@@ -18,14 +18,18 @@ from services.training.stages.packing import Row
 from services.training.stages.pairs import pair_of
 from services.training.stages.precision import Precision
 from services.training.stages.schedule import StepPlan
-from shared.contracts.recipes import Alignment, TrainingRecipe
+from shared.contracts.alignment import DPO
+from shared.contracts.recipes import TrainingRecipe
 
 REFERENCE = "ref"
 """TRL's name for the adapter that it compares with. Where there is none of that name, it compares with the base alone."""
+IMPLIED = {"accuracy": "rewards/accuracies", "margin": "rewards/margins"}
+GIVEN = {"accuracy": "accuracy", "margin": "margin"}
+"""What the trainers log of a step's pairs, by the names of the curve: of implied rewards, and of those a reward model gives."""
 
 
 def alignment_settings(
-    recipe: TrainingRecipe, alignment: Alignment, plan: StepPlan, precision: Precision, directory: Path, on_cpu: bool
+    recipe: TrainingRecipe, alignment: DPO, plan: StepPlan, precision: Precision, directory: Path, on_cpu: bool
 ) -> DPOConfig:
     """A recipe in the trainer's own words."""
     losses: dict[str, Any] = {"loss_type": ["sigmoid"]}
@@ -122,12 +126,21 @@ class HeldOutPairs:
         return list(zip(scores[::2], scores[1::2], strict=True))
 
 
-def figures(heldout: HeldOutPairs, recipe: TrainingRecipe, last: int) -> Callable[[int, dict[str, Any]], dict[str, float]]:
+class HeldOut(Protocol):
+    """Pairs that are measured and not learned from."""
+
+    def measure(self, most: int) -> dict[str, float]: ...
+    def __len__(self) -> int: ...
+
+
+def figures(
+    heldout: HeldOut, logged: Mapping[str, str], recipe: TrainingRecipe, last: int
+) -> Callable[[int, dict[str, Any]], dict[str, float]]:
     """Step and what the trainer logged at it → the point's figures of alignment. All held-out pairs are asked at the last."""
     every = recipe.evaluation_steps
 
     def at(step: int, logs: dict[str, Any]) -> dict[str, float]:
-        told = {"accuracy": float(logs["rewards/accuracies"]), "margin": float(logs["rewards/margins"])}
+        told = {name: float(logs[theirs]) for name, theirs in logged.items()}
         if step == last:
             return told | heldout.measure(len(heldout))
         return told | (heldout.measure(recipe.evaluation_examples) if every and step % every == 0 else {})

@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+)
 
 from services.training.stages.examples import own_template
 from services.training.stages.recipe import refuse_architecture, refuse_template, refuse_tokenizer
@@ -16,6 +19,8 @@ from shared.contracts.work import Rejected
 
 KNOWN_TYPES: frozenset[str] = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 """Model types (of config.json) that this installation has causal language models for."""
+SCORING_TYPES: frozenset[str] = KNOWN_TYPES & frozenset(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
+"""Those of them that it can put a head for rewards on."""
 
 
 def read_config(base: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from shared.contracts.learning import LossPoint
 
 
 class RunRecorder(TrainerCallback):  # type: ignore[misc]
-    """Follows the trainer of one worker. Points go to `tell` as they come; only the first worker has points to tell."""
+    """Follows the trainer of one worker. Points go to `tell` as they come; only the first worker has points to tell. What is
+    held out is measured by the first alone, or by all `together`, where none has the whole base."""
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         tell: Callable[[LossPoint], None],
         heldout: Callable[[int], float | None] = lambda step: None,
         figures: Callable[[int, dict[str, Any]], dict[str, float]] = lambda step, logs: {},
+        together: bool = False,
     ) -> None:
         self._checkpoints = checkpoints
         self._curve = list(curve)
@@ -36,9 +38,14 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         self._tell = tell
         self._heldout = heldout
         self._figures = figures
+        self._together = together
         self._tokens_before = curve[-1].tokens if curve else 0
         self._seconds_before = curve[-1].seconds if curve else 0.0
         self._began = 0.0
+
+    def follow(self, figures: Callable[[int, dict[str, Any]], dict[str, float]]) -> None:
+        """What only the trainer knows of its steps, once there is one."""
+        self._figures = figures
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began = time.monotonic()
@@ -51,7 +58,11 @@ class RunRecorder(TrainerCallback):  # type: ignore[misc]
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        if not state.is_world_process_zero or not logs or "learning_rate" not in logs:
+        if not logs or "learning_rate" not in logs:
+            return
+        if not state.is_world_process_zero:
+            if self._together:
+                self._heldout(state.global_step)
             return
         if not math.isfinite(logs["loss"]):
             raise Diverged(f"the loss is {logs['loss']} at step {state.global_step}")

@@ -24,7 +24,7 @@ def summed_nll(model: Any, examples: Sequence[Encoded], pad_id: int, device: tor
     """Summed negative log-likelihood of each example's labels."""
     batch = pad(examples, pad_id)
     ids, mask, labels = (torch.tensor(rows, device=device) for rows in (batch.ids, batch.mask, batch.labels))
-    with torch.inference_mode():
+    with torch.no_grad():  # no inference mode: what a sharded layer is gathered into there could not learn afterwards
         losses = response_nll(model, ids, mask, labels)
     return [float(one) for one in losses.double().sum(dim=1)]
 

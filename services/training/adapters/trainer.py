@@ -8,6 +8,7 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from services.training.adapters.models import response_nll
+from services.training.adapters.sharding import shared_out
 from services.training.adapters.unpickled import Unpickled
 from services.training.stages.examples import Encoded, pad
 from services.training.stages.packing import Row, flatten
@@ -78,6 +79,9 @@ class RunTrainer(Unpickled, SFTTrainer):  # type: ignore[misc]
     tokens_seen = 0
     """Tokens of all workers, prompts included and padding not, since this process began."""
 
+    sharded = False
+    """Whether the workers share the base out among themselves."""
+
     pull: Callable[[Iterable[tuple[str, torch.nn.Parameter]], float], None] | None = None
     """Adds to the gradients of a step, which are multiplied by the number given, before they are shortened."""
 
@@ -102,6 +106,12 @@ class RunTrainer(Unpickled, SFTTrainer):  # type: ignore[misc]
         self.tokens_seen += int(self.accelerator.gather(seen).sum())
         # Gradients are averaged over workers afterwards, so what is divided by all workers' tokens is scaled back up.
         return losses.sum() * self.accelerator.num_processes / num_items_in_batch
+
+    def _wrap_model(self, model: Any, training: bool = True, dataloader: Any = None) -> Any:
+        """Accelerate refuses to average what lies beside sharded weights, so that is done here, as Accelerate would."""
+        if not (self.sharded and training) or model is not self.model:
+            return super()._wrap_model(model, training, dataloader)
+        return shared_out(self.accelerator.prepare_model(model, device_placement=False, evaluation_mode=True))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         super().log({**logs, "num_tokens": self.tokens_seen}, start_time)

@@ -32,7 +32,7 @@ the tokens and had 1.03 times the perplexity; rounding to Q4_1 diverged by 0.58 
 
 LIMITS: dict[Variant, Limits] = {
     "merged": MERGED, "gguf-f16": MERGED, "gguf-q8_0": MERGED, "gguf-q5_1": FEWER_BITS, "gguf-q4_1": FEWER_BITS,
-    "awq": FEWER_BITS, "gptq": FEWER_BITS,
+    "awq": FEWER_BITS, "gptq": FEWER_BITS, "int8": FEWER_BITS, "fp8": FEWER_BITS,
 }  # fmt: skip
 """Q8_0 was seen to diverge as little as the merged model does: 0.0018 and 0.0016 nats beside 0.0016 and 0.0014."""
 

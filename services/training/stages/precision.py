@@ -18,15 +18,16 @@ class Capabilities:
 
 
 def choose_precision(recipe: TrainingRecipe, machine: Capabilities) -> Precision | Rejected:
-    """auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32; PPO compares probabilities, for which fp16 is too
-    coarse. fp16 on a CPU is refused: it has no loss scaling there and overflows. So is an optimizer that needs a GPU."""
+    """auto: bf16 where the hardware has it, else fp16 on a GPU, else fp32; what learns from rewards compares probabilities, for
+    which fp16 is too coarse. fp16 on a CPU is refused: it has no loss scaling there and overflows. So is an optimizer that
+    needs a GPU."""
     if recipe.optimizer == "paged_adamw_8bit" and machine.device == "cpu":
         return Rejected(
             reason="optimizer-unsupported",
             detail="paged_adamw_8bit needs a GPU, whose memory it eases. Set the recipe's optimizer to adamw_8bit.",
         )
     if recipe.precision == "auto":
-        return "bf16" if machine.bf16 else "fp16" if machine.device == "cuda" and recipe.ppo is None else "fp32"
+        return "bf16" if machine.bf16 else "fp16" if machine.device == "cuda" and recipe.rewarded is None else "fp32"
     if recipe.precision == "fp16" and machine.device == "cpu":
         return Rejected(
             reason="precision-unsupported",

@@ -1,9 +1,11 @@
 """The drill runs what docker-compose.yml says, and nothing of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.composed.carry import Answer, Carried
 from benchmarks.composed.compose import containers
 
 ROOT = Path(__file__).parents[3]
@@ -42,3 +44,10 @@ def test_what_is_waited_for_and_started_again_is_composes_word() -> None:
     assert (None, "/var/lib/lectern") in found["training"].volumes and ("cache", "/var/cache/lectern") in found[
         "training"
     ].volumes
+
+
+def test_two_rounds_differ_in_what_was_made_and_said_and_not_in_how_long_it_took() -> None:
+    calm = Carried({"a.pdf": "1"}, adapter="x", answers=[Answer("yes", [-0.5, -1.0])], seconds={"run": 3.0})
+    later = replace(calm, answers=[Answer("yes", [-0.5, -1.25])], seconds={"run": 9.0})
+    assert calm.differs(later) == [] and calm.apart(later) == 0.25
+    assert calm.differs(replace(later, adapter="y", answers=[Answer("no", [-0.5])])) == ["adapter", "answers"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.assignments import parse_assignments, read_mapping
+from cli.assignments import merged, parse_assignments, read_mapping
 from cli.outcome import Exit, Failure
 
 
@@ -46,3 +46,12 @@ def test_a_file_that_holds_no_names_and_values_is_refused(tmp_path: Path, text: 
     file.write_text(text)
     with pytest.raises(Failure):
         read_mapping(file)
+
+
+def test_assignments_fill_in_a_files_sections() -> None:
+    file = {"alignment": {"method": "dpo", "beta": 0.3}, "lora_r": 8}
+    assert merged(file, {"alignment": {"method": "reward"}, "seed": 1}) == {
+        "alignment": {"method": "reward", "beta": 0.3}, "lora_r": 8, "seed": 1,
+    }  # fmt: skip
+    assert merged({"continual": None}, {"continual": {"ewc": 0}}) == {"continual": {"ewc": 0}}
+    assert file["alignment"] == {"method": "dpo", "beta": 0.3}

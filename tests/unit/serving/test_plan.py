@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import (
     Engine,
     EngineSpec,
@@ -17,9 +18,10 @@ from services.serving.stages.plan import (
     StopEngine,
     UnloadAdapter,
     Wanted,
-    adapter_name,
     plan,
 )
+from shared.contracts.engines import EngineArguments, NgramSpeculation
+from shared.ids import adapter_name
 from tests.unit.serving.world import SimulatedEngines, World
 
 ROUNDS = 12
@@ -28,14 +30,22 @@ ROUNDS = 12
 NAMES = ("alpha", "beta", "gamma")
 REFUSED = "lectern-bad"
 
+LLAMA = EngineIdentity(base="llama")
+GUESSING = EngineIdentity(base="llama", speculation=NgramSpeculation())
+MERGED = EngineIdentity(base="llama", variant="merged", export="1" * 64)
+GGUF = EngineIdentity(base="llama", variant="gguf-q8_0", export="2" * 64)
+
+adapted = st.tuples(
+    st.sampled_from([LLAMA, GUESSING, EngineIdentity(base="mamba")]),
+    st.sampled_from([None, "lectern-a", "lectern-b", "lectern-c", REFUSED]),
+    st.sampled_from([0, 8, 16, 64]),
+)
+exported = st.tuples(st.sampled_from([MERGED, GGUF]), st.none(), st.none())
 wanted = st.builds(
-    Wanted,
-    name=st.just(""),
-    base=st.sampled_from(["llama", "mamba"]),
-    adapter=st.sampled_from([None, "lectern-a", "lectern-b", "lectern-c", REFUSED]),
-    lora_rank=st.sampled_from([0, 8, 16, 64]),
-    context_tokens=st.sampled_from([512, 2_048]),
-    problem=st.sampled_from([None, None, None, Problem("not-found", "there is no such model")]),
+    lambda served, context_tokens, problem: Wanted("", *served, context_tokens, problem=problem),
+    st.one_of(adapted, exported),
+    st.sampled_from([512, 2_048]),
+    st.sampled_from([None, None, None, Problem("not-found", "there is no such model")]),
 )
 wishes = st.dictionaries(st.sampled_from(NAMES), wanted).map(
     lambda chosen: [replace(one, name=name) for name, one in chosen.items()]
@@ -91,10 +101,11 @@ def test_nothing_unwanted_is_kept_once_nothing_points_at_it(history: list[list[W
     for desired in history:
         settle(world, desired)
     kept = {(row.endpoint, row.served_model) for row in world.rows.values()}
-    possible = {(one.base, one.adapter) for one in history[-1] if one.problem is None}
-    for base, engine in world.engines.engines.items():
+    possible = {(one.engine, one.adapter) for one in history[-1] if one.problem is None}
+    for identity, engine in world.engines.engines.items():
+        assert identity in {one for one, _ in possible} or any(endpoint == engine.endpoint for endpoint, _ in kept)
         for adapter in engine.adapters:
-            assert (base, adapter) in possible or (engine.endpoint, adapter) in kept
+            assert (identity, adapter) in possible or (engine.endpoint, adapter) in kept
 
 
 @given(wishes, st.integers(min_value=0, max_value=ROUNDS))
@@ -104,8 +115,8 @@ def test_the_death_of_an_engine_at_any_moment_is_made_good(desired: list[Wanted]
     for _ in range(moment):
         for action in plan(desired, world.observe()):
             world.apply(action)
-    for base in world.engines.engines:
-        world.engines.die(base)
+    for identity in world.engines.engines:
+        world.engines.die(identity)
     for row in world.rows.values():
         assert row.endpoint is None or not world.engines.serves(row)
     undisturbed = fresh()
@@ -116,46 +127,73 @@ def test_the_death_of_an_engine_at_any_moment_is_made_good(desired: list[Wanted]
     assert {name: row.state for name, row in world.rows.items()} == {n: r.state for n, r in undisturbed.rows.items()}
 
 
-SPEC = EngineSpec("llama", 2_048, 16)
+SPEC = EngineSpec(LLAMA, 2_048, 16)
 READY = Engine(SPEC, "ready", "http://127.0.0.1:9001", frozenset({"lectern-old"}))
 
 
 def one_round(desired: list[Wanted], row: Row, engine: Engine | None) -> list[object]:
-    engines = {} if engine is None else {"llama": engine}
+    engines = {} if engine is None else {engine.spec.engine: engine}
     return list(plan(desired, Observed({"alpha": row}, engines)))
 
 
 def test_deployments_of_one_base_share_an_engine_with_room_for_the_most_demanding() -> None:
-    desired = [Wanted("alpha", "llama", "lectern-a", 8, 512), Wanted("beta", "llama", "lectern-b", 40, 4_096)]
+    desired = [Wanted("alpha", LLAMA, "lectern-a", 8, 512), Wanted("beta", LLAMA, "lectern-b", 40, 4_096)]
     actions = plan(desired, Observed({}, {}))
-    assert actions == [StartEngine(EngineSpec("llama", 4_096, 64))]
+    assert actions == [StartEngine(EngineSpec(LLAMA, 4_096, 64))]
+
+
+def test_deployments_of_one_base_that_ask_for_another_speculation_or_argument_get_engines_of_their_own() -> None:
+    exact = EngineIdentity(base="llama", arguments=EngineArguments(dtype="float32"))
+    desired = [Wanted("alpha", LLAMA, "lectern-a", 8), Wanted("beta", GUESSING, "lectern-a", 8), Wanted("gamma", exact)]
+    started = [action.spec for action in plan(desired, Observed({}, {})) if isinstance(action, StartEngine)]
+    assert started == [EngineSpec(one, 2_048, 16) for one in (LLAMA, GUESSING, exact)]
+    assert len({one.name for one in (LLAMA, GUESSING, exact, MERGED, GGUF)}) == 5
+
+
+def test_an_export_has_an_engine_of_its_own_without_room_for_adapters() -> None:
+    desired = [Wanted("alpha", LLAMA, "lectern-a", 8), Wanted("beta", MERGED, lora_rank=None)]
+    started = [action.spec for action in plan(desired, Observed({}, {})) if isinstance(action, StartEngine)]
+    assert started == [EngineSpec(LLAMA, 2_048, 16), EngineSpec(MERGED, 2_048, 0)]
+    assert not started[0].covers(started[1]) and not started[1].covers(started[0])
+
+
+def test_a_deployment_that_moves_to_an_export_is_answered_by_the_adapter_until_the_export_gives_a_token() -> None:
+    desired, row = [Wanted("alpha", MERGED, lora_rank=None)], Row("ready", None, READY.endpoint, "lectern-old")
+    starting = Engine(EngineSpec(MERGED, 2_048, 0), "starting", "http://127.0.0.1:9002")
+    waiting = plan(desired, Observed({"alpha": row}, {LLAMA: READY, MERGED: starting}))
+    assert waiting == [Mark("alpha", Row("starting", "starting the engine", READY.endpoint, "lectern-old"))]
+    there = replace(starting, status="ready")
+    switched = plan(desired, Observed({"alpha": waiting[0].row}, {LLAMA: READY, MERGED: there}))  # type: ignore[union-attr]
+    assert switched == [Mark("alpha", Row("ready", None, there.endpoint, MERGED.served_name))]
+    after = plan(desired, Observed({"alpha": switched[0].row}, {LLAMA: READY, MERGED: there}))  # type: ignore[union-attr]
+    assert after == [StopEngine(LLAMA)]
 
 
 def test_a_new_adapter_is_loaded_while_the_old_one_serves() -> None:
     row = Row("pending", None, READY.endpoint, "lectern-old")
-    mark, load = one_round([Wanted("alpha", "llama", "lectern-new", 16)], row, READY)
+    mark, load = one_round([Wanted("alpha", LLAMA, "lectern-new", 16)], row, READY)
     assert isinstance(mark, Mark) and mark.row.served_model == "lectern-old"
-    assert load == LoadAdapter("llama", "lectern-new")
+    assert load == LoadAdapter(LLAMA, "lectern-new")
 
 
 def test_the_old_adapter_goes_only_when_no_row_points_at_it() -> None:
     both = replace(READY, adapters=frozenset({"lectern-old", "lectern-new"}))
-    desired = [Wanted("alpha", "llama", "lectern-new", 16)]
+    desired = [Wanted("alpha", LLAMA, "lectern-new", 16)]
     switch = one_round(desired, Row("starting", "loading the adapter", READY.endpoint, "lectern-old"), both)
     assert switch == [Mark("alpha", Row("ready", None, READY.endpoint, "lectern-new"))]
     after = one_round(desired, Row("ready", None, READY.endpoint, "lectern-new"), both)
-    assert after == [UnloadAdapter("llama", "lectern-old")]
+    assert after == [UnloadAdapter(LLAMA, "lectern-old")]
 
 
 def test_a_refused_adapter_fails_its_deployment_with_the_reason_and_is_not_tried_again() -> None:
     problem = Problem("adapter-refused", "the engine refuses it: rank 96")
     engine = replace(READY, adapters=frozenset(), refused={"lectern-new": problem})
-    actions = one_round([Wanted("alpha", "llama", "lectern-new", 16)], Row("starting", "loading the adapter"), engine)
+    actions = one_round([Wanted("alpha", LLAMA, "lectern-new", 16)], Row("starting", "loading the adapter"), engine)
     assert actions == [Mark("alpha", Row("failed", problem.detail), "adapter-refused")]
 
 
 def test_an_engine_that_is_down_is_started_again_only_after_its_back_off() -> None:
-    desired = [Wanted("alpha", "llama")]
+    desired = [Wanted("alpha", LLAMA)]
     waiting = one_round(desired, Row("starting"), Engine(SPEC, "down", retry_due=False))
     assert [type(action) for action in waiting] == [Mark]
     due = one_round(desired, Row("starting"), Engine(SPEC, "down", retry_due=True))
@@ -164,8 +202,8 @@ def test_an_engine_that_is_down_is_started_again_only_after_its_back_off() -> No
 
 def test_a_stopped_wish_stops_the_engine_after_its_row_was_withdrawn() -> None:
     withdrawn = one_round([], Row("ready", None, READY.endpoint, "lectern-old"), READY)
-    assert withdrawn[0] == Mark("alpha", Row("stopped")) and StopEngine("llama") not in withdrawn
-    assert one_round([], Row("stopped"), READY) == [StopEngine("llama")]
+    assert withdrawn[0] == Mark("alpha", Row("stopped")) and StopEngine(LLAMA) not in withdrawn
+    assert one_round([], Row("stopped"), READY) == [StopEngine(LLAMA)]
 
 
 def test_an_adapter_is_named_by_its_content() -> None:

@@ -1,15 +1,21 @@
 """How vLLM is started, and what is said where it cannot be."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from services.serving.adapters.vllm_command import check_cpu, check_possible, free_port, launch
+from services.serving.adapters.commands import free_port
+from services.serving.adapters.launching import check_possible, launch
+from services.serving.adapters.vllm_command import check_cpu
 from services.serving.settings import ServingSettings, engine_environment
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
+from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation
 from shared.errors import Unsupported
 
-SPEC = EngineSpec("tiny", 2_048, 16)
+TINY = EngineIdentity(base="tiny")
+SPEC = EngineSpec(TINY, 2_048, 16)
 
 
 @pytest.fixture
@@ -25,6 +31,43 @@ def test_an_engine_listens_on_this_machine_alone(vllm: Path, tmp_path: Path) -> 
     made = launch(settings, SPEC, tmp_path, {}, 4_711)
     assert made.command[made.command.index("--host") + 1] == "127.0.0.1"
     assert made.endpoint == "http://127.0.0.1:4711"
+
+
+def test_an_export_is_started_without_adapters_under_its_own_name(vllm: Path, tmp_path: Path) -> None:
+    settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
+    merged = EngineIdentity(base="tiny", variant="merged", export="a" * 64)
+    made = launch(settings, EngineSpec(merged, 2_048, 0), tmp_path, {}, 4_711)
+    assert made.command[made.command.index("--served-model-name") + 1] == f"export:{'a' * 16}"
+    assert "--enable-lora" not in made.command
+    assert "--enable-lora" in launch(settings, SPEC, tmp_path, {}, 4_711).command
+
+
+def test_what_a_deployment_asks_of_its_engine_stands_over_the_settings(vllm: Path, tmp_path: Path) -> None:
+    settings = ServingSettings(vllm_command=vllm, engine_device="cpu", cache_dir=tmp_path, max_concurrent_requests=64)
+    asked = EngineArguments(dtype="float32", max_concurrent_requests=8, prefix_caching=False)
+    identity = EngineIdentity(base="tiny", arguments=asked)
+    given = launch(settings, EngineSpec(identity, 2_048, 16), tmp_path, {}, 4_711).command
+    assert given[given.index("--dtype") + 1] == "float32" and given[given.index("--max-num-seqs") + 1] == "8"
+    assert "--no-enable-prefix-caching" in given
+    plain = launch(settings, SPEC, tmp_path, {}, 4_711).command
+    assert plain[plain.index("--dtype") + 1] == "bfloat16" and plain[plain.index("--max-num-seqs") + 1] == "64"
+    assert not [one for one in plain if "prefix-caching" in one]
+
+
+def test_speculation_is_spelled_as_vllm_takes_it(vllm: Path, tmp_path: Path) -> None:
+    settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
+
+    def told(asked: NgramSpeculation | DraftSpeculation | None) -> object:
+        identity = EngineIdentity(base="tiny", speculation=asked)
+        given = launch(settings, EngineSpec(identity, 2_048, 16), tmp_path, {}, 4_711, tmp_path / "draft").command
+        return json.loads(given[given.index("--speculative-config") + 1]) if "--speculative-config" in given else None
+
+    assert told(None) is None
+    assert told(NgramSpeculation(tokens=5)) == {
+        "method": "ngram", "num_speculative_tokens": 5, "prompt_lookup_max": 4, "prompt_lookup_min": 2
+    }  # fmt: skip
+    draft = str(tmp_path / "draft")
+    assert told(DraftSpeculation(model="small")) == {"method": "draft_model", "num_speculative_tokens": 3, "model": draft}
 
 
 def test_an_engine_sees_no_setting_of_lectern(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,10 +94,10 @@ def test_a_processor_that_vllm_has_no_build_for_is_told_what_to_do() -> None:
 
 def test_a_mac_is_told_before_anything_is_looked_for(vllm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ServingSettings(vllm_command=vllm, engine_device="gpu", cache_dir=tmp_path)
-    check_possible(settings)
+    check_possible(settings, TINY)
     monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(Unsupported, match="Linux"):
-        check_possible(settings)
+        check_possible(settings, TINY)
 
 
 def test_free_ports_are_free() -> None:

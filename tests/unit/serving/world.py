@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import (
     Action,
     Engine,
@@ -23,45 +24,53 @@ from shared.errors import Unsupported
 class SimulatedEngines:
     """Engines that take one observation to become ready, in ports of their own."""
 
-    engines: dict[str, Engine] = field(default_factory=dict)
+    engines: dict[EngineIdentity, Engine] = field(default_factory=dict)
     refuses: frozenset[str] = frozenset()
     starts: int = 0
     impossible: str = ""
+    busy: bool = False
+    """Whether they have requests that they still answer."""
 
-    def check(self) -> None:
+    def check(self, engine: EngineIdentity) -> None:
         if self.impossible:
             raise Unsupported(self.impossible)
 
-    def observe(self) -> dict[str, Engine]:
+    def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
+        pass
+
+    def observe(self) -> dict[EngineIdentity, Engine]:
         seen = dict(self.engines)
-        for base, engine in self.engines.items():
+        for identity, engine in self.engines.items():
             if engine.status == "starting":
-                self.engines[base] = replace(engine, status="ready")
+                self.engines[identity] = replace(engine, status="ready")
         return seen
 
     def start(self, spec: EngineSpec) -> None:
-        assert self.engines.get(spec.base) is None or self.engines[spec.base].status == "down", "started twice"
+        assert self.engines.get(spec.engine) is None or self.engines[spec.engine].status == "down", "started twice"
         self.starts += 1
-        self.engines[spec.base] = Engine(spec, "starting", f"http://127.0.0.1:{9000 + self.starts}")
+        self.engines[spec.engine] = Engine(spec, "starting", f"http://127.0.0.1:{9000 + self.starts}")
 
-    def stop(self, base: str) -> None:
-        del self.engines[base]
+    def stop(self, engine: EngineIdentity) -> bool:
+        if self.busy:
+            return False
+        del self.engines[engine]
+        return True
 
-    def load(self, base: str, adapter: str, directory: Path) -> None:
-        engine = self.engines[base]
-        assert engine.status == "ready" and adapter not in engine.adapters
+    def load(self, identity: EngineIdentity, adapter: str, directory: Path) -> None:
+        engine = self.engines[identity]
+        assert engine.status == "ready" and engine.spec.lora_rank and adapter not in engine.adapters
         if adapter in self.refuses:
-            self.engines[base] = replace(engine, refused={**engine.refused, adapter: Problem("adapter-refused", "bad")})
+            self.engines[identity] = replace(engine, refused={**engine.refused, adapter: Problem("adapter-refused", "bad")})
         else:
-            self.engines[base] = replace(engine, adapters=engine.adapters | {adapter})
+            self.engines[identity] = replace(engine, adapters=engine.adapters | {adapter})
 
-    def unload(self, base: str, adapter: str) -> None:
-        engine = self.engines[base]
+    def unload(self, identity: EngineIdentity, adapter: str) -> None:
+        engine = self.engines[identity]
         refused = {name: problem for name, problem in engine.refused.items() if name != adapter}
-        self.engines[base] = replace(engine, adapters=engine.adapters - {adapter}, refused=refused)
+        self.engines[identity] = replace(engine, adapters=engine.adapters - {adapter}, refused=refused)
 
-    def die(self, base: str) -> None:
-        self.engines[base] = Engine(self.engines[base].spec, "down")
+    def die(self, engine: EngineIdentity) -> None:
+        self.engines[engine] = Engine(self.engines[engine].spec, "down")
 
     def serves(self, row: Row) -> bool:
         return any(engine.endpoint == row.endpoint and engine.serves(row.served_model) for engine in self.engines.values())
@@ -83,9 +92,9 @@ class World:
                 self.rows[name] = row
             case StartEngine(spec):
                 self.engines.start(spec)
-            case StopEngine(base):
-                self.engines.stop(base)
-            case LoadAdapter(base, adapter):
-                self.engines.load(base, adapter, Path())
-            case UnloadAdapter(base, adapter):
-                self.engines.unload(base, adapter)
+            case StopEngine(engine):
+                self.engines.stop(engine)
+            case LoadAdapter(engine, adapter):
+                self.engines.load(engine, adapter, Path())
+            case UnloadAdapter(engine, adapter):
+                self.engines.unload(engine, adapter)

@@ -9,9 +9,10 @@ from services.cleaning import handlers as cleaning
 from services.extraction import handlers as extraction
 from services.training import handlers as training
 from services.training.settings import TrainingSettings
+from shared.contracts.alignment import DPO
 from shared.contracts.documents import ChunkingParameters, ExtractionParameters, ProcessingParameters
 from shared.contracts.learning import DatasetInput, DatasetParameters, Parent
-from shared.contracts.recipes import Alignment, Continual, TrainingRecipe
+from shared.contracts.recipes import Continual, TrainingRecipe
 from shared.contracts.work import DocumentWork, RunWork
 from shared.objects import ObjectStore
 from shared.pipeline import STAGES, chain, chunking_key, cleaning_key, dataset_key, extraction_key, training_key
@@ -59,7 +60,7 @@ def test_a_recipe_without_the_section_on_continual_tuning_keeps_the_key_it_had()
     before = "8d3843150a9999a7fb4a8d7c6f537a10269ed6d57ae2759352525a1ce4a29c8b"
     assert training_key("d" * 64, TrainingRecipe(), "b" * 64) == before
     assert training_key("d" * 64, TrainingRecipe(continual=Continual()), "b" * 64) != before
-    aligned = TrainingRecipe(alignment=Alignment())
+    aligned = TrainingRecipe(alignment=DPO())
     keys = {training_key("d" * 64, aligned, "b" * 64, preferences=one) for one in (None, "p" * 64, "q" * 64)}
     assert len(keys | {before}) == 4
 

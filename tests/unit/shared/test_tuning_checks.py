@@ -25,6 +25,7 @@ LLAMA = {"model_type": "llama", "max_position_embeddings": 2048}
         ({"packing": "full"}, {"model_type": "falcon_h1"}, "impossible-packing", "auto or none"),
         ({"packing": "full", "lora_targets": "all-linear"}, {"model_type": "wonder"}, "impossible-packing", "not known"),
         ({"attention": "sdpa"}, {"model_type": "rwkv"}, "impossible-attention", "auto"),
+        ({"alignment": {"method": "reward"}}, {"model_type": "mamba"}, "impossible-method", "llama"),
         ({"attention": "lectern_triton"}, {"model_type": "gemma2"}, "impossible-attention", "eager"),
         ({"max_tokens": 4096}, LLAMA, "longer-than-context", "2048"),
     ],

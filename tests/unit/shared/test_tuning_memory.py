@@ -119,3 +119,25 @@ def test_what_is_no_llama_is_not_guessed_at() -> None:
 def test_an_estimate_is_json_and_its_parts_are_its_total() -> None:
     found = json.loads(estimate(TrainingRecipe(), SMOL, LENGTHS, devices=[("here", 2 * GIGABYTE)]).model_dump_json())
     assert found["total_bytes"] == sum(value for name, value in found["memory"].items() if name != "schema_version")
+
+
+def test_what_learns_from_rewards_is_estimated_with_its_answers_reference_and_reward_model() -> None:
+    def of(method: str, *rewards: dict[str, str], **also: Any) -> Any:
+        section = {"method": method, **({"rewards": rewards} if rewards else {}), **also}
+        recipe = TrainingRecipe.model_validate({"alignment": section, "batch_size": 4, "max_tokens": 512})
+        return estimate(recipe, CODELLAMA_34B, Lengths(examples=100, mean=99.0, longest=((120, 60),)))
+
+    dpo, reward = of("dpo"), of("reward")
+    assert reward.memory.logits == 0 < dpo.memory.logits, "a number is made of the end alone"
+    assert reward.batch_tokens == dpo.batch_tokens == 2 * 4 * 512
+    group, judged = of("grpo", {"rule": "json"}), of("grpo", {"rule": "json"}, {"rule": "model", "model": "rater"})
+    assert group.batch_tokens == 4 * 512
+    assert judged.memory.adapters - group.memory.adapters == group.memory.adapters // 2, "one adapter more"
+    assert group.steps == 100 and of("rloo", {"rule": "json"}, passes=2).steps == 200, "100 prompts, 8 answers a step of 8"
+    assert group.seconds is None and "not known beforehand" in group.seconds_basis
+    many = TrainingRecipe.model_validate({
+        "alignment": {"method": "grpo", "rewards": [{"rule": "json"}]}, "batch_size": 8, "gradient_accumulation": 512,
+        "max_tokens": 512, "gradient_checkpointing": True,
+    })  # fmt: skip
+    kept = estimate(many, CODELLAMA_34B).memory.activations
+    assert kept == 2 * 8 * 512 * 512 * 48 * 1024 * 2, "keys and values of all answers, where they are more than a pass"

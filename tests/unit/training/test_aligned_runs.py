@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from shared import layout
-from shared.contracts.learning import EvaluationResult, RunWish, TrainingResult
+from shared.contracts.alignment import DPO, RewardModel
+from shared.contracts.learning import EvaluationResult, RewardSource, RunWish, TrainingResult
+from shared.contracts.ppo import PPO, ModelRule
 from shared.contracts.preferences import PreferenceParameters, PreferenceSet
-from shared.contracts.recipes import Alignment
+from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import RunWork
 from shared.ids import run_job, short
 from shared.objects import ObjectStore, Series, create_contract
@@ -23,7 +25,7 @@ world = test_handlers.world
 """The fixture."""
 
 ALIGNED = RECIPE.model_copy(
-    update={"alignment": Alignment(beta=0.2), "max_steps": 12, "batch_size": 4, "learning_rate": 3e-3, "checkpoint_steps": 4}
+    update={"alignment": DPO(beta=0.2), "max_steps": 12, "batch_size": 4, "learning_rate": 3e-3, "checkpoint_steps": 4}
 )
 SET = "5" * 64
 
@@ -42,15 +44,18 @@ def put_preferences(store: ObjectStore, scratch: Path, redactions: tuple[str, ..
     return made
 
 
-def ask(world: World, base_digest: str) -> RunWork:
-    key = training_key(world.dataset.key, ALIGNED, base_digest, preferences=SET)
+def ask(
+    world: World, base_digest: str, recipe: TrainingRecipe = ALIGNED, name: str = "aligned", reward: RewardSource | None = None
+) -> RunWork:
+    pairs = SET if recipe.paired else None
+    key = training_key(world.dataset.key, recipe, base_digest, preferences=pairs, reward=reward)
     wish = RunWish(
-        key=key, name="aligned", dataset=short(world.dataset.key), recipe=ALIGNED, base_digest=base_digest,
-        preferences=short(SET), created_at="t",
+        key=key, name=name, dataset=short(world.dataset.key), recipe=recipe, base_digest=base_digest,
+        preferences=short(pairs) if pairs else None, reward=reward, created_at="t",
     )  # fmt: skip
     create_contract(world.store, layout.run(short(key)), wish)
     world.catalog.put_run(wish)
-    return world.queue_up(RunWork(job=run_job(short(key)), trace="t", run=key))
+    return world.queue_up(RunWork(job=run_job(short(key)), trace="t", run=key, answers=not recipe.scores))
 
 
 def test_an_aligned_run_leaves_a_model_as_every_run_does(world: World, tiny_base: Path, tmp_path: Path) -> None:
@@ -73,6 +78,38 @@ def test_an_aligned_run_leaves_a_model_as_every_run_does(world: World, tiny_base
     assert measured is not None and EvaluationResult.model_validate(measured.result).sets, "measured on what is held out"
     progress = [event.data for event in world.catalog.events(work.job, 0) if event.kind == "progress"]
     assert any("margin" in one.get("fields", {}) for one in progress if one["stage"] == TRAINING.name)
+
+
+def test_a_reward_model_is_made_and_scores_a_run_that_learns_from_rewards(
+    world: World, tiny_base: Path, tmp_path: Path
+) -> None:
+    digest = publish_tiny(world.store, tiny_base)
+    put_preferences(world.store, tmp_path)
+    recipe = ALIGNED.model_copy(update={"alignment": RewardModel(), "quantization": "none", "optimizer": "adamw_torch"})
+    work = ask(world, digest, recipe, "rater")
+    assert world.train(work) == "done"
+    job = world.catalog.job(work.job)
+    assert job is not None and job.state == "done", "nothing is asked of it afterwards"
+    assert not list(world.store.list(layout.checkpoints(work.run))), "nor resumed"
+    trained = committed(world.store, TRAINING.name, work.run)
+    assert trained is not None
+    result = TrainingResult.model_validate(trained.result)
+    told = result.alignment
+    assert told is not None and told.method == "reward" and told.heldout_accuracy is not None and told.reward_deviation
+    config = json.loads(world.store.read(trained.files["adapter/adapter_config.json"].path))
+    assert (config["task_type"], config["base_model_name_or_path"]) == ("SEQ_CLS", "tiny")
+    rewards = PPO(rewards=(ModelRule(model="rater"),), answer_tokens=6, passes=1)
+    learning = recipe.model_copy(update={"alignment": None, "ppo": rewards, "max_steps": 2, "gradient_accumulation": 1})
+    source = RewardSource(name="rater", run=work.run, adapter_digest=result.adapter_digest)
+    scored = ask(world, digest, learning, "scored", source)
+    assert world.train(scored) == "done"
+    made = committed(world.store, TRAINING.name, scored.run)
+    assert made is not None
+    ppo = TrainingResult.model_validate(made.result).ppo
+    assert ppo is not None and abs(ppo.last_reward + 1) < 50 and ppo.last_reward not in (0.0, -1.0), "the judge was heard"
+    other = source.model_copy(update={"adapter_digest": "0" * 64})
+    refused = ask(world, digest, learning, "swapped", other)
+    assert world.train(refused) == "failed" and world.reason(refused) == "reward-changed"
 
 
 @pytest.mark.parametrize("standing", ["gone", "redacted"])

@@ -17,9 +17,10 @@ from services.training.adapters.jobs import Job, RowTable
 from services.training.adapters.loop import train
 from services.training.settings import TrainingSettings
 from services.training.stages.pairs import Pair, encode_pair, pair_of, refuse_pairs, row_of
+from shared.contracts.alignment import DPO
 from shared.contracts.feedback import Preference
 from shared.contracts.learning import LossPoint
-from shared.contracts.recipes import Alignment, TrainingRecipe
+from shared.contracts.recipes import TrainingRecipe
 from shared.objects import ObjectStore
 from shared.template import render_prompt
 from tests.unit.training.test_training import Killed, adapter, figures
@@ -27,7 +28,7 @@ from tests.unit.training.world import END, NAME, WORDS, publish_tiny
 
 RECIPE = TrainingRecipe(
     base=NAME, batch_size=4, gradient_accumulation=2, epochs=2, lora_r=4, learning_rate=3e-3, checkpoint_steps=2,
-    warmup_ratio=0.2, alignment=Alignment(beta=0.2),
+    warmup_ratio=0.2, alignment=DPO(beta=0.2),
 )  # fmt: skip
 EXACT = RECIPE.model_copy(update={"quantization": "none", "optimizer": "adamw_torch"})
 
@@ -131,7 +132,7 @@ def test_preferred_answers_gain_over_rejected_ones_they_did_not_learn_from(align
 
 def test_with_imitation_the_preferred_answers_own_loss_is_added(align: Align, tiny_base: Path, pairs: list[Pair]) -> None:
     alone, both = (
-        align(name * 64, until=1, work=name, recipe=EXACT.model_copy(update={"alignment": Alignment(imitation=weight)}))[0]
+        align(name * 64, until=1, work=name, recipe=EXACT.model_copy(update={"alignment": DPO(imitation=weight)}))[0]
         for name, weight in (("a", 0.0), ("b", 0.5))
     )
     model = AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from services.training import exporting
-from services.training.adapters import gguf_file, models
+from services.training.adapters import activations, gguf_file, models
 from services.training.adapters.children import Children
 from services.training.compress import group_of
 from services.training.exporting import CARD, REPORT, export
@@ -25,7 +25,7 @@ from services.training.stages.export_card import About, Taught, card
 from services.training.stages.gate import LIMITS, NEAR_TIE, Position, compare, judge
 from services.training.stages.gguf_layout import hyperparameters, pre_tokenizer, tensor_type
 from shared.bases import read_base
-from shared.contracts.exports import ExportParameters, ExportResult, ExportWish, Variant
+from shared.contracts.exports import COMPRESSED, ExportParameters, ExportResult, ExportWish, Variant
 from shared.contracts.learning import DatasetParameters, EvaluationResult, Model, Parent, Score
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import ExportWork, Rejected
@@ -188,7 +188,8 @@ def test_a_file_corrupted_after_it_was_written_is_stopped(
 COMPRESSOR = """#!{python}
 import json, shutil, sys
 spec = json.load(open(sys.argv[2]))
-assert spec["algorithm"] == "gptq" and all(len(ids) > 9 for ids in spec["ids"]), spec
+assert spec["algorithm"] in ("gptq", "int8", "fp8") and all(len(ids) > 9 for ids in spec["ids"]), spec
+assert bool(spec["ids"]) == (spec["algorithm"] != "fp8"), spec
 for target in (spec["out"], spec["unpacked"]):
     shutil.copytree({source}, target, dirs_exist_ok=True)
 """
@@ -218,8 +219,31 @@ def test_what_the_compressor_wrote_is_compared_and_not_what_it_was_given(
     assert isinstance(refused, Rejected) and "beside the adapter's own" in refused.detail
 
 
-def test_a_worker_without_a_compressor_says_how_to_get_one(store: ObjectStore, tmp_path: Path) -> None:
-    wish = ExportWish(key="e" * 64, model="m", parameters=ExportParameters(variant="awq"), created_at="t")
+@pytest.mark.parametrize(("kind", "few"), [("int8", 1.0), ("fp8", 2.0**-9)])
+def test_what_an_engine_rounds_on_its_way_is_compared_too(
+    kind: Variant, few: float, tiny_base: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = compressor(tmp_path, 'spec["model"]')
+    honest = spec_of(tiny_base, adapter, tmp_path, kind).model_copy(update={"compressor": stand_in})
+    found = export(honest, threads=1)
+    assert isinstance(found, ExportResult), found
+    (tmp_path / "again").mkdir()
+    coarse = spec_of(tiny_base, adapter, tmp_path / "again", kind).model_copy(update={"compressor": stand_in})
+    monkeypatch.setattr(activations, f"LARGEST_{kind.upper()}", few)  # a handful of steps in place of hundreds
+    refused = export(coarse, threads=1)
+    assert isinstance(refused, Rejected) and refused.reason == "beyond-limit"
+    assert refused.figures["prefill_divergence"] > 3 * found.comparison.prefill_divergence
+
+
+def test_eight_bits_keep_a_tokens_largest_and_round_the_rest_to_its_steps() -> None:
+    values = torch.tensor([[127.0, 1.4, -0.6, 0.2], [0.0, 0.0, 0.0, 0.0], [448.0, 17.0, -1.03, 0.0]])
+    assert torch.equal(activations.int8(values)[:2], torch.tensor([[127.0, 1.0, -1.0, 0.0], [0.0] * 4]))
+    assert torch.equal(activations.fp8(values)[1:], torch.tensor([[0.0] * 4, [448.0, 16.0, -1.0, 0.0]]))
+
+
+@pytest.mark.parametrize("kind", sorted(COMPRESSED))
+def test_a_worker_without_a_compressor_says_how_to_get_one(kind: Variant, store: ObjectStore, tmp_path: Path) -> None:
+    wish = ExportWish(key="e" * 64, model="m", parameters=ExportParameters(variant=kind), created_at="t")
     (tmp_path / "wish.json").write_text(wish.model_dump_json())
     stage = ExportStage(store, TrainingSettings(compressor_python=None), Children({}, 1, 1))
     work = ExportWork(job="j", trace="t", export=wish.key)

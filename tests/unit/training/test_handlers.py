@@ -45,7 +45,9 @@ from shared.results import committed, output_path
 from shared.runner import Runner
 from shared.stage import StageContext
 from shared.template import ALPACA
-from tests.servers import Valkey
+from tests.servers import Valkey, wait_until
+from tests.unit.training.sharing import Run
+from tests.unit.training.told import board_losses, offline_steps
 from tests.unit.training.world import NAME, examples, publish_tiny, put_dataset, put_run, read_json_lines
 
 TRAIN, HELDOUT = examples(24), examples(9, seed=1)
@@ -147,6 +149,8 @@ def figures(points: list[LossPoint]) -> list[tuple[int, float, float, int]]:
 
 @pytest.mark.slow
 def test_a_run_whose_process_is_killed_ends_as_if_it_had_not_been(world: World, tiny_base: Path, tmp_path: Path) -> None:
+    trackers = {"tensorboard_dir": tmp_path / "board", "wandb_project": "p", "wandb_offline_dir": tmp_path / "offline"}
+    world.handlers = handlers(world.store, world.settings.model_copy(update=trackers))
     work = world.ask(RECIPE, publish_tiny(world.store, tiny_base))
     watcher = Watcher(world, work, 12, lambda job: job.kill())
     assert world.train(work) == "waiting"
@@ -163,6 +167,7 @@ def test_a_run_whose_process_is_killed_ends_as_if_it_had_not_been(world: World, 
     curve = read_curve(tmp_path / "curve.jsonl")
     assert figures(curve) == figures(undisturbed(world, tiny_base, tmp_path / "undisturbed"))
     assert len(read_json_lines(tmp_path / "curve.jsonl")) == 60
+    only_figures_were_told(tmp_path, curve)
     assert result.tokens == curve[-1].tokens
     assert result.trainable_parameters == sum(
         value.numel() for value in load_file(fetched(world, work, tmp_path) / "adapter_model.safetensors").values()
@@ -185,6 +190,18 @@ def test_a_run_whose_process_is_killed_ends_as_if_it_had_not_been(world: World, 
     assert own.tuned.f1 is not None and own.base.f1 is not None and 1 >= own.tuned.f1.value >= own.base.f1.value >= 0
     assert not list(world.store.list("checkpoints/" + work.run)), "nobody will resume what is done"
     assert world.catalog.model("run") is not None
+
+
+def only_figures_were_told(tmp_path: Path, curve: list[LossPoint]) -> None:
+    """Each step once, and no word of an example, a document's name or a dataset's, in whatever the trackers were told."""
+    (board,), (offline,) = tmp_path.glob("board/*/events.*"), tmp_path.glob("offline/wandb/offline-run-*/*.wandb")
+    wait_until(lambda: [step for step, _ in board_losses(board)] == [one.step for one in curve], "TensorBoard's steps")
+    assert [loss for _, loss in board_losses(board)] == pytest.approx([one.loss for one in curve])
+    wait_until(lambda: offline_steps(offline) == [one.step for one in curve], "W&B's steps")
+    told = b"".join(path.read_bytes() for place in ("board", "offline") for path in (tmp_path / place).rglob("*.*"))
+    texts = {word.strip(".") for one in (*TRAIN, *HELDOUT) for word in f"{one.instruction} {one.input} {one.output}".split()}
+    telling = {word for word in texts if len(word) > 4} | {one.filename for one in TRAIN} | {one.id for one in TRAIN}
+    assert len(telling) > 20 and [word for word in telling if word.encode() in told] == []
 
 
 def fetched(world: World, work: RunWork, tmp_path: Path) -> Path:
@@ -216,6 +233,27 @@ def base_loss(base: Path) -> float:
         total += float(loss) * encoded.response_tokens
         tokens += encoded.response_tokens
     return total / tokens
+
+
+@pytest.mark.slow
+def test_a_sharded_run_on_ray_goes_on_after_a_killed_worker_as_the_unsharded_one(
+    world: World, tiny_base: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.model_copy(update={"max_steps": 40, "workers": 2, "sharding": "full"})
+    whole = Run(tmp_path / "whole", tiny_base, recipe.model_copy(update={"sharding": "none"}))
+    assert whole.attempt() == [0, 0]
+    work = world.ask(recipe, publish_tiny(world.store, tiny_base))
+    killed: list[psutil.Process] = []
+
+    def kill_a_worker(job: psutil.Process) -> None:
+        killed.extend(one for one in job.children(recursive=True) if "RayTrainWorker" in one.cmdline()[0])
+        killed[-1].kill()
+
+    Watcher(world, work, 12, kill_a_worker)
+    assert world.train(work) == "done" and len(killed) == 2
+    assert trained(world, work).resumed_from_step >= 10
+    world.store.download(output_path(world.store, "training", work.run, "curve.jsonl"), tmp_path / "curve.jsonl")
+    assert figures(read_curve(tmp_path / "curve.jsonl")) == figures(whole.curve())
 
 
 @pytest.mark.slow

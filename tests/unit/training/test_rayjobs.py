@@ -36,6 +36,7 @@ ROWS = Rows(
     (Encoded((1, 2), (-100, 2)), Encoded((3, 4, 5), (-100, 4, 5))),
     b"weights",
     Continuing((Encoded((9,), (9,)),), {"new": (Encoded((8, 7), (-100, 7)),), "old": ()}, "new"),
+    b"judge",
 )
 
 
@@ -251,6 +252,7 @@ def test_what_is_handed_over_arrives(any_store: ObjectStore, tmp_path: Path) -> 
     handover.offer(JOB, ROWS, tmp_path)
     job, rows = handover.taken(tmp_path)
     assert (job, rows.heldout, rows.begins_from, rows.continuing) == (JOB, ROWS.heldout, b"weights", ROWS.continuing)
+    assert rows.judge == b"judge"
     for name in ("ids", "labels", "ends", "lengths", "counts"):
         assert np.array_equal(getattr(rows.table, name), getattr(ROWS.table, name))
     assert handover.refusal() is None and handover.sign() is None
@@ -271,7 +273,7 @@ def test_a_job_that_nobody_watches_ends_itself() -> None:
 def test_nothing_held_out_is_handed_over_too(store: ObjectStore, tmp_path: Path) -> None:
     Handover(store, RUN).offer(JOB, Rows(ROWS.table, ()), tmp_path)
     _, rows = Handover(store, RUN).taken(tmp_path)
-    assert (rows.heldout, rows.begins_from, rows.continuing) == ((), None, None)
+    assert (rows.heldout, rows.begins_from, rows.continuing, rows.judge) == ((), None, None, None)
 
 
 def test_the_curve_is_seen_while_it_grows(rayjobs: RayJobs, store: ObjectStore, tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import TrainingRecipe
 from shared.objects import ObjectStore
 from shared.tuning.architectures import packing_of
-from tests.servers import wait_until
 from tests.unit.training.world import NAME, examples, publish_tiny
 
 RECIPE = TrainingRecipe(
@@ -186,19 +185,6 @@ def test_how_a_batch_is_laid_out_and_remembered_does_not_change_what_is_learned(
     other = attempt("b" * 64, work="two", recipe=exact.model_copy(update=changed), precision="fp32")
     assert [one.tokens for one in packed] == [one.tokens for one in other]
     assert [one.loss for one in packed] == pytest.approx([one.loss for one in other], rel=2e-4)
-
-
-def test_the_curve_goes_to_tensorboard_where_settings_say_so(tmp_path: Path) -> None:
-    from services.training.adapters.tensorboard import told_too
-
-    points: list[LossPoint] = []
-    assert told_too(points.append, None, "a" * 64) == points.append
-    tell = told_too(points.append, tmp_path, "a" * 64)
-    tell(LossPoint(step=1, epoch=0.1, loss=2.5, learning_rate=1e-3, tokens=10, seconds=1.0, heldout_loss=3.0))
-    assert [point.step for point in points] == [1]
-    (events,) = tmp_path.glob("*/events.*")
-    names = (b"train/loss", b"train/tokens_per_second", b"heldout/loss")
-    wait_until(lambda: all(name in events.read_bytes() for name in names), "the events")
 
 
 def test_filled_sequences_are_fewer_steps_over_the_same_tokens(attempt: Attempt) -> None:

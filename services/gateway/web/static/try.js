@@ -41,7 +41,9 @@ async function answer(side) {
   side.setAttribute("aria-busy", "true");
   let tokens = 0, counted = 0, first = 0;
   try {
-    for await (const event of events(await ask(...request(side)))) {
+    const response = await ask(...request(side));
+    tellVersion(side, response.headers.get("X-Lectern-Model"));
+    for await (const event of events(response)) {
       if (event.error) throw new Error(event.error.message);
       counted = event.usage?.completion_tokens ?? counted;
       const text = event.choices?.[0]?.delta?.content ?? event.choices?.[0]?.text ?? "";
@@ -60,6 +62,14 @@ async function answer(side) {
   return place.textContent;
 }
 
+// Where a deployment has a canary, another model than its own may have answered: said, and what is said of it is said of that.
+function tellVersion(side, version) {
+  side.dataset.version = version ?? "";
+  if (version && side.dataset.side === "tuned" && form.dataset.model) side.querySelector("[data-version]").textContent = version;
+}
+
+const tuned = () => document.querySelector('[data-side="tuned"]').dataset.version || form.dataset.model;
+
 function told(tokens, first) {
   const seconds = (performance.now() - first) / 1000;
   return tokens < 2 || seconds < 0.05 ? `${tokens} tokens` : `${tokens} tokens, ${(tokens / seconds).toFixed(1)} tokens a second`;
@@ -69,7 +79,7 @@ const AGAIN_MS = 2000;
 
 // A large dataset is indexed when it is first asked about: said, and asked again.
 async function nearest(text) {
-  const path = `/v1/tuned-models/${form.dataset.model}/evidence?limit=5&text=${encodeURIComponent(text.slice(0, 4000))}`;
+  const path = `/v1/tuned-models/${tuned()}/evidence?limit=5&text=${encodeURIComponent(text.slice(0, 4000))}`;
   for (let left = 60; ; left -= 1) {
     try {
       return (await getJson(path)).items;
@@ -106,7 +116,7 @@ function judged(side) {
   const rating = () => thumbs.find((one) => one.getAttribute("aria-pressed") === "true")?.dataset.rate ?? "none";
   async function tell(told) {
     const body = { ...asked, model: form.dataset[side.dataset.side], answer: side.querySelector("[data-answer]").textContent.trim(), rating: rating(), correction: better.value.trim() };
-    if (side.dataset.side === "tuned" && form.dataset.model) body.model = form.dataset.model;
+    if (side.dataset.side === "tuned" && form.dataset.model) body.model = tuned();
     try {
       await postJson("/v1/feedback", body);
       said.textContent = told;

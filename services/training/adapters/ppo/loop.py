@@ -22,6 +22,7 @@ from services.training.adapters.ppo.policy import Policy
 from services.training.adapters.ppo.sampling import Rollout, prompt_of, sample
 from services.training.adapters.ppo.saving import Saver, taken_up
 from services.training.adapters.recorder import facts_of
+from services.training.adapters.scorer import Scorer
 from services.training.adapters.trainer import SCHEDULES, trainer_settings
 from services.training.curves import read_curve
 from services.training.stages.examples import IGNORED, Encoded
@@ -84,6 +85,7 @@ class Session:
     optimizer: Any
     scheduler: Any
     coefficient: Coefficient
+    scorer: Scorer | None = None
     curve: list[LossPoint] = field(default_factory=list)
 
     @classmethod
@@ -102,7 +104,11 @@ class Session:
         scheduler = get_scheduler(SCHEDULES[job.recipe.schedule], optimizer, plan.warmup, plan.total)
         first = ppo.kl_coefficient
         coefficient = Fixed(first) if ppo.kl == "fixed" else Adaptive(first, ppo.kl_target, ppo.kl_gain)
-        return cls(job, ppo, device, plan, pretrained.load_tokenizer(base), policy, optimizer, scheduler, coefficient)
+        tokenizer = pretrained.load_tokenizer(base)
+        session = cls(job, ppo, device, plan, tokenizer, policy, optimizer, scheduler, coefficient)
+        if job.judge is not None:
+            session.scorer = Scorer(model, job.judge, tokenizer.eos_token_id, session._around)
+        return session
 
     def step(self, step: int, examples: Sequence[Encoded]) -> LossPoint:
         """Sample, judge, learn, and set the price for the next step. Raises Diverged, Unscorable."""
@@ -137,10 +143,12 @@ class Session:
             return experience(self.policy, rollout, self._scores(rollout, asked), self.job.recipe.batch_size)
 
     def _scores(self, rollout: Rollout, asked: Sequence[Encoded]) -> list[float]:
+        judged = self.scorer.rewards([prompt_of(one) for one in asked], rollout.answers) if self.scorer else [0.0] * len(asked)
         try:
             return [
-                score(self._text(said), self._text(_wanted(one)), self.ppo.rewards) - (not ended) * self.ppo.unended_penalty
-                for one, said, ended in zip(asked, rollout.answers, rollout.ended, strict=True)
+                score(self._text(said), self._text(_wanted(one)), self.ppo.rewards, reward)
+                - (not ended) * self.ppo.unended_penalty
+                for one, said, ended, reward in zip(asked, rollout.answers, rollout.ended, judged, strict=True)
             ]
         except Unsupported as error:
             raise Unscorable(str(error)) from error

@@ -1,5 +1,5 @@
-"""What an answer earns by rules that a program checks. Answers are whatever a model says: nothing of them is run, and a
-pattern that would take for ever is given up."""
+"""What an answer earns by rules that a program checks, and by a reward model. Answers are whatever a model says: nothing of
+them is run, and a pattern that would take for ever is given up."""
 
 import json
 from collections.abc import Sequence
@@ -7,19 +7,20 @@ from collections.abc import Sequence
 import regex
 
 from services.training.stages.answering import token_f1
-from shared.contracts.ppo import JsonRule, LengthRule, PatternRule, ReferenceRule, Rule
+from shared.contracts.ppo import JsonRule, LengthRule, ModelRule, PatternRule, ReferenceRule, Rule
 from shared.errors import Unsupported
 
 _PATTERN_SECONDS = 2.0
 """For one answer of a few hundred characters: a thousand times what an ordinary pattern takes."""
 
 
-def score(answer: str, wanted: str, rules: Sequence[Rule]) -> float:
-    """The weighted sum of the rules. `wanted` is the dataset's own answer. Raises Unsupported where a pattern is too slow."""
-    return sum(rule.weight * _by(rule, answer, wanted) for rule in rules)
+def score(answer: str, wanted: str, rules: Sequence[Rule], judged: float = 0.0) -> float:
+    """The weighted sum of the rules. `wanted` is the dataset's own answer, `judged` the reward model's reward. Raises
+    Unsupported where a pattern is too slow."""
+    return sum(rule.weight * _by(rule, answer, wanted, judged) for rule in rules)
 
 
-def _by(rule: Rule, answer: str, wanted: str) -> float:
+def _by(rule: Rule, answer: str, wanted: str, judged: float) -> float:
     match rule:
         case LengthRule():
             return _length(rule, len(answer.split()))
@@ -29,6 +30,8 @@ def _by(rule: Rule, answer: str, wanted: str) -> float:
             return _json(answer)
         case ReferenceRule():
             return token_f1(answer, wanted)
+        case ModelRule():
+            return judged
 
 
 def _length(rule: LengthRule, words: int) -> float:

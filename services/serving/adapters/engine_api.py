@@ -1,8 +1,16 @@
 """An engine's HTTP API, as far as serving uses it."""
 
+import re
+
 import httpx
 
 from shared.errors import InvalidInput, Unavailable
+
+_REQUESTS = re.compile(
+    r"^(?:vllm:num_requests_(?:running|waiting)|llamacpp:requests_(?:processing|deferred))(?:{[^}]*})? ([\d.e+]+)$",
+    re.MULTILINE,
+)
+"""What vLLM and llama.cpp tell of their requests among their metrics."""
 
 
 class EngineApi:
@@ -32,6 +40,14 @@ class EngineApi:
             return {str(card["id"]): card.get("parent") for card in answer.json()["data"]}
         except (httpx.HTTPError, KeyError, ValueError) as error:
             raise Unavailable("the engine does not tell its models") from error
+
+    def requests(self) -> int:
+        """Requests that are answered or wait. Raises Unavailable."""
+        try:
+            told = self._client.get("/metrics").raise_for_status().text
+        except httpx.HTTPError as error:
+            raise Unavailable("the engine does not tell its requests") from error
+        return int(sum(map(float, _REQUESTS.findall(told))))
 
     def load_adapter(self, name: str, path: str, timeout_seconds: float) -> None:
         """Raises InvalidInput where the engine refuses the adapter, Unavailable where it does not answer."""

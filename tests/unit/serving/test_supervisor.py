@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from services.serving.adapters.vllm_process import GIVES_UP_AFTER, VllmEngines
+from services.serving.adapters.supervisor import GIVES_UP_AFTER, SupervisedEngines
 from services.serving.settings import ServingSettings
+from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
-from shared.errors import NotFound
+from shared.errors import NotFound, Unsupported
 from tests.servers import wait_until
 
-SPEC = EngineSpec("tiny", 2_048, 16)
+TINY = EngineIdentity(base="tiny")
+SPEC = EngineSpec(TINY, 2_048, 16)
 DYING = """#!/bin/sh
 echo "(EngineCore pid=7) ERROR 11-24 21:00:00 [core.py:1] ValueError: the model is not to my liking"
 echo "(APIServer pid=6) RuntimeError: Engine core initialization failed. See root cause above."
@@ -30,32 +32,43 @@ def settings(tmp_path: Path, script: str | None) -> ServingSettings:
 
 
 def test_an_engine_that_dies_again_and_again_is_told_to_have_failed_and_why(tmp_path: Path) -> None:
-    engines = VllmEngines(settings(tmp_path, DYING), lambda _: tmp_path, {"PATH": "/usr/bin:/bin"})
+    engines = SupervisedEngines(settings(tmp_path, DYING), lambda _: tmp_path, {"PATH": "/usr/bin:/bin"})
     for _ in range(GIVES_UP_AFTER):
-        assert "tiny" not in engines.observe() or engines.observe()["tiny"].problem is None
+        assert TINY not in engines.observe() or engines.observe()[TINY].problem is None
         engines.start(SPEC)
-        wait_until(lambda: engines.observe()["tiny"].status == "down", "the engine to die")
-        wait_until(lambda: engines.observe()["tiny"].retry_due, "the back-off to pass")
-    problem = engines.observe()["tiny"].problem
+        wait_until(lambda: engines.observe()[TINY].status == "down", "the engine to die")
+        wait_until(lambda: engines.observe()[TINY].retry_due, "the back-off to pass")
+    problem = engines.observe()[TINY].problem
     assert problem is not None and "the model is not to my liking" in problem.detail and "log/engine-tiny.log" in problem.detail
     assert not list((tmp_path / "home" / "run" / "engines").iterdir())
 
 
 def test_a_machine_without_vllm_is_told_at_once(tmp_path: Path) -> None:
-    engines = VllmEngines(settings(tmp_path, None), lambda _: tmp_path, {})
+    engines = SupervisedEngines(settings(tmp_path, None), lambda _: tmp_path, {})
     engines.start(SPEC)
-    problem = engines.observe()["tiny"].problem
+    problem = engines.observe()[TINY].problem
     assert problem is not None and problem.code == "unsupported" and "install_vllm" in problem.detail
 
 
 def test_a_base_that_is_not_published_is_the_engines_problem(tmp_path: Path) -> None:
-    def missing(name: str) -> Path:
-        raise NotFound(f"no base model {name} is published")
+    def missing(engine: EngineIdentity) -> Path:
+        raise NotFound(f"no base model {engine.base} is published")
 
-    engines = VllmEngines(settings(tmp_path, DYING), missing, {})
+    engines = SupervisedEngines(settings(tmp_path, DYING), missing, {})
     engines.start(SPEC)
-    problem = engines.observe()["tiny"].problem
+    problem = engines.observe()[TINY].problem
     assert problem is not None and problem.code == "not-found"
+
+
+def test_a_kind_that_vllms_cpu_build_cannot_run_is_told_before_any_work(tmp_path: Path) -> None:
+    on_cpu = settings(tmp_path, DYING).model_copy(update={"engine_device": "cpu"})
+    with pytest.raises(Unsupported, match="LECTERN_ENGINE_DEVICE=gpu"):
+        SupervisedEngines(on_cpu, lambda _: tmp_path, {}).check_architecture(TINY, "mamba")
+    SupervisedEngines(on_cpu, lambda _: tmp_path, {}).check_architecture(TINY, "mamba2")
+    on_gpu = SupervisedEngines(settings(tmp_path, DYING), lambda _: tmp_path, {})
+    on_gpu.check_architecture(TINY, "mamba")
+    with pytest.raises(Unsupported, match="no model of the kind rwkv"):
+        on_gpu.check_architecture(TINY, "rwkv")
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"base": "tiny"}'])
@@ -64,5 +77,5 @@ def test_a_record_that_cannot_be_read_is_dropped(text: str, tmp_path: Path) -> N
     record = given.home / "run" / "engines" / "tiny.json"
     record.parent.mkdir(parents=True)
     record.write_text(text)
-    assert VllmEngines(given, lambda _: tmp_path, {}).observe() == {}
+    assert SupervisedEngines(given, lambda _: tmp_path, {}).observe() == {}
     assert not record.exists()

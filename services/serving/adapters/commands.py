@@ -1,0 +1,24 @@
+"""What every engine's start has: a command line, an environment, an address on this machine."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HOST = "127.0.0.1"
+"""Engines trust whoever reaches them (adapters load by path), so only this machine does: users come by the gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command line, the environment it runs in, and where it will answer."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    endpoint: str
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

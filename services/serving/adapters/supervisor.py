@@ -1,0 +1,194 @@
+"""The engines of this machine: adopted, started, watched, restarted with back-off, and stopped."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from services.serving.adapters import engine as engines
+from services.serving.adapters.commands import free_port
+from services.serving.adapters.engine import EngineProcess
+from services.serving.adapters.launching import check_possible, launch
+from services.serving.settings import ServingSettings
+from services.serving.stages.architectures import MAMBA_1, UNKNOWN
+from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.plan import Engine, EngineSpec, Problem
+from shared.contracts.engines import DraftSpeculation
+from shared.errors import InvalidInput, LecternError, Unavailable, Unsupported
+from shared.telemetry import log
+
+_QUIET_SECONDS = 1.0
+"""A request takes less from the look at its deployment's row to the engine."""
+
+GIVES_UP_AFTER = 3
+"""Failures in a row after which users are told that it failed; it is tried on, ever more rarely."""
+
+
+@dataclass
+class _Slot:
+    """An engine over its lives: the process of now, and how the earlier ones ended."""
+
+    spec: EngineSpec
+    process: EngineProcess | None = None
+    refused: dict[str, Problem] = field(default_factory=dict)
+    failures: int = 0
+    problem: Problem | None = None
+    retry_at: float = 0.0
+    leaving: "_Leaving | None" = None
+
+
+@dataclass
+class _Leaving:
+    """An engine that nobody wants: since when, since when it has had nothing to answer, and whether that still stands."""
+
+    since: float
+    quiet_since: float | None = None
+    asked: bool = True
+
+
+class SupervisedEngines:
+    """Engines as supervised child processes. `fetch` gives the directory of an engine's weights and may raise."""
+
+    def __init__(
+        self, settings: ServingSettings, fetch: Callable[[EngineIdentity], Path], inherited: Mapping[str, str]
+    ) -> None:
+        self._settings = settings
+        self._fetch = fetch
+        self._inherited = inherited
+        found = engines.found(settings)
+        self._slots = {identity: _Slot(process.spec, process) for identity, process in found.items()}
+
+    def check(self, engine: EngineIdentity) -> None:
+        """Raises Unsupported where no such engine can run on this machine."""
+        check_possible(self._settings, engine)
+
+    def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
+        """Raises Unsupported where such an engine cannot run a base of this kind."""
+        if engine.runtime == "vllm" and model_type in UNKNOWN:
+            raise Unsupported(f"vLLM has no model of the kind {model_type}, so it cannot be served: tune another base")
+        if engine.runtime == "vllm" and self._settings.engine_device == "cpu" and model_type in MAMBA_1:
+            raise Unsupported(
+                f"vLLM's CPU build has no kernel for the scan of {model_type} models: serve it where there is a GPU "
+                "(LECTERN_ENGINE_DEVICE=gpu), or tune a base of the Mamba 2 kind"
+            )
+
+    def observe(self) -> dict[EngineIdentity, Engine]:
+        """Each engine as it is now; one found dead is cleared away."""
+        return {identity: self._observe(slot) for identity, slot in self._slots.items()}
+
+    def start(self, spec: EngineSpec) -> None:
+        """Start an engine. What stands against it is kept as the engine's problem, not raised."""
+        slot = self._slots.setdefault(spec.engine, _Slot(spec))
+        slot.spec, slot.refused = spec, {}
+        try:
+            directory, draft = self._fetch(spec.engine), self._draft(spec.engine)
+            started = launch(self._settings, spec, directory, self._inherited, free_port(), draft)
+            slot.process = EngineProcess.start(spec, started, self._settings)
+        except LecternError as error:
+            self._failed(slot, Problem(error.code, error.message), hopeless=not error.retryable)
+        except OSError as error:
+            self._failed(slot, Problem("unavailable", f"the engine could not be started: {error.strerror}"))
+        else:
+            log().info(
+                "engine.started", engine=spec.engine.name, pid=slot.process.record.process.pid, endpoint=slot.process.endpoint
+            )
+
+    def stop(self, engine: EngineIdentity) -> bool:
+        """End an engine and forget all about it, once it has answered what it began. Returns whether it is gone: until then
+        it is to be asked again."""
+        slot = self._slots.get(engine)
+        if slot is not None and slot.process is not None and self._answers(slot, slot.process):
+            return False
+        self._end(engine)
+        return True
+
+    def stop_all(self) -> None:
+        for engine in list(self._slots):
+            self._end(engine)
+
+    def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None:
+        """Load an adapter; a refusal is kept and seen in the next observation. Raises Unavailable."""
+        slot = self._slots[engine]
+        if slot.process is None:
+            raise Unavailable(f"the engine {engine.name} is down", engine=engine.name)
+        try:
+            slot.process.api.load_adapter(adapter, str(directory), self._settings.start_timeout_seconds)
+        except InvalidInput as error:
+            slot.refused[adapter] = Problem("adapter-refused", error.message)
+            log().warning("adapter.refused", engine=engine.name, adapter=adapter, detail=error.message)
+        else:
+            log().info("adapter.loaded", engine=engine.name, adapter=adapter)
+
+    def unload(self, engine: EngineIdentity, adapter: str) -> None:
+        """Unload an adapter, or forget that it was refused. Raises Unavailable."""
+        slot = self._slots[engine]
+        if slot.refused.pop(adapter, None) is None and slot.process is not None:
+            slot.process.api.unload_adapter(adapter, self._settings.probe_timeout_seconds)
+            log().info("adapter.unloaded", engine=engine.name, adapter=adapter)
+
+    def _answers(self, slot: _Slot, process: EngineProcess) -> bool:
+        """Whether an engine that is to go has requests, or may yet get one that was on its way when its last row was taken
+        from it."""
+        moment = time.monotonic()
+        leaving = slot.leaving = slot.leaving or _Leaving(moment)
+        leaving.asked = True
+        requests = process.requests() if process.ready else 0
+        if requests != 0:
+            leaving.quiet_since = None
+        elif leaving.quiet_since is None:
+            leaving.quiet_since = moment
+        late = moment - leaving.since > self._settings.drain_timeout_seconds
+        quiet = leaving.quiet_since is not None and moment - leaving.quiet_since >= _QUIET_SECONDS
+        return process.ready and not (late or quiet)
+
+    def _end(self, engine: EngineIdentity) -> None:
+        slot = self._slots.pop(engine, None)
+        if slot is not None and slot.process is not None:
+            slot.process.end()
+            log().info("engine.stopped", engine=engine.name)
+
+    def _draft(self, engine: EngineIdentity) -> Path | None:
+        """The directory of the model that an engine guesses by."""
+        guesses = engine.speculation
+        return self._fetch(EngineIdentity(base=guesses.model)) if isinstance(guesses, DraftSpeculation) else None
+
+    def _observe(self, slot: _Slot) -> Engine:
+        slot.leaving = _still_asked(slot.leaving)
+        process, down = slot.process, Engine(slot.spec, "down")
+        status = process.probe() if process is not None else "dead"
+        if process is not None and status == "dead":
+            self._bury(slot, process)
+        if slot.process is None:
+            return replace(down, problem=slot.problem, retry_due=time.monotonic() >= slot.retry_at)
+        # One that is too busy to tell its adapters is not guessed about: nothing is loaded or let go.
+        adapters = slot.process.adapters() if status == "ready" else None
+        if adapters is None:
+            return Engine(slot.spec, "starting", slot.process.endpoint)
+        slot.failures, slot.problem = 0, None
+        return Engine(slot.spec, "ready", slot.process.endpoint, adapters, dict(slot.refused))
+
+    def _bury(self, slot: _Slot, process: EngineProcess) -> None:
+        words, name = process.last_words(), slot.spec.engine.name
+        process.end()
+        slot.process = None
+        log().warning("engine.died", engine=name, detail=words)
+        where = f"see log/engine-{name}.log in Lectern's home directory"
+        self._failed(slot, Problem("engine-failed", f"the engine stopped ({words or 'no reason given'}): {where}"))
+
+    def _failed(self, slot: _Slot, problem: Problem, hopeless: bool = False) -> None:
+        slot.failures += 1
+        if hopeless or slot.failures >= GIVES_UP_AFTER:
+            slot.problem = problem
+        wait = min(self._settings.retry_base_seconds * 2 ** (slot.failures - 1), self._settings.max_back_off_seconds)
+        slot.retry_at = time.monotonic() + wait
+        log().warning(
+            "engine.failed", engine=slot.spec.engine.name, code=problem.code, detail=problem.detail, failures=slot.failures
+        )
+
+
+def _still_asked(leaving: _Leaving | None) -> _Leaving | None:
+    """None where it was not asked to go since the last look: somebody wants it again."""
+    if leaving is None or not leaving.asked:
+        return None
+    leaving.asked = False
+    return leaving

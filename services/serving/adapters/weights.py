@@ -1,0 +1,50 @@
+"""Exports on this machine: what the gate let by, fetched from the store and verified, kept by key."""
+
+import shutil
+from pathlib import Path
+
+from shared.errors import NotReady, Unavailable
+from shared.exports import published
+from shared.ids import short
+from shared.objects import ObjectStore
+from shared.publishing import inside, sha256_of
+
+KINDS = (".json", ".jinja", ".safetensors", ".gguf")
+"""All that an engine is given of an export: weights that are no programs, a tokenizer, and the prompt template of the gateway's
+own making."""
+
+
+class ExportCache:
+    """Published exports under `cache_dir/exports/<id>`."""
+
+    def __init__(self, store: ObjectStore, cache_dir: Path) -> None:
+        self._store = store
+        self._root = cache_dir.absolute() / "exports"
+        self._known: dict[str, Path] = {}
+
+    def fetch(self, key: str) -> Path:
+        """The export's directory. Raises NotReady where nothing of that key was published, BeyondLimit where the gate refused
+        it, Unavailable where it came damaged."""
+        if key not in self._known:
+            directory = self._root / short(key)
+            if not directory.is_dir():
+                self._download(key, directory)
+            self._known[key] = directory
+        return self._known[key]
+
+    def _download(self, key: str, directory: Path) -> None:
+        manifest = published(self._store, key)
+        if manifest is None:
+            raise NotReady(
+                f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
+                "deploy that"
+            )
+        part = directory.with_name(directory.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        for file, stored in manifest.files.items():
+            path = part / inside(file)
+            if path.suffix in KINDS:
+                self._store.download(stored.path, path)
+                if sha256_of(path) != stored.sha256:
+                    raise Unavailable(f"{file} of export {short(key)} came damaged")
+        part.rename(directory)

@@ -94,7 +94,7 @@ class SpeakingEngine(ToldEngine):
     tuned = "The fundamental seiche of Halden Bay has a mean period of 47.2 minutes and is present on 61 days in a hundred."
     base = "The answer to this question depends on the location of the bay, and on many other things beside."
 
-    async def _events(self, asked: dict[str, Any]) -> AsyncIterator[bytes]:
+    async def _events(self, path: str, asked: dict[str, Any]) -> AsyncIterator[bytes]:
         model = asked["model"]
         for word in (self.base if model == BASE else self.tuned).split(" "):
             event = {"model": model, "choices": [{"index": 0, "delta": {"content": f"{word} "}, "text": f"{word} "}]}

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from torch.utils.data import Sampler
 from transformers import GenerationConfig
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
@@ -17,9 +16,8 @@ from services.training.adapters.ppo.sampling import prompt_of
 from services.training.adapters.preferences import reference
 from services.training.adapters.scorer import Scorer
 from services.training.adapters.trainer import run_settings
-from services.training.adapters.unpickled import Unpickled
+from services.training.adapters.unpickled import EpochSampler, Unpickled
 from services.training.stages.examples import IGNORED, Encoded
-from services.training.stages.order import epoch_order
 from services.training.stages.ppo.advantages import masked_mean
 from services.training.stages.ppo.divergence import an_answer, k1, k3
 from services.training.stages.ppo.rewards import score
@@ -55,26 +53,21 @@ def prompts_of(examples: Sequence[Encoded]) -> Dataset:
     return Dataset.from_dict({"prompt": [list(prompt_of(one)) for one in examples], "wanted": wanted})
 
 
-class GroupSampler(Sampler[int]):  # type: ignore[misc]
+class GroupSampler(EpochSampler):
     """Each epoch's prompts in an order of its own, `asked` at a time: each `generations` times over for its answers, and all of
     them as often as their batch is drawn. The last batch of an epoch is filled up from its beginning."""
 
     def __init__(self, lengths: Sequence[int], asked: int, generations: int, drawn: int, seed: int) -> None:
-        self._lengths = lengths
+        super().__init__(lengths, asked, seed)
         self._asked = asked
         self._generations = generations
         self._drawn = drawn
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self._lengths) // self._asked) * self._asked * self._generations * self._drawn
+        return -(-super().__len__() // self._asked) * self._asked * self._generations * self._drawn
 
     def __iter__(self) -> Iterator[int]:
-        order = epoch_order(self._lengths, self._asked, self._seed, self._epoch)
+        order = list(super().__iter__())
         for start in range(0, len(order), self._asked):
             batch = [order[at % len(order)] for at in range(start, start + self._asked)]
             for _ in range(self._drawn):
@@ -101,8 +94,7 @@ class Grouping(Unpickled):
         self.told: dict[str, float] = {}
         super().__init__(model, reward_funcs=self._score, **told)  # type: ignore[call-arg]
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        rows = train_dataset if train_dataset is not None else self.train_dataset
+    def _order_of(self, rows: Any) -> EpochSampler:
         lengths = [len(ids) for ids in rows["prompt"]]
         asked = self.args.generation_batch_size // self.num_generations
         drawn = self.num_iterations * self.args.steps_per_generation

@@ -47,9 +47,18 @@ class Unpickled:
     train_dataset: Any
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        rows = train_dataset if train_dataset is not None else self.train_dataset
+        self._order = self._order_of(train_dataset if train_dataset is not None else self.train_dataset)
+        return self._order
+
+    def _order_of(self, rows: Any) -> EpochSampler:
         lengths = [len(ids) for ids in rows["input_ids"]]
         return EpochSampler(lengths, self.args.per_device_train_batch_size, self.args.seed)
+
+    def _run_epoch(self, *, epoch: int, **given: Any) -> None:
+        """Accelerate does not reach the sampler of an epoch that several workers resume in the middle, which lies in one
+        wrapper more: it would begin in the first epoch's order."""
+        self._order.set_epoch(epoch)
+        super()._run_epoch(epoch=epoch, **given)  # type: ignore[misc]
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """None: a card is written where the model is published, if at all."""

@@ -42,8 +42,8 @@ def test_a_sharded_run_is_the_unsharded_one_with_half_of_the_base_in_each_worker
     whole = Run(tmp_path / "whole", tiny_base, RECIPE.model_copy(update=changed))
     assert whole.attempt() == [0, 0]
     killed = Run(tmp_path / "killed", tiny_base, SHARDED.model_copy(update=changed))
-    assert killed.attempt(until=3) == [-signal.SIGKILL]
-    assert [one.step for one in killed.curve()] == [1, 2, 3]
+    assert killed.attempt(until=5) == [-signal.SIGKILL], "in the middle of the second epoch, after the checkpoint of step 4"
+    assert [one.step for one in killed.curve()] == [1, 2, 3, 4, 5]
     assert killed.attempt() == [0, 0]
     assert figures(killed.curve()) == figures(whole.curve()), "whole, and not killed"
     assert len({one.heldout_loss for one in killed.curve()}) > 1, "held out examples were measured on the way"

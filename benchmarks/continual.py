@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import time
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def main() -> int:
     parser.add_argument("--show", type=Path, metavar="FILE", nargs="+", default=[])
     parser.add_argument("--plot", type=Path, metavar="FILE")
     parser.add_argument("--base", type=Path, help="a prepared base (made anew without it, for --prepare)")
-    parser.add_argument("--small", action="store_true", help="for --prepare: a small base taught here, in place of the bundled one")
+    parser.add_argument("--small", action="store_true", help="for --prepare: on a small base taught here")
     parser.add_argument("--out", type=Path, default=Path("continual.json"))
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--arms", default="naive,replay,ewc,averaging,all")
@@ -56,8 +55,15 @@ def prepared(wanted: Any) -> None:
     groups = [(name, [EXAMPLES / f"{stem}.pdf" for stem in stems]) for name, stems in GROUPS]
     if wanted.collection:
         pairs = (one.partition("=") for one in wanted.collection)
-        groups = [(name, sorted(Path(path) for part in globs.split(",") for path in glob(part))) for name, _, globs in pairs]
+        groups = [
+            (name, sorted(path for part in globs.split(",") for path in matching(Path(part)))) for name, _, globs in pairs
+        ]
     prepare(groups, wanted.base or made(wanted.prepare / "base", wanted.small), wanted.prepare)
+
+
+def matching(pattern: Path) -> list[Path]:
+    """Files by a glob that may begin anywhere."""
+    return list(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
 
 
 def made(base: Path, small: bool) -> Path:

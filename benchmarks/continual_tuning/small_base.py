@@ -26,7 +26,8 @@ def make(into: Path) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         hidden_size=256, intermediate_size=640, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2,
-        vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, eos_token_id=tokenizer.eos_token_id, tie_word_embeddings=True,
+        vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, eos_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=True,
     )  # fmt: skip
     model = LlamaForCausalLM(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)

@@ -71,7 +71,7 @@ def open_place(root: Path, vllm: Path, max_loras: int = 2) -> Iterator[Place]:
         stack.callback(valkey.stop)
         home = root / "home"
         home.mkdir()
-        serving = Serving(home, vllm, BASE, max_loras)
+        serving = Serving(home, vllm, base=BASE, max_loras=max_loras)
         models = _publish(serving, root)
         url, key = _gateway(stack, serving, valkey.url)
         serving.start()

@@ -95,7 +95,7 @@ bench-speculation: setup engine  ## Guessing tokens by n-grams and by a draft mo
 bench-ppo: setup  ## PPO at a KL coefficient too low, right and too high, beside what theory allows (minutes on one free core)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ppo
 
-bench-continual: setup  ## Three collections in sequence: what each way of tuning forgets (SMALL=1: on a small base, an hour on a CPU; else hours, or ARGS="--device cuda")
+bench-continual: setup  ## Three collections in sequence: what each way of tuning forgets (hours on a CPU; SMALL=1: on a small base; ARGS="--device cuda")
 	@$(BIN)/python -m benchmarks.continual --prepare .lectern/continual $(if $(SMALL),--small)
 	@$(BIN)/python -m benchmarks.continual --run .lectern/continual --base .lectern/continual/base --out .lectern/continual.json $(ARGS)
 

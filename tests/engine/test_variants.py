@@ -89,13 +89,13 @@ def test_an_export_takes_anothers_place_and_what_was_begun_is_answered_to_its_en
         wait_until(lambda: exports.catalog.deployment("merged").endpoint == other.endpoint, "the row to move")  # type: ignore[union-attr]
         assert not begun.done(), "it was on its way when its engine was let go"
         assert begun.result()["usage"]["completion_tokens"] == 300
-    wait_until(lambda: [one.engine.runtime for one in exports.engines()] == ["llama.cpp"], "vLLM to be stopped", 60)
+    wait_until(lambda: [one.engine.runtime for one in exports.engines()] == ["llama.cpp"], "vLLM to be stopped", 180)
 
 
 def test_a_gguf_that_llama_cpp_cannot_read_fails_with_its_words(exports: Serving) -> None:
     model = exports.await_state("small", "ready").wish.model
     exports.wish("broken", model, variant="gguf-q8_0", export=gguf_export(exports, b"GGUF, but no more"))
-    view = exports.await_state("broken", "failed", seconds=120)
+    view = exports.await_state("broken", "failed")
     assert "error loading model" in str(view.detail) or "llama" in str(view.detail)
     exports.wish("broken", model, sequence=2, state="stopped", variant="gguf-q8_0", export=view.wish.export)
-    wait_until(lambda: len(exports.engines()) == 1, "the broken engine to be forgotten", 60)
+    wait_until(lambda: len(exports.engines()) == 1, "the broken engine to be forgotten", 180)

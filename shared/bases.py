@@ -1,9 +1,6 @@
 """Base models in the object store: published once, fetched once a machine, by training and by serving alike."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from shared import layout
@@ -12,7 +9,7 @@ from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from shared.ids import short
 from shared.keys import digest, is_name
 from shared.objects import ObjectStore, read_contract
-from shared.publishing import inside, publish, sha256_of
+from shared.publishing import inside, locked, publish, sha256_of
 
 
 def read_base(store: ObjectStore, name: str) -> BaseModelManifest | None:
@@ -52,7 +49,7 @@ def fetch_base(store: ObjectStore, name: str, cache_dir: Path) -> Path:
     target = cache_dir / "bases" / f"{name}-{short(manifest.digest)}"
     if target.is_dir():
         return target
-    with _locked(target.with_name(target.name + ".lock")):
+    with locked(target.with_name(target.name + ".lock")):
         if not target.is_dir():
             _download(store, manifest, target)
     return target
@@ -80,12 +77,3 @@ def _checked(name: str) -> str:
     if not is_name(name):
         raise InvalidInput(f"{name!r} cannot name a base model: use a-z, 0-9, dot, dash and underscore", base=name)
     return name
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Held by one process at a time, and freed by the kernel if that process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

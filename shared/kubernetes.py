@@ -1,5 +1,5 @@
-"""The Kubernetes API, as far as Lectern needs it: objects of a few kinds in the namespace of its own pod, for runs as RayJobs and
-for engines as Deployments.
+"""The Kubernetes API, as far as Lectern needs it: objects of a few kinds in the namespace of its own pod, for runs as RayJobs
+and for engines as Deployments.
 
 The account's token is read for each request, since the kubelet replaces it every hour.
 """
@@ -31,15 +31,15 @@ class KubernetesRefused(LecternError):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of objects. `group` is empty for those of Kubernetes' core. `rights` are the verbs that the account needs, `given_by`
-    says where they come from, and `brought_by` what to install where the cluster does not know the kind."""
+    """A kind of objects. `group` is empty for those of Kubernetes' core. `rights` are the verbs that the account needs,
+    `given_by` says where they come from, and `brought_by` what to do where the cluster does not know the kind."""
 
     group: str
     version: str
     plural: str
     rights: tuple[str, ...]
     given_by: str
-    brought_by: str = "its version is too old"
+    brought_by: str = "a newer Kubernetes has them"
 
     @property
     def name(self) -> str:

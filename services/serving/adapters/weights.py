@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
+from shared.contracts.work import Manifest
 from shared.errors import NotReady, Unavailable
 from shared.exports import published
 from shared.ids import short
 from shared.objects import ObjectStore
-from shared.publishing import inside, sha256_of
+from shared.publishing import inside, locked, sha256_of
 
 KINDS = (".json", ".jinja", ".safetensors", ".gguf")
 """All that an engine is given of an export: weights that are no programs, a tokenizer, and the prompt template of the gateway's
@@ -22,23 +23,24 @@ class ExportCache:
         self._root = cache_dir.absolute() / "exports"
         self._known: dict[str, Path] = {}
 
+    def check(self, key: str) -> None:
+        """Have it here, for an engine that is to start here. Raises as `fetch` does."""
+        self.fetch(key)
+
     def fetch(self, key: str) -> Path:
         """The export's directory. Raises NotReady where nothing of that key was published, BeyondLimit where the gate refused
         it, Unavailable where it came damaged."""
         if key not in self._known:
             directory = self._root / short(key)
             if not directory.is_dir():
-                self._download(key, directory)
+                manifest = _published(self._store, key)
+                with locked(directory.with_name(directory.name + ".lock")):
+                    if not directory.is_dir():
+                        self._download(key, manifest, directory)
             self._known[key] = directory
         return self._known[key]
 
-    def _download(self, key: str, directory: Path) -> None:
-        manifest = published(self._store, key)
-        if manifest is None:
-            raise NotReady(
-                f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
-                "deploy that"
-            )
+    def _download(self, key: str, manifest: Manifest, directory: Path) -> None:
         part = directory.with_name(directory.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         for file, stored in manifest.files.items():
@@ -48,3 +50,27 @@ class ExportCache:
                 if sha256_of(path) != stored.sha256:
                     raise Unavailable(f"{file} of export {short(key)} came damaged")
         part.rename(directory)
+
+
+class PublishedExports:
+    """Published exports, known by their manifests alone: the pods of engines fetch them."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._known: set[str] = set()
+
+    def check(self, key: str) -> None:
+        """Raises NotReady where nothing of that key was published, BeyondLimit where the gate refused it."""
+        if key not in self._known:
+            _published(self._store, key)
+            self._known.add(key)
+
+
+def _published(store: ObjectStore, key: str) -> Manifest:
+    manifest = published(store, key)
+    if manifest is None:
+        raise NotReady(
+            f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
+            "deploy that"
+        )
+    return manifest

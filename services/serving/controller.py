@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.serving.adapters.lora import Adapter
 from services.serving.stages.architectures import WITHOUT_ADAPTERS
-from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import (
     LOADING,
     Action,
@@ -53,14 +53,14 @@ class Engines(Protocol):
         """Raises Unsupported where such an engine cannot run a base of this kind."""
         ...
 
-    def observe(self) -> Mapping[EngineIdentity, Engine]: ...
-    def start(self, spec: EngineSpec) -> None: ...
-    def stop(self, engine: EngineIdentity) -> bool:
+    def observe(self) -> Mapping[Seat, Engine]: ...
+    def start(self, seat: Seat, spec: EngineSpec) -> None: ...
+    def stop(self, seat: Seat) -> bool:
         """Whether it is gone: one that still answers requests is not, and is to be asked again."""
         ...
 
-    def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None: ...
-    def unload(self, engine: EngineIdentity, adapter: str) -> None: ...
+    def load(self, seat: Seat, adapter: str, directory: Path) -> None: ...
+    def unload(self, seat: Seat, adapter: str) -> None: ...
 
 
 class Adapters(Protocol):
@@ -180,14 +180,14 @@ class Controller:
         match action:
             case Mark():
                 self._mark(action, sequences[_deployment(action.name)])
-            case StartEngine(spec):
-                self._engines.start(spec)
-            case StopEngine(engine):
-                return self._engines.stop(engine)
-            case LoadAdapter(engine, adapter):
-                self._engines.load(engine, adapter, self._directories[adapter])
-            case UnloadAdapter(engine, adapter):
-                self._engines.unload(engine, adapter)
+            case StartEngine(seat, spec):
+                self._engines.start(seat, spec)
+            case StopEngine(seat):
+                return self._engines.stop(seat)
+            case LoadAdapter(seat, adapter):
+                self._engines.load(seat, adapter, self._directories[adapter])
+            case UnloadAdapter(seat, adapter):
+                self._engines.unload(seat, adapter)
         return True
 
     def _mark(self, mark: Mark, sequence: int) -> None:

@@ -11,7 +11,7 @@ from services.serving.adapters import children
 from services.serving.adapters.commands import Launch
 from services.serving.adapters.engine_api import EngineApi
 from services.serving.settings import ServingSettings
-from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import EngineSpec
 from shared.contracts.base import Contract
 from shared.errors import Unavailable
@@ -27,6 +27,7 @@ class EngineRecord(Contract):
     """What a controller must know of an engine that another started."""
 
     engine: EngineIdentity
+    replica: int = 0
     context_tokens: int
     lora_rank: int
     endpoint: str
@@ -38,6 +39,7 @@ class EngineProcess:
 
     def __init__(self, record: EngineRecord, settings: ServingSettings) -> None:
         self.record = record
+        self.seat = Seat(engine=record.engine, replica=record.replica)
         self.spec = EngineSpec(record.engine, record.context_tokens, record.lora_rank)
         self.endpoint = record.endpoint
         self.api = EngineApi(record.endpoint, settings.probe_timeout_seconds)
@@ -47,16 +49,16 @@ class EngineProcess:
         self._failed_probes = 0
 
     @classmethod
-    def start(cls, spec: EngineSpec, launch: Launch, settings: ServingSettings) -> "EngineProcess":
-        log_file = log_path(settings, spec.engine)
+    def start(cls, seat: Seat, spec: EngineSpec, launch: Launch, settings: ServingSettings) -> "EngineProcess":
+        log_file = log_path(settings, seat)
         if log_file.exists():
             log_file.replace(log_file.with_suffix(".log.1"))
         process = children.start(launch.command, launch.environment, log_file)
         record = EngineRecord(
-            engine=spec.engine, context_tokens=spec.context_tokens, lora_rank=spec.lora_rank, endpoint=launch.endpoint,
-            process=process,
+            engine=spec.engine, replica=seat.replica, context_tokens=spec.context_tokens, lora_rank=spec.lora_rank,
+            endpoint=launch.endpoint, process=process,
         )  # fmt: skip
-        path = record_path(settings, spec.engine)
+        path = record_path(settings, seat)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(record.model_dump_json(), encoding="utf-8")
@@ -96,19 +98,19 @@ class EngineProcess:
         """End it with all its processes, and forget it."""
         children.end(self.record.process, self._settings.stop_timeout_seconds)
         self.api.close()
-        record_path(self._settings, self.spec.engine).unlink(missing_ok=True)
+        record_path(self._settings, self.seat).unlink(missing_ok=True)
 
     def last_words(self) -> str:
         """The last error of its log, for people."""
-        return _last_error(log_path(self._settings, self.spec.engine))
+        return _last_error(log_path(self._settings, self.seat))
 
     def _deaf(self, heard: bool) -> bool:
         self._failed_probes = 0 if heard else self._failed_probes + 1
         return self._failed_probes >= self._settings.probe_failures
 
 
-def found(settings: ServingSettings) -> Mapping[EngineIdentity, EngineProcess]:
-    """Engines that an earlier controller wrote down, by what they are, whether or not they still run."""
+def found(settings: ServingSettings) -> Mapping[Seat, EngineProcess]:
+    """Engines that an earlier controller wrote down, by where they run, whether or not they still run."""
     engines = {}
     for path in (settings.home / "run" / "engines").glob("*.json"):
         try:
@@ -116,16 +118,17 @@ def found(settings: ServingSettings) -> Mapping[EngineIdentity, EngineProcess]:
         except ValueError:
             path.unlink(missing_ok=True)  # Of an older version: its process, if any, was of that version too.
             continue
-        engines[record.engine] = EngineProcess(record, settings)
+        process = EngineProcess(record, settings)
+        engines[process.seat] = process
     return engines
 
 
-def record_path(settings: ServingSettings, engine: EngineIdentity) -> Path:
-    return settings.home / "run" / "engines" / f"{engine.name}.json"
+def record_path(settings: ServingSettings, seat: Seat) -> Path:
+    return settings.home / "run" / "engines" / f"{seat.name}.json"
 
 
-def log_path(settings: ServingSettings, engine: EngineIdentity) -> Path:
-    return settings.home / "log" / f"engine-{engine.name}.log"
+def log_path(settings: ServingSettings, seat: Seat) -> Path:
+    return settings.home / "log" / f"engine-{seat.name}.log"
 
 
 def _last_error(path: Path) -> str:

@@ -11,7 +11,7 @@ from services.serving.adapters.engine import EngineProcess
 from services.serving.adapters.launching import check_possible, launch
 from services.serving.settings import ServingSettings
 from services.serving.stages.architectures import MAMBA_1, UNKNOWN
-from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import Engine, EngineSpec, Problem
 from shared.contracts.engines import DraftSpeculation
 from shared.errors import InvalidInput, LecternError, Unavailable, Unsupported
@@ -28,6 +28,7 @@ GIVES_UP_AFTER = 3
 class _Slot:
     """An engine over its lives: the process of now, and how the earlier ones ended."""
 
+    seat: Seat
     spec: EngineSpec
     process: EngineProcess | None = None
     refused: dict[str, Problem] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class SupervisedEngines:
         self._fetch = fetch
         self._inherited = inherited
         found = engines.found(settings)
-        self._slots = {identity: _Slot(process.spec, process) for identity, process in found.items()}
+        self._slots = {seat: _Slot(seat, process.spec, process) for seat, process in found.items()}
 
     def check(self, engine: EngineIdentity) -> None:
         """Raises Unsupported where no such engine can run on this machine."""
@@ -72,59 +73,57 @@ class SupervisedEngines:
                 "(LECTERN_ENGINE_DEVICE=gpu), or tune a base of the Mamba 2 kind"
             )
 
-    def observe(self) -> dict[EngineIdentity, Engine]:
+    def observe(self) -> dict[Seat, Engine]:
         """Each engine as it is now; one found dead is cleared away."""
-        return {identity: self._observe(slot) for identity, slot in self._slots.items()}
+        return {seat: self._observe(slot) for seat, slot in self._slots.items()}
 
-    def start(self, spec: EngineSpec) -> None:
+    def start(self, seat: Seat, spec: EngineSpec) -> None:
         """Start an engine. What stands against it is kept as the engine's problem, not raised."""
-        slot = self._slots.setdefault(spec.engine, _Slot(spec))
+        slot = self._slots.setdefault(seat, _Slot(seat, spec))
         slot.spec, slot.refused = spec, {}
         try:
             directory, draft = self._fetch(spec.engine), self._draft(spec.engine)
             started = launch(self._settings, spec, directory, self._inherited, free_port(), draft)
-            slot.process = EngineProcess.start(spec, started, self._settings)
+            slot.process = EngineProcess.start(seat, spec, started, self._settings)
         except LecternError as error:
             self._failed(slot, Problem(error.code, error.message), hopeless=not error.retryable)
         except OSError as error:
             self._failed(slot, Problem("unavailable", f"the engine could not be started: {error.strerror}"))
         else:
-            log().info(
-                "engine.started", engine=spec.engine.name, pid=slot.process.record.process.pid, endpoint=slot.process.endpoint
-            )
+            log().info("engine.started", engine=seat.name, pid=slot.process.record.process.pid, endpoint=slot.process.endpoint)
 
-    def stop(self, engine: EngineIdentity) -> bool:
+    def stop(self, seat: Seat) -> bool:
         """End an engine and forget all about it, once it has answered what it began. Returns whether it is gone: until then
         it is to be asked again."""
-        slot = self._slots.get(engine)
+        slot = self._slots.get(seat)
         if slot is not None and slot.process is not None and self._answers(slot, slot.process):
             return False
-        self._end(engine)
+        self._end(seat)
         return True
 
     def stop_all(self) -> None:
-        for engine in list(self._slots):
-            self._end(engine)
+        for seat in list(self._slots):
+            self._end(seat)
 
-    def load(self, engine: EngineIdentity, adapter: str, directory: Path) -> None:
+    def load(self, seat: Seat, adapter: str, directory: Path) -> None:
         """Load an adapter; a refusal is kept and seen in the next observation. Raises Unavailable."""
-        slot = self._slots[engine]
+        slot = self._slots[seat]
         if slot.process is None:
-            raise Unavailable(f"the engine {engine.name} is down", engine=engine.name)
+            raise Unavailable(f"the engine {seat.name} is down", engine=seat.name)
         try:
             slot.process.api.load_adapter(adapter, str(directory), self._settings.start_timeout_seconds)
         except InvalidInput as error:
             slot.refused[adapter] = Problem("adapter-refused", error.message)
-            log().warning("adapter.refused", engine=engine.name, adapter=adapter, detail=error.message)
+            log().warning("adapter.refused", engine=seat.name, adapter=adapter, detail=error.message)
         else:
-            log().info("adapter.loaded", engine=engine.name, adapter=adapter)
+            log().info("adapter.loaded", engine=seat.name, adapter=adapter)
 
-    def unload(self, engine: EngineIdentity, adapter: str) -> None:
+    def unload(self, seat: Seat, adapter: str) -> None:
         """Unload an adapter, or forget that it was refused. Raises Unavailable."""
-        slot = self._slots[engine]
+        slot = self._slots[seat]
         if slot.refused.pop(adapter, None) is None and slot.process is not None:
             slot.process.api.unload_adapter(adapter, self._settings.probe_timeout_seconds)
-            log().info("adapter.unloaded", engine=engine.name, adapter=adapter)
+            log().info("adapter.unloaded", engine=seat.name, adapter=adapter)
 
     def _answers(self, slot: _Slot, process: EngineProcess) -> bool:
         """Whether an engine that is to go has requests, or may yet get one that was on its way when its last row was taken
@@ -141,11 +140,11 @@ class SupervisedEngines:
         quiet = leaving.quiet_since is not None and moment - leaving.quiet_since >= _QUIET_SECONDS
         return process.ready and not (late or quiet)
 
-    def _end(self, engine: EngineIdentity) -> None:
-        slot = self._slots.pop(engine, None)
+    def _end(self, seat: Seat) -> None:
+        slot = self._slots.pop(seat, None)
         if slot is not None and slot.process is not None:
             slot.process.end()
-            log().info("engine.stopped", engine=engine.name)
+            log().info("engine.stopped", engine=seat.name)
 
     def _draft(self, engine: EngineIdentity) -> Path | None:
         """The directory of the model that an engine guesses by."""
@@ -168,7 +167,7 @@ class SupervisedEngines:
         return Engine(slot.spec, "ready", slot.process.endpoint, adapters, dict(slot.refused))
 
     def _bury(self, slot: _Slot, process: EngineProcess) -> None:
-        words, name = process.last_words(), slot.spec.engine.name
+        words, name = process.last_words(), slot.seat.name
         process.end()
         slot.process = None
         log().warning("engine.died", engine=name, detail=words)
@@ -181,9 +180,7 @@ class SupervisedEngines:
             slot.problem = problem
         wait = min(self._settings.retry_base_seconds * 2 ** (slot.failures - 1), self._settings.max_back_off_seconds)
         slot.retry_at = time.monotonic() + wait
-        log().warning(
-            "engine.failed", engine=slot.spec.engine.name, code=problem.code, detail=problem.detail, failures=slot.failures
-        )
+        log().warning("engine.failed", engine=slot.seat.name, code=problem.code, detail=problem.detail, failures=slot.failures)
 
 
 def _still_asked(leaving: _Leaving | None) -> _Leaving | None:

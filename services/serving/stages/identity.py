@@ -1,6 +1,9 @@
-"""What makes an engine the one that it is: a deployment that asks for anything else here gets another engine."""
+"""What makes an engine the one that it is, and the seats that its replicas take. A deployment that asks for anything else here
+gets another engine."""
 
 from typing import Literal
+
+from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.engines import EngineArguments, ServedVariant, Speculation
@@ -35,3 +38,15 @@ class EngineIdentity(Contract):
             return self.base
         form = "" if self.variant == "adapter" else f"{self.variant}-"
         return f"{self.base}+{form}{digest(self)[:8]}"
+
+
+class Seat(Contract):
+    """Where one replica of an engine runs. Replicas are alike, and each lives and dies by itself."""
+
+    engine: EngineIdentity
+    replica: int = Field(0, ge=0)
+
+    @property
+    def name(self) -> str:
+        """For its files and for people. The first is called as its engine is; `~` is in no base's name."""
+        return self.engine.name if self.replica == 0 else f"{self.engine.name}~{self.replica}"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.identity import EngineIdentity, Seat
 
 RANKS = (16, 32, 64, 128, 256)
 """LoRA ranks an engine is started for: vLLM takes only certain ones, and memory and time grow with the rank."""
@@ -97,10 +97,10 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The world at the beginning of a round: rows by deployment, engines by what they are."""
+    """The world at the beginning of a round: rows by deployment, engines by where they run."""
 
     rows: Mapping[str, Row]
-    engines: Mapping[EngineIdentity, Engine]
+    engines: Mapping[Seat, Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +114,24 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class StartEngine:
+    seat: Seat
     spec: EngineSpec
 
 
 @dataclass(frozen=True, slots=True)
 class StopEngine:
-    engine: EngineIdentity
+    seat: Seat
 
 
 @dataclass(frozen=True, slots=True)
 class LoadAdapter:
-    engine: EngineIdentity
+    seat: Seat
     adapter: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadAdapter:
-    engine: EngineIdentity
+    seat: Seat
     adapter: str
 
 
@@ -191,7 +192,7 @@ def _points_at(row: Row, engine: Engine) -> bool:
 
 
 def _verdict(one: Wanted, pointer: Pointer, specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Mark:
-    engine = observed.engines.get(one.engine)
+    engine = observed.engines.get(Seat(engine=one.engine))
     problem = one.problem or _trouble(one, engine)
     if problem is not None:
         return Mark(one.name, Row("failed", problem.detail, *pointer), problem.code)
@@ -214,28 +215,30 @@ def _trouble(one: Wanted, engine: Engine | None) -> Problem | None:
 def _let_go(wanted: Sequence[Wanted], specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
     """What nobody wants and no row points at."""
     needed = {(one.engine, one.adapter) for one in wanted}
-    for identity, engine in observed.engines.items():
+    for seat, engine in observed.engines.items():
         pointed = {row.served_model for row in observed.rows.values() if _points_at(row, engine)}
-        if not pointed and (identity not in specs or not _stays(engine, specs)):
-            yield StopEngine(identity)
+        if not pointed and (seat.engine not in specs or not _stays(engine, specs)):
+            yield StopEngine(seat)
         elif engine.status == "ready":
             held = engine.adapters | engine.refused.keys()
-            unwanted = {adapter for adapter in held if (identity, adapter) not in needed}
-            yield from (UnloadAdapter(identity, adapter) for adapter in sorted(unwanted - pointed))
+            unwanted = {adapter for adapter in held if (seat.engine, adapter) not in needed}
+            yield from (UnloadAdapter(seat, adapter) for adapter in sorted(unwanted - pointed))
 
 
 def _start(specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
     for identity, spec in specs.items():
-        engine = observed.engines.get(identity)
+        seat = Seat(engine=identity)
+        engine = observed.engines.get(seat)
         if engine is None or (engine.status == "down" and engine.retry_due and engine.spec.covers(spec)):
-            yield StartEngine(spec)
+            yield StartEngine(seat, spec)
 
 
 def _load(wanted: Sequence[Wanted], specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
     missing = {(one.engine.name, one.adapter): one.engine for one in wanted if one.adapter is not None}
     for (_, adapter), identity in sorted(missing.items(), key=lambda found: found[0]):
-        engine = observed.engines.get(identity)
+        seat = Seat(engine=identity)
+        engine = observed.engines.get(seat)
         if engine is None or engine.status != "ready" or not engine.spec.covers(specs[identity]):
             continue
         if adapter not in engine.adapters and adapter not in engine.refused:
-            yield LoadAdapter(identity, adapter)
+            yield LoadAdapter(seat, adapter)

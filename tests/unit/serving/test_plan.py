@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import (
     Engine,
     EngineSpec,
@@ -34,6 +34,7 @@ LLAMA = EngineIdentity(base="llama")
 GUESSING = EngineIdentity(base="llama", speculation=NgramSpeculation())
 MERGED = EngineIdentity(base="llama", variant="merged", export="1" * 64)
 GGUF = EngineIdentity(base="llama", variant="gguf-q8_0", export="2" * 64)
+FIRST = Seat(engine=LLAMA)
 
 adapted = st.tuples(
     st.sampled_from([LLAMA, GUESSING, EngineIdentity(base="mamba")]),
@@ -102,10 +103,10 @@ def test_nothing_unwanted_is_kept_once_nothing_points_at_it(history: list[list[W
         settle(world, desired)
     kept = {(row.endpoint, row.served_model) for row in world.rows.values()}
     possible = {(one.engine, one.adapter) for one in history[-1] if one.problem is None}
-    for identity, engine in world.engines.engines.items():
-        assert identity in {one for one, _ in possible} or any(endpoint == engine.endpoint for endpoint, _ in kept)
+    for seat, engine in world.engines.engines.items():
+        assert seat.engine in {one for one, _ in possible} or any(endpoint == engine.endpoint for endpoint, _ in kept)
         for adapter in engine.adapters:
-            assert (identity, adapter) in possible or (engine.endpoint, adapter) in kept
+            assert (seat.engine, adapter) in possible or (engine.endpoint, adapter) in kept
 
 
 @given(wishes, st.integers(min_value=0, max_value=ROUNDS))
@@ -115,8 +116,8 @@ def test_the_death_of_an_engine_at_any_moment_is_made_good(desired: list[Wanted]
     for _ in range(moment):
         for action in plan(desired, world.observe()):
             world.apply(action)
-    for identity in world.engines.engines:
-        world.engines.die(identity)
+    for seat in world.engines.engines:
+        world.engines.die(seat)
     for row in world.rows.values():
         assert row.endpoint is None or not world.engines.serves(row)
     undisturbed = fresh()
@@ -132,14 +133,14 @@ READY = Engine(SPEC, "ready", "http://127.0.0.1:9001", frozenset({"lectern-old"}
 
 
 def one_round(desired: list[Wanted], row: Row, engine: Engine | None) -> list[object]:
-    engines = {} if engine is None else {engine.spec.engine: engine}
+    engines = {} if engine is None else {Seat(engine=engine.spec.engine): engine}
     return list(plan(desired, Observed({"alpha": row}, engines)))
 
 
 def test_deployments_of_one_base_share_an_engine_with_room_for_the_most_demanding() -> None:
     desired = [Wanted("alpha", LLAMA, "lectern-a", 8, 512), Wanted("beta", LLAMA, "lectern-b", 40, 4_096)]
     actions = plan(desired, Observed({}, {}))
-    assert actions == [StartEngine(EngineSpec(LLAMA, 4_096, 64))]
+    assert actions == [StartEngine(FIRST, EngineSpec(LLAMA, 4_096, 64))]
 
 
 def test_deployments_of_one_base_that_ask_for_another_speculation_or_argument_get_engines_of_their_own() -> None:
@@ -160,20 +161,20 @@ def test_an_export_has_an_engine_of_its_own_without_room_for_adapters() -> None:
 def test_a_deployment_that_moves_to_an_export_is_answered_by_the_adapter_until_the_export_gives_a_token() -> None:
     desired, row = [Wanted("alpha", MERGED, lora_rank=None)], Row("ready", None, READY.endpoint, "lectern-old")
     starting = Engine(EngineSpec(MERGED, 2_048, 0), "starting", "http://127.0.0.1:9002")
-    waiting = plan(desired, Observed({"alpha": row}, {LLAMA: READY, MERGED: starting}))
+    waiting = plan(desired, Observed({"alpha": row}, {FIRST: READY, Seat(engine=MERGED): starting}))
     assert waiting == [Mark("alpha", Row("starting", "starting the engine", READY.endpoint, "lectern-old"))]
     there = replace(starting, status="ready")
-    switched = plan(desired, Observed({"alpha": waiting[0].row}, {LLAMA: READY, MERGED: there}))  # type: ignore[union-attr]
+    switched = plan(desired, Observed({"alpha": waiting[0].row}, {FIRST: READY, Seat(engine=MERGED): there}))  # type: ignore[union-attr]
     assert switched == [Mark("alpha", Row("ready", None, there.endpoint, MERGED.served_name))]
-    after = plan(desired, Observed({"alpha": switched[0].row}, {LLAMA: READY, MERGED: there}))  # type: ignore[union-attr]
-    assert after == [StopEngine(LLAMA)]
+    after = plan(desired, Observed({"alpha": switched[0].row}, {FIRST: READY, Seat(engine=MERGED): there}))  # type: ignore[union-attr]
+    assert after == [StopEngine(FIRST)]
 
 
 def test_a_new_adapter_is_loaded_while_the_old_one_serves() -> None:
     row = Row("pending", None, READY.endpoint, "lectern-old")
     mark, load = one_round([Wanted("alpha", LLAMA, "lectern-new", 16)], row, READY)
     assert isinstance(mark, Mark) and mark.row.served_model == "lectern-old"
-    assert load == LoadAdapter(LLAMA, "lectern-new")
+    assert load == LoadAdapter(FIRST, "lectern-new")
 
 
 def test_the_old_adapter_goes_only_when_no_row_points_at_it() -> None:
@@ -182,7 +183,7 @@ def test_the_old_adapter_goes_only_when_no_row_points_at_it() -> None:
     switch = one_round(desired, Row("starting", "loading the adapter", READY.endpoint, "lectern-old"), both)
     assert switch == [Mark("alpha", Row("ready", None, READY.endpoint, "lectern-new"))]
     after = one_round(desired, Row("ready", None, READY.endpoint, "lectern-new"), both)
-    assert after == [UnloadAdapter(LLAMA, "lectern-old")]
+    assert after == [UnloadAdapter(FIRST, "lectern-old")]
 
 
 def test_a_refused_adapter_fails_its_deployment_with_the_reason_and_is_not_tried_again() -> None:
@@ -197,13 +198,13 @@ def test_an_engine_that_is_down_is_started_again_only_after_its_back_off() -> No
     waiting = one_round(desired, Row("starting"), Engine(SPEC, "down", retry_due=False))
     assert [type(action) for action in waiting] == [Mark]
     due = one_round(desired, Row("starting"), Engine(SPEC, "down", retry_due=True))
-    assert StartEngine(SPEC) in due
+    assert StartEngine(FIRST, SPEC) in due
 
 
 def test_a_stopped_wish_stops_the_engine_after_its_row_was_withdrawn() -> None:
     withdrawn = one_round([], Row("ready", None, READY.endpoint, "lectern-old"), READY)
-    assert withdrawn[0] == Mark("alpha", Row("stopped")) and StopEngine(LLAMA) not in withdrawn
-    assert one_round([], Row("stopped"), READY) == [StopEngine(LLAMA)]
+    assert withdrawn[0] == Mark("alpha", Row("stopped")) and StopEngine(FIRST) not in withdrawn
+    assert one_round([], Row("stopped"), READY) == [StopEngine(FIRST)]
 
 
 def test_an_adapter_is_named_by_its_content() -> None:

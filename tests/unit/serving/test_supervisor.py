@@ -6,12 +6,13 @@ import pytest
 
 from services.serving.adapters.supervisor import GIVES_UP_AFTER, SupervisedEngines
 from services.serving.settings import ServingSettings
-from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import EngineSpec
 from shared.errors import NotFound, Unsupported
 from tests.servers import wait_until
 
 TINY = EngineIdentity(base="tiny")
+FIRST = Seat(engine=TINY)
 SPEC = EngineSpec(TINY, 2_048, 16)
 DYING = """#!/bin/sh
 echo "(EngineCore pid=7) ERROR 11-24 21:00:00 [core.py:1] ValueError: the model is not to my liking"
@@ -34,19 +35,19 @@ def settings(tmp_path: Path, script: str | None) -> ServingSettings:
 def test_an_engine_that_dies_again_and_again_is_told_to_have_failed_and_why(tmp_path: Path) -> None:
     engines = SupervisedEngines(settings(tmp_path, DYING), lambda _: tmp_path, {"PATH": "/usr/bin:/bin"})
     for _ in range(GIVES_UP_AFTER):
-        assert TINY not in engines.observe() or engines.observe()[TINY].problem is None
-        engines.start(SPEC)
-        wait_until(lambda: engines.observe()[TINY].status == "down", "the engine to die")
-        wait_until(lambda: engines.observe()[TINY].retry_due, "the back-off to pass")
-    problem = engines.observe()[TINY].problem
+        assert FIRST not in engines.observe() or engines.observe()[FIRST].problem is None
+        engines.start(FIRST, SPEC)
+        wait_until(lambda: engines.observe()[FIRST].status == "down", "the engine to die")
+        wait_until(lambda: engines.observe()[FIRST].retry_due, "the back-off to pass")
+    problem = engines.observe()[FIRST].problem
     assert problem is not None and "the model is not to my liking" in problem.detail and "log/engine-tiny.log" in problem.detail
     assert not list((tmp_path / "home" / "run" / "engines").iterdir())
 
 
 def test_a_machine_without_vllm_is_told_at_once(tmp_path: Path) -> None:
     engines = SupervisedEngines(settings(tmp_path, None), lambda _: tmp_path, {})
-    engines.start(SPEC)
-    problem = engines.observe()[TINY].problem
+    engines.start(FIRST, SPEC)
+    problem = engines.observe()[FIRST].problem
     assert problem is not None and problem.code == "unsupported" and "install_vllm" in problem.detail
 
 
@@ -55,8 +56,8 @@ def test_a_base_that_is_not_published_is_the_engines_problem(tmp_path: Path) -> 
         raise NotFound(f"no base model {engine.base} is published")
 
     engines = SupervisedEngines(settings(tmp_path, DYING), missing, {})
-    engines.start(SPEC)
-    problem = engines.observe()[TINY].problem
+    engines.start(FIRST, SPEC)
+    problem = engines.observe()[FIRST].problem
     assert problem is not None and problem.code == "not-found"
 
 

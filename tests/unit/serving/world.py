@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from services.serving.stages.identity import EngineIdentity
+from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import (
     Action,
     Engine,
@@ -24,7 +24,7 @@ from shared.errors import Unsupported
 class SimulatedEngines:
     """Engines that take one observation to become ready, in ports of their own."""
 
-    engines: dict[EngineIdentity, Engine] = field(default_factory=dict)
+    engines: dict[Seat, Engine] = field(default_factory=dict)
     refuses: frozenset[str] = frozenset()
     starts: int = 0
     impossible: str = ""
@@ -38,39 +38,40 @@ class SimulatedEngines:
     def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
         pass
 
-    def observe(self) -> dict[EngineIdentity, Engine]:
+    def observe(self) -> dict[Seat, Engine]:
         seen = dict(self.engines)
-        for identity, engine in self.engines.items():
+        for seat, engine in self.engines.items():
             if engine.status == "starting":
-                self.engines[identity] = replace(engine, status="ready")
+                self.engines[seat] = replace(engine, status="ready")
         return seen
 
-    def start(self, spec: EngineSpec) -> None:
-        assert self.engines.get(spec.engine) is None or self.engines[spec.engine].status == "down", "started twice"
+    def start(self, seat: Seat, spec: EngineSpec) -> None:
+        assert seat.engine == spec.engine
+        assert self.engines.get(seat) is None or self.engines[seat].status == "down", "started twice"
         self.starts += 1
-        self.engines[spec.engine] = Engine(spec, "starting", f"http://127.0.0.1:{9000 + self.starts}")
+        self.engines[seat] = Engine(spec, "starting", f"http://127.0.0.1:{9000 + self.starts}")
 
-    def stop(self, engine: EngineIdentity) -> bool:
+    def stop(self, seat: Seat) -> bool:
         if self.busy:
             return False
-        del self.engines[engine]
+        del self.engines[seat]
         return True
 
-    def load(self, identity: EngineIdentity, adapter: str, directory: Path) -> None:
-        engine = self.engines[identity]
+    def load(self, seat: Seat, adapter: str, directory: Path) -> None:
+        engine = self.engines[seat]
         assert engine.status == "ready" and engine.spec.lora_rank and adapter not in engine.adapters
         if adapter in self.refuses:
-            self.engines[identity] = replace(engine, refused={**engine.refused, adapter: Problem("adapter-refused", "bad")})
+            self.engines[seat] = replace(engine, refused={**engine.refused, adapter: Problem("adapter-refused", "bad")})
         else:
-            self.engines[identity] = replace(engine, adapters=engine.adapters | {adapter})
+            self.engines[seat] = replace(engine, adapters=engine.adapters | {adapter})
 
-    def unload(self, identity: EngineIdentity, adapter: str) -> None:
-        engine = self.engines[identity]
+    def unload(self, seat: Seat, adapter: str) -> None:
+        engine = self.engines[seat]
         refused = {name: problem for name, problem in engine.refused.items() if name != adapter}
-        self.engines[identity] = replace(engine, adapters=engine.adapters - {adapter}, refused=refused)
+        self.engines[seat] = replace(engine, adapters=engine.adapters - {adapter}, refused=refused)
 
-    def die(self, engine: EngineIdentity) -> None:
-        self.engines[engine] = Engine(self.engines[engine].spec, "down")
+    def die(self, seat: Seat) -> None:
+        self.engines[seat] = Engine(self.engines[seat].spec, "down")
 
     def serves(self, row: Row) -> bool:
         return any(engine.endpoint == row.endpoint and engine.serves(row.served_model) for engine in self.engines.values())
@@ -90,11 +91,11 @@ class World:
         match action:
             case Mark(name, row):
                 self.rows[name] = row
-            case StartEngine(spec):
-                self.engines.start(spec)
-            case StopEngine(engine):
-                self.engines.stop(engine)
-            case LoadAdapter(engine, adapter):
-                self.engines.load(engine, adapter, Path())
-            case UnloadAdapter(engine, adapter):
-                self.engines.unload(engine, adapter)
+            case StartEngine(seat, spec):
+                self.engines.start(seat, spec)
+            case StopEngine(seat):
+                self.engines.stop(seat)
+            case LoadAdapter(seat, adapter):
+                self.engines.load(seat, adapter, Path())
+            case UnloadAdapter(seat, adapter):
+                self.engines.unload(seat, adapter)

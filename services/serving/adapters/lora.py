@@ -1,8 +1,6 @@
 """Adapters on this machine: fetched from the training stage's results, verified, kept by digest."""
 
 import json
-import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +9,10 @@ from shared import layout
 from shared.contracts.base import Contract
 from shared.contracts.learning import Model
 from shared.contracts.work import File, Manifest
-from shared.errors import InvalidInput, NotFound, Unavailable
+from shared.errors import InvalidInput, NotFound
 from shared.ids import adapter_name, short
 from shared.objects import ObjectStore, read_contract
-from shared.publishing import locked, sha256_of
+from shared.publishing import fetch
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")
 """All that an engine is given of an adapter: JSON and safetensors. Tokenizer and template are the base's and ours."""
@@ -59,24 +57,12 @@ class AdapterCache:
         return self._known[name]
 
     def bring(self, stored: StoredAdapter) -> Path:
-        """Its directory; safe under concurrent callers. Raises NotFound, Unavailable."""
+        """Its directory. Raises NotFound, Unavailable."""
         directory = _directory(self._cache_dir, stored)
-        if directory.is_dir():
-            return directory
-        files = _files(self._store, stored)
-        with locked(directory.with_name(directory.name + ".lock")):
-            if not directory.is_dir():
-                self._download(stored, files, directory)
+        if not directory.is_dir():
+            files = {name: (one.path, one.sha256) for name, one in _files(self._store, stored).items()}
+            fetch(self._store, files, directory, f"model {stored.model}", model=stored.model)
         return directory
-
-    def _download(self, stored: StoredAdapter, files: Mapping[str, File], directory: Path) -> None:
-        part = directory.with_name(directory.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        for name, file in files.items():
-            self._store.download(file.path, part / name)
-            if sha256_of(part / name) != file.sha256:
-                raise Unavailable(f"{name} of model {stored.model} came damaged", model=stored.model)
-        part.rename(directory)
 
 
 class AdapterIndex:

@@ -1,14 +1,13 @@
 """Exports on this machine: what the gate let by, fetched from the store and verified, kept by key."""
 
-import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from shared.contracts.work import Manifest
-from shared.errors import NotReady, Unavailable
+from shared.errors import NotReady
 from shared.exports import published
 from shared.ids import short
 from shared.objects import ObjectStore
-from shared.publishing import inside, locked, sha256_of
+from shared.publishing import fetch
 
 KINDS = (".json", ".jinja", ".safetensors", ".gguf")
 """All that an engine is given of an export: weights that are no programs, a tokenizer, and the prompt template of the gateway's
@@ -33,23 +32,14 @@ class ExportCache:
         if key not in self._known:
             directory = self._root / short(key)
             if not directory.is_dir():
-                manifest = _published(self._store, key)
-                with locked(directory.with_name(directory.name + ".lock")):
-                    if not directory.is_dir():
-                        self._download(key, manifest, directory)
+                self._download(key, directory)
             self._known[key] = directory
         return self._known[key]
 
-    def _download(self, key: str, manifest: Manifest, directory: Path) -> None:
-        part = directory.with_name(directory.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        for file, stored in manifest.files.items():
-            path = part / inside(file)
-            if path.suffix in KINDS:
-                self._store.download(stored.path, path)
-                if sha256_of(path) != stored.sha256:
-                    raise Unavailable(f"{file} of export {short(key)} came damaged")
-        part.rename(directory)
+    def _download(self, key: str, directory: Path) -> None:
+        every = _published(self._store, key).files.items()
+        files = {file: (one.path, one.sha256) for file, one in every if PurePosixPath(file).suffix in KINDS}
+        fetch(self._store, files, directory, f"export {short(key)}", export=short(key))
 
 
 class PublishedExports:

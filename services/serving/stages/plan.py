@@ -86,6 +86,8 @@ class Engine:
     """Adapters that would not load."""
     problem: Problem | None = None
     """Why it is down, where that will not mend itself soon."""
+    waits_for: str | None = None
+    """What keeps it from being ready, where that is known."""
     retry_due: bool = True
     """Whether the back-off after a failure has passed."""
 

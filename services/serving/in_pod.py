@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
 from services.serving.adapters.bases import BaseCache
 from services.serving.adapters.commands import Launch
+from services.serving.adapters.draining import Leaving
+from services.serving.adapters.engine_api import EngineApi
 from services.serving.adapters.last_words import TAIL_BYTES, last_error
 from services.serving.adapters.launching import launch
 from services.serving.adapters.lora import AdapterCache
@@ -25,9 +28,11 @@ from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.engine_pods import Asked
 from shared.contracts.base import Contract
 from shared.contracts.engines import DraftSpeculation
-from shared.errors import LecternError, NotReady, Unsupported
+from shared.errors import LecternError, NotReady, Unavailable, Unsupported
 from shared.objects import open_store
 from shared.telemetry import configure_logs, log
+
+_LOOK_SECONDS = 0.25
 
 
 class Brought(Contract):
@@ -46,9 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     settings = ServingSettings()
     configure_logs(settings.log_level, settings.log_json)
-    parts = {"weights": bring_weights, "engine": run_engine, "adapters": serve_adapters}
     try:
-        return parts[given.part](settings, given.asked, given.host, given.port)
+        return PARTS[given.part](settings, given.asked, given.host, given.port)
     except LecternError as error:
         return _last_line(error.code, error.message, error.retryable)
     except Exception as error:  # Of the store, or of the disk: Kubernetes starts it again.
@@ -80,7 +84,7 @@ def run_engine(settings: ServingSettings, asked: Asked, host: str, port: int) ->
     started = launch(
         settings, asked.spec, brought.weights, engine_environment(), port, brought.draft, host
     )  # fmt: skip
-    status, tail = _run(started)
+    status, tail = _run(started, settings)
     if status in (0, -signal.SIGTERM):
         return 0
     return _last_line("engine-failed", last_error(tail) or f"exit status {status}", True)
@@ -97,13 +101,21 @@ def serve_adapters(settings: ServingSettings, _: Asked, host: str, port: int) ->
     return 0
 
 
-def _run(started: Launch) -> tuple[int, bytes]:
-    """Its exit status, and the end of what it wrote."""
+PARTS: dict[str, Callable[[ServingSettings, Asked, str, int], int]] = {
+    "weights": bring_weights, "engine": run_engine, "adapters": serve_adapters,
+}  # fmt: skip
+
+
+def _run(started: Launch, settings: ServingSettings) -> tuple[int, bytes]:
+    """Its exit status, and the end of what it wrote. Told to end, it first answers what it began: a node that is drained tells
+    nobody else."""
     child = subprocess.Popen(
         list(started.command), env=dict(started.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    api = EngineApi(started.endpoint, settings.probe_timeout_seconds, settings.engine_headers())
+    leave = threading.Thread(target=_leave, args=(child, api, settings.drain_timeout_seconds), daemon=True)
+    signal.signal(signal.SIGTERM, lambda *_: leave.is_alive() or leave.start())
     tail = bytearray()
     assert child.stdout is not None
     copying = threading.Thread(target=_copy, args=(child.stdout, tail), daemon=True)
@@ -111,6 +123,21 @@ def _run(started: Launch) -> tuple[int, bytes]:
     status = child.wait()
     copying.join(1.0)  # What it started may hold its output open; it ends with this container.
     return status, bytes(tail)
+
+
+def _leave(child: subprocess.Popen[bytes], api: EngineApi, longest_seconds: float) -> None:
+    leaving = Leaving(time.monotonic())
+    while child.poll() is None and leaving.answers(_requests(api), time.monotonic(), longest_seconds):
+        time.sleep(_LOOK_SECONDS)
+    child.terminate()
+
+
+def _requests(api: EngineApi) -> int:
+    """0 where it does not tell: an engine that is not up has nothing to answer."""
+    try:
+        return api.requests()
+    except Unavailable:
+        return 0
 
 
 def _copy(source: IO[bytes], tail: bytearray) -> None:

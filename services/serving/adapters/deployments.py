@@ -6,6 +6,7 @@ Kubernetes starts engines, watches them and starts them again; here they are ask
 import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,10 @@ class DeployedEngines:
         check_architecture(self._settings, engine, model_type)
 
     def observe(self) -> dict[Seat, Engine]:
-        """Each engine as it is now. Raises Unavailable where Kubernetes does not answer, KubernetesRefused where a right lacks."""
+        """Each engine as it is now. Raises Unavailable where Kubernetes does not answer, KubernetesRefused where it will not."""
         self._deployments = self._found()
-        addresses = {
-            one["metadata"]["name"]: one["spec"].get("clusterIP") for one in self._api.find(SERVICES, self._pods.labels)
-        }
+        services = self._api.find(SERVICES, self._pods.labels)
+        addresses = {one["metadata"]["name"]: one["spec"]["clusterIP"] for one in services}
         pods = self._api.find(PODS, self._pods.labels)
         engines = {seat: self._observe(seat, one, addresses, pods) for seat, one in self._deployments.items()}
         self._forget(engines.keys())
@@ -120,7 +120,8 @@ class DeployedEngines:
             log().info("engine.asked-for", engine=seat.name, deployment=object_name(self._pods, seat), stood=made is None)
 
     def stop(self, seat: Seat) -> bool:
-        """Delete an engine once it has answered what it began. Returns whether it is gone: until then it is to be asked again."""
+        """Delete an engine once it has answered what it began. Returns whether it is gone: until then it is to be asked
+        again."""
         self._unmade.pop(seat, None)
         deployment = self._deployments.get(seat)
         if deployment is None:
@@ -203,10 +204,8 @@ class DeployedEngines:
 
     def _adapters(self, held: _Held) -> frozenset[str] | None:
         """As last told: one that is too busy to tell is not guessed about."""
-        try:
+        with suppress(Unavailable):
             held.adapters = frozenset(name for name, parent in held.api.models().items() if parent is not None)
-        except Unavailable:
-            pass
         return held.adapters
 
     def _hold(self, seat: Seat, endpoint: str) -> _Held:
@@ -230,8 +229,8 @@ class DeployedEngines:
         return held.leaving.answers(_requests(held.api), moment, self._settings.drain_timeout_seconds)
 
     def _renew(self, engines: dict[Seat, Engine]) -> None:
-        """After an upgrade of the release, make one pod anew at a time, of the new template: the next one when that is ready, so
-        that what is wrong with the new one reaches no second engine. It answers first what it began."""
+        """After an upgrade of the release, make one pod anew at a time, of the new template: the next one when that is ready,
+        so that what is wrong with the new one reaches no second engine. It answers first what it began."""
         outdated = [seat for seat, one in self._deployments.items() if is_outdated(one, self._pods) and not is_leaving(one)]
         current = [engine for seat, engine in engines.items() if seat not in outdated]
         if not outdated or any(engine.status != "ready" for engine in current):
@@ -301,7 +300,7 @@ def read_pods(path: Path) -> EnginePods:
         return EnginePods(str(found["name"]), found.get("owner"), template)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"{path} holds no template of an engine's pod (JSON with name and template, and in it the containers weights, engine "
-            "and adapters): the chart writes it where serving.enginesOn is kubernetes; elsewhere, write the file and name it in "
-            "LECTERN_ENGINE_PODS, or set LECTERN_ENGINES_ON=machine"
+            f"{path} holds no template of an engine's pod (JSON with name and template, and in it the containers weights, "
+            "engine and adapters): the chart writes it where serving.enginesOn is kubernetes; elsewhere, write the file and "
+            "name it in LECTERN_ENGINE_PODS, or set LECTERN_ENGINES_ON=machine"
         ) from error

@@ -18,8 +18,8 @@ _LARGEST_QUESTION = 4096
 
 
 def bring_adapter(host: str, stored: StoredAdapter, headers: dict[str, str], timeout_seconds: float) -> str:
-    """The directory in the pod in which the adapter now lies, whole and verified. Raises NotFound, InvalidInput; Unavailable where
-    nobody answers, or the store does not."""
+    """The directory in the pod in which the adapter now lies, whole and verified. Raises NotFound, InvalidInput; Unavailable
+    where nobody answers, or the store does not."""
     try:
         answer = httpx.post(
             f"{address(host, PORT)}/adapters", content=stored.model_dump_json(), headers=headers, timeout=timeout_seconds,

@@ -190,7 +190,7 @@ def _engine_probes(patience: Patience) -> Manifest:
     return {
         "startupProbe": {**asked, "failureThreshold": max(1, round(patience.start / _PROBE_SECONDS))},
         "livenessProbe": {**asked, "failureThreshold": patience.failures},
-        "readinessProbe": {**asked, "failureThreshold": 1},
+        "readinessProbe": {**asked, "failureThreshold": patience.failures},
     }
 
 

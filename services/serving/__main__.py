@@ -57,7 +57,7 @@ def _on_this_machine(settings: ServingSettings, store: ObjectStore, catalog: Cat
 def _on_kubernetes(settings: ServingSettings, store: ObjectStore, catalog: Catalog) -> Iterator[Controller]:
     """The engines are the cluster's, and go on without this process."""
     api = KubernetesApi(settings.kubernetes_url, settings.kubernetes_account_dir, 0, OUTSIDE)
-    engines = DeployedEngines(api, read_pods(settings.engine_pods), settings)
+    engines = DeployedEngines(api, read_pods(settings.engine_pod), settings)
     with suppress(Unavailable):  # It may be away for now; a right that lacks is told at once.
         engines.observe()
     bases, adapters = BaseCache(store, settings.cache_dir), AdapterIndex(store, settings.cache_dir)

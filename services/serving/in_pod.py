@@ -115,7 +115,12 @@ def _run(started: Launch, settings: ServingSettings) -> tuple[int, bytes]:
     )  # fmt: skip
     api = EngineApi(started.endpoint, settings.probe_timeout_seconds, settings.engine_headers())
     leave = threading.Thread(target=_leave, args=(child, api, settings.drain_timeout_seconds), daemon=True)
-    signal.signal(signal.SIGTERM, lambda *_: leave.is_alive() or leave.start())
+
+    def told_to_end(*_: object) -> None:
+        if leave.ident is None:
+            leave.start()
+
+    signal.signal(signal.SIGTERM, told_to_end)
     tail = bytearray()
     assert child.stdout is not None
     copying = threading.Thread(target=_copy, args=(child.stdout, tail), daemon=True)

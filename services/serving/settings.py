@@ -19,8 +19,8 @@ class ServingSettings(SharedSettings, EngineSettings, KubernetesSettings):
     engines_on: Literal["machine", "kubernetes"] = Field(
         "machine", description="`machine`: child processes of the controller's. `kubernetes`: a Deployment for each."
     )
-    engine_pods: Path = Field(
-        Path("/etc/lectern/engine/pods.json"), description="JSON: what the Deployments of engines are called, and their pods."
+    engine_pod: Path = Field(
+        Path("/etc/lectern/engine/pod.json"), description="JSON: what the Deployments of engines are called, and their pod."
     )
     vllm_command: Path = Field(Path("vllm"), description="The vllm executable, of an environment of its own.")
     llama_python: Path | None = Field(None, description="An interpreter that has xllamacpp, which serves GGUFs.")

@@ -94,11 +94,11 @@ class DeployedEngines:
         check_architecture(self._settings, engine, model_type)
 
     def observe(self) -> dict[Seat, Engine]:
-        """Each engine as it is now. Raises Unavailable where Kubernetes does not answer, KubernetesRefused where it will not."""
+        """Each engine as it is now. Raises Unavailable where Kubernetes does not answer, KubernetesRefused."""
         self._deployments = self._found()
-        services = self._api.find(SERVICES, self._pods.labels)
+        services = self._api.find(SERVICES, self._pods.selector)
         addresses = {one["metadata"]["name"]: one["spec"]["clusterIP"] for one in services}
-        pods = self._api.find(PODS, self._pods.labels)
+        pods = self._api.find(PODS, self._pods.selector)
         engines = {seat: self._observe(seat, one, addresses, pods) for seat, one in self._deployments.items()}
         self._forget(engines.keys())
         self._renew(engines)
@@ -157,7 +157,7 @@ class DeployedEngines:
 
     def _found(self) -> dict[Seat, Manifest]:
         found = {}
-        for one in self._api.find(DEPLOYMENTS, self._pods.labels):
+        for one in self._api.find(DEPLOYMENTS, self._pods.selector):
             asked = asked_of(one)
             if asked is not None:
                 found[asked.seat] = one
@@ -302,5 +302,5 @@ def read_pods(path: Path) -> EnginePods:
         raise InvalidInput(
             f"{path} holds no template of an engine's pod (JSON with name and template, and in it the containers weights, "
             "engine and adapters): the chart writes it where serving.enginesOn is kubernetes; elsewhere, write the file and "
-            "name it in LECTERN_ENGINE_PODS, or set LECTERN_ENGINES_ON=machine"
+            "name it in LECTERN_ENGINE_POD, or set LECTERN_ENGINES_ON=machine"
         ) from error

@@ -42,8 +42,13 @@ class EnginePods:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What all engines of the release have, and nothing else has."""
+        """What each of their objects is marked with."""
         return dict(self.template["metadata"]["labels"])
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """What all engines of the release have and nothing else has, whatever its version."""
+        return {name: self.labels[name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/instance", COMPONENT)}
 
     @property
     def digest(self) -> str:
@@ -144,9 +149,7 @@ def _annotations(asked: Asked, pods: EnginePods) -> dict[str, str]:
 
 
 def _selector(seat: Seat, pods: EnginePods) -> dict[str, str]:
-    labels = pods.labels
-    chosen = {name: labels[name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/instance", COMPONENT)}
-    return {**chosen, SEAT: digest(seat)[:NAMED]}
+    return {**pods.selector, SEAT: digest(seat)[:NAMED]}
 
 
 def _labels(asked: Asked, pods: EnginePods) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Kubernetes without a cluster: an API server over HTTP that validates what it is sent, keeps it, and knows rights and faults."""
+"""Kubernetes without a cluster: an API server over HTTP that validates what it is sent, keeps it, knows rights and fails."""
 
 import json
 import threading
@@ -24,8 +24,8 @@ SEAT = "lectern.dev/seat"
 
 
 class Objects:
-    """What the API server keeps: objects by kind and name, and every change of them. `faults` are statuses that the next requests
-    get instead of an answer; `rights` are the verbs that the account has, by kind."""
+    """What the API server keeps: objects by kind and name, and every change of them. `faults` are statuses that the next
+    requests get instead of an answer; `rights` are the verbs that the account has, by kind."""
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, Manifest]] = {plural: {} for plural in PLACES}

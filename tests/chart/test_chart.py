@@ -353,14 +353,12 @@ def test_an_engine_without_adapters_has_nobody_in_its_pod_who_enters_the_store_w
 
 def test_engines_go_where_the_values_say_and_of_the_image_that_they_say() -> None:
     manifests = render(RELEASES["engines on gpu nodes, behind several gateways"])
-    (made,) = [
-        one for one in manifests if one["kind"] == "Deployment" and one["metadata"]["name"].startswith("lectern-engine-")
-    ]
+    deployments = {one["metadata"]["name"]: one for one in manifests if one["kind"] == "Deployment"}
+    (made,) = [one for name, one in deployments.items() if name.startswith("lectern-engine-")]
     pod = made["spec"]["template"]["spec"]
     engine_container = next(one for one in pod["containers"] if one["name"] == "engine")
-    assert (
-        engine_container["image"].endswith("/serving-gpu:0.1.0") and "nvidia.com/gpu" in engine_container["resources"]["limits"]
-    )
+    assert engine_container["image"].endswith("/serving-gpu:0.1.0")
+    assert engine_container["resources"]["limits"]["nvidia.com/gpu"] == 1
     assert (pod["runtimeClassName"], pod["nodeSelector"]) == ("nvidia", {"accelerator": "h100"})
     assert pod["imagePullSecrets"] == [{"name": "mirror"}]
     assert all(one["image"].startswith("mirror.example.org:5000/") for one in [*pod["initContainers"], *pod["containers"]])

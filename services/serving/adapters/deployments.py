@@ -54,6 +54,8 @@ class _Held:
     api: EngineApi
     life: str = ""
     """The start of its container that gave a token."""
+    forgiven: int = 0
+    """Restarts after which it was ready again."""
     adapters: frozenset[str] | None = None
     refused: dict[str, Problem] = field(default_factory=dict)
     leaving: Leaving | None = None
@@ -178,7 +180,8 @@ class DeployedEngines:
             return Engine(asked.spec, "starting")
         endpoint = address(addresses[name], _port(self._pods, "engine"))
         mine = [pod for pod in pods if pod["metadata"]["labels"].get(SEAT) == deployment["metadata"]["labels"][SEAT]]
-        return self._looked_at(seat, asked.spec, endpoint, state_of(deployment, mine))
+        state = state_of(deployment, mine, self._hold(seat, endpoint).forgiven)
+        return self._looked_at(seat, asked.spec, endpoint, state)
 
     def _looked_at(self, seat: Seat, spec: EngineSpec, endpoint: str, state: PodState) -> Engine:
         held = self._hold(seat, endpoint)
@@ -192,6 +195,7 @@ class DeployedEngines:
             held.life, held.adapters = state.life, None
         if held.life != state.life or self._adapters(held) is None:
             return Engine(spec, "starting", endpoint)
+        held.forgiven = state.restarts
         return Engine(spec, "ready", endpoint, held.adapters or frozenset(), dict(held.refused))
 
     def _waiting(self, held: _Held, engine: Engine) -> Engine:

@@ -209,12 +209,13 @@ class PodState:
 
     status: Literal["waiting", "running", "failing"]
     life: str = ""
+    restarts: int = 0
     detail: str | None = None
     problem: Problem | None = None
 
 
-def state_of(deployment: Manifest, pods: Sequence[Manifest]) -> PodState:
-    """Of the newest pod that is not on its way out."""
+def state_of(deployment: Manifest, pods: Sequence[Manifest], forgiven: int = 0) -> PodState:
+    """Of the newest pod that is not on its way out. So many restarts are `forgiven`: it was ready after them."""
     staying = [pod for pod in pods if not is_leaving(pod)]
     if not staying:
         return _without_pod(deployment)
@@ -223,12 +224,13 @@ def state_of(deployment: Manifest, pods: Sequence[Manifest]) -> PodState:
     if (why := _unscheduled(status)) is not None:
         return PodState("waiting", detail=why)
     for container in _statuses(status):
-        if (state := _trouble(container)) is not None:
+        if (state := _trouble(container, forgiven)) is not None:
             return state
     engine = next((one for one in status.get("containerStatuses", []) if one["name"] == "engine"), None)
     if engine is None or "running" not in engine.get("state", {}):
         return PodState("waiting", detail=_doing(status))
-    return PodState("running", f"{pod['metadata']['uid']}/{engine.get('restartCount', 0)}")
+    restarts = int(engine.get("restartCount", 0))
+    return PodState("running", f"{pod['metadata']['uid']}/{restarts}", restarts=restarts)
 
 
 def _without_pod(deployment: Manifest) -> PodState:
@@ -260,20 +262,21 @@ def _doing(status: Mapping[str, Any]) -> str | None:
     return next((f"{one['reason']}: {one['message']}" for one in reasons if one.get("message")), None)
 
 
-def _trouble(container: Manifest) -> PodState | None:
-    """A container that ended, or cannot begin."""
+def _trouble(container: Manifest, forgiven: int) -> PodState | None:
+    """A container that ended, or cannot begin. One that was started again is in trouble until it is ready, where it is not
+    likely to be."""
     state, name = container.get("state", {}), container["name"]
     waiting = state.get("waiting", {})
     if waiting.get("reason") in _NO_IMAGE:
         told = f"the container {name} cannot start ({waiting['reason']}: {waiting.get('message', 'no reason given')})"
         return PodState("failing", problem=Problem("engine-failed", told))
-    ended = state.get("terminated")
-    if ended is None and waiting.get("reason") == "CrashLoopBackOff":
-        ended = container.get("lastState", {}).get("terminated", {})
-    if ended is None or ended.get("exitCode") == 0:
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if ended is None or ended.get("exitCode") == 0 or container.get("ready"):
         return None
     problem, hopeless = _last_words(name, ended)
-    told_now = hopeless or container.get("restartCount", 0) >= GIVES_UP_AFTER
+    told_now = hopeless or container.get("restartCount", 0) - forgiven >= GIVES_UP_AFTER
+    if "running" in state and not told_now:
+        return None
     return PodState("failing", detail=problem.detail, problem=problem if told_now else None)
 
 

@@ -36,8 +36,6 @@ from shared.errors import InvalidInput, LecternError, NotFound, Unsupported
 from shared.ids import deployment_job
 from shared.telemetry import log
 
-_SETTLED = {"ready": "done", "stopped": "done", "failed": "failed"}
-"""What a deployment's state makes of the job that asked for it."""
 _STEPS = 3
 _CANARY = "+canary"
 
@@ -198,10 +196,17 @@ class Controller:
             gone = row.state == "stopped"
             self._catalog.observe_canary(name, None if gone else Standing.model_validate(asdict(row)))
         log().info("deployment.marked", deployment=mark.name, state=row.state, detail=row.detail, code=mark.code)
-        if row.state == "starting" and row.detail is not None:
-            done = 2 if row.detail == LOADING else 1
-            progress = Progress(done=done, total=_STEPS, unit="step", fields={"doing": row.detail})
-            self._catalog.touch(deployment_job(name, sequence), progress)
+        if mark.ends is None and row.detail is not None:
+            done = 1 if row.state == "starting" and row.detail != LOADING else 2
+            self._tell(
+                deployment_job(name, sequence), Progress(done=done, total=_STEPS, unit="step", fields={"doing": row.detail})
+            )
+
+    def _tell(self, job: str, progress: Progress) -> None:
+        """Those who wait for a deployment; what becomes of it later is in its row alone."""
+        found = self._catalog.job(job)
+        if found is not None and found.state not in FINISHED:
+            self._catalog.touch(job, progress)
 
     def _settle(self, views: Sequence[DeploymentView], desired: Sequence[Wanted], observed: Observed) -> None:
         """Finish the jobs of deployments whose rows say how it ended and are true. Done a round after the row was
@@ -209,13 +214,13 @@ class Controller:
         true = {mark.name: mark for mark in verdicts(desired, observed) if mark.row == observed.rows[mark.name]}
         for view in views:
             marks = [true.get(target) for target in _of(view)]
-            ends = [mark for mark in marks if mark is not None and mark.row.state in _SETTLED]
+            ends = [mark for mark in marks if mark is not None and mark.ends is not None]
             if len(ends) < len(marks) or self._settled.get(view.name) == view.sequence:
                 continue
-            told = next((mark for mark in ends if mark.row.state == "failed"), ends[0])
+            told = next((mark for mark in ends if mark.ends == "failed"), ends[0])
             job = self._catalog.job(deployment_job(view.name, view.sequence))
-            if job is not None and job.state not in FINISHED:
-                self._catalog.finish_job(job.id, _SETTLED[told.row.state], told.code, told.row.detail, now())
+            if job is not None and job.state not in FINISHED and told.ends is not None:
+                self._catalog.finish_job(job.id, told.ends, told.code, told.row.detail, now())
             self._settled[view.name] = view.sequence
 
 
@@ -252,4 +257,4 @@ def _rows(views: Sequence[DeploymentView]) -> Iterator[tuple[str, Row]]:
 
 
 def _row(seen: DeploymentView | Standing) -> Row:
-    return Row(seen.state, seen.detail, seen.endpoint, seen.served_model, seen.serves)
+    return Row(seen.state, seen.detail, seen.endpoints, seen.served_model, seen.serves)

@@ -178,11 +178,11 @@ def test_a_canary_is_observed_beside_its_deployment_and_is_pending_again_with_a_
     wish = DeploymentWish(name="birds", model=None, base="b", canary=canary, wished_at="2026-01-01T00:00:00Z")
     shelf.put_deployment(1, wish)
     assert shelf.deployment("birds").canary == Standing()  # type: ignore[union-attr]
-    seen = Standing(state="ready", endpoint="http://127.0.0.1:1", served_model="lectern-x", serves="m")
+    seen = Standing(state="ready", endpoints=("http://127.0.0.1:1", "http://127.0.0.1:2"), served_model="lectern-x", serves="m")
     shelf.observe_canary("birds", seen)
-    shelf.observe_deployment("birds", "ready", None, "http://127.0.0.1:1", "b", "b")
+    shelf.observe_deployment("birds", "ready", None, ["http://127.0.0.1:1"], "b", "b")
     found = shelf.deployment("birds")
-    assert found is not None and (found.serves, found.canary) == ("b", seen)
+    assert found is not None and (found.serves, found.endpoints, found.canary) == ("b", ("http://127.0.0.1:1",), seen)
     shelf.put_deployment(2, wish)
     assert shelf.deployment("birds").canary == seen.model_copy(update={"state": "pending"})  # type: ignore[union-attr]
     shelf.observe_canary("birds", None)
@@ -193,7 +193,7 @@ def test_a_canary_is_observed_beside_its_deployment_and_is_pending_again_with_a_
 def test_a_new_wish_makes_a_deployment_pending_again(shelf: Catalog) -> None:
     wish = DeploymentWish(name="chat", model="m", base="b", wished_at="2026-01-01T00:00:00Z")
     shelf.put_deployment(1, wish)
-    shelf.observe_deployment("chat", "ready", endpoint="http://127.0.0.1:1", served_model="lectern-x")
+    shelf.observe_deployment("chat", "ready", endpoints=["http://127.0.0.1:1"], served_model="lectern-x")
     assert shelf.deployment("chat").served_model == "lectern-x"  # type: ignore[union-attr]
     shelf.put_deployment(2, wish.model_copy(update={"state": "stopped"}))
     found = shelf.deployment("chat")

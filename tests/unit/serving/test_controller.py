@@ -124,7 +124,7 @@ def test_a_canary_is_loaded_beside_what_is_served_and_its_job_ends_when_both_are
     before = place.view()
     while place.view().canary.state != "ready":  # type: ignore[union-attr]
         assert place.job_state(2)[0] not in {"done", "failed"}
-        assert (place.view().endpoint, place.view().served_model) == (before.endpoint, before.served_model)
+        assert (place.view().endpoints, place.view().served_model) == (before.endpoints, before.served_model)
         place.controller.reconcile()
     place.settle()
     view = place.view()
@@ -152,7 +152,7 @@ def test_a_canary_that_becomes_what_is_served_is_there_at_once_and_the_old_model
     assert seen is not None and wish is not None
     place.wish_again(wish, 3)
     while place.view().canary is not None:
-        assert place.view().endpoint is not None
+        assert place.view().endpoints
         place.controller.reconcile()
     place.settle()
     view = place.view()
@@ -251,7 +251,7 @@ def test_a_published_export_is_served_by_an_engine_of_its_own(place: Place) -> N
     place.wish(model, name="neighbour")
     place.settle()
     assert place.view().state == "ready" and place.view().served_model == f"export:{key[:16]}"
-    assert place.view("neighbour").state == "ready" and place.view("neighbour").endpoint != place.view().endpoint
+    assert place.view("neighbour").state == "ready" and place.view("neighbour").endpoints != place.view().endpoints
     assert sorted(engine.spec.lora_rank for engine in place.engines.engines.values()) == [0, 16]
 
 
@@ -276,9 +276,7 @@ def test_a_deployment_goes_from_adapter_to_export_and_back_without_a_gap(place: 
         place.wish(model, sequence=sequence, **more)
         while place.view().state != "ready":
             before = place.view()
-            assert before.endpoint is not None and place.engines.serves(
-                Row("ready", None, before.endpoint, before.served_model)
-            )
+            assert before.endpoints and place.engines.serves(Row("ready", None, before.endpoints, before.served_model))
             place.controller.reconcile()
         place.settle()
         assert len(place.engines.engines) == 1
@@ -318,7 +316,7 @@ def test_a_stopped_wish_ends_the_engine_and_is_a_finished_job(place: Place) -> N
     place.settle()
     place.wish(None, sequence=2, state="stopped")
     place.settle()
-    assert place.view().state == "stopped" and place.view().endpoint is None
+    assert place.view().state == "stopped" and place.view().endpoints == ()
     assert place.engines.engines == {} and place.job_state(2) == ("done", None)
 
 

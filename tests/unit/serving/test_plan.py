@@ -64,7 +64,7 @@ def settle(world: World, desired: list[Wanted]) -> int:
             return count
         for action in actions:
             world.apply(action)
-            assert all(world.engines.serves(row) for row in world.rows.values() if row.endpoint is not None), action
+            assert all(world.engines.serves(row) for row in world.rows.values() if row.endpoints), action
     raise AssertionError("the plan never came to rest")
 
 
@@ -101,7 +101,7 @@ def test_nothing_unwanted_is_kept_once_nothing_points_at_it(history: list[list[W
     world = fresh()
     for desired in history:
         settle(world, desired)
-    kept = {(row.endpoint, row.served_model) for row in world.rows.values()}
+    kept = {(endpoint, row.served_model) for row in world.rows.values() for endpoint in row.endpoints}
     possible = {(one.engine, one.adapter) for one in history[-1] if one.problem is None}
     for seat, engine in world.engines.engines.items():
         assert seat.engine in {one for one, _ in possible} or any(endpoint == engine.endpoint for endpoint, _ in kept)
@@ -119,7 +119,7 @@ def test_the_death_of_an_engine_at_any_moment_is_made_good(desired: list[Wanted]
     for seat in world.engines.engines:
         world.engines.die(seat)
     for row in world.rows.values():
-        assert row.endpoint is None or not world.engines.serves(row)
+        assert not row.endpoints or not world.engines.serves(row)
     undisturbed = fresh()
     settle(undisturbed, desired)
     for action in plan(desired, world.observe()):
@@ -129,7 +129,8 @@ def test_the_death_of_an_engine_at_any_moment_is_made_good(desired: list[Wanted]
 
 
 SPEC = EngineSpec(LLAMA, 2_048, 16)
-READY = Engine(SPEC, "ready", "http://127.0.0.1:9001", frozenset({"lectern-old"}))
+HERE, THERE = ("http://127.0.0.1:9001",), ("http://127.0.0.1:9002",)
+READY = Engine(SPEC, "ready", HERE[0], frozenset({"lectern-old"}))
 
 
 def one_round(desired: list[Wanted], row: Row, engine: Engine | None) -> list[object]:
@@ -159,19 +160,19 @@ def test_an_export_has_an_engine_of_its_own_without_room_for_adapters() -> None:
 
 
 def test_a_deployment_that_moves_to_an_export_is_answered_by_the_adapter_until_the_export_gives_a_token() -> None:
-    desired, row = [Wanted("alpha", MERGED, lora_rank=None)], Row("ready", None, READY.endpoint, "lectern-old")
-    starting = Engine(EngineSpec(MERGED, 2_048, 0), "starting", "http://127.0.0.1:9002")
+    desired, row = [Wanted("alpha", MERGED, lora_rank=None)], Row("ready", None, HERE, "lectern-old")
+    starting = Engine(EngineSpec(MERGED, 2_048, 0), "starting", THERE[0])
     waiting = plan(desired, Observed({"alpha": row}, {FIRST: READY, Seat(engine=MERGED): starting}))
-    assert waiting == [Mark("alpha", Row("starting", "starting the engine", READY.endpoint, "lectern-old"))]
+    assert waiting == [Mark("alpha", Row("starting", "starting the engine", HERE, "lectern-old"))]
     there = replace(starting, status="ready")
     switched = plan(desired, Observed({"alpha": waiting[0].row}, {FIRST: READY, Seat(engine=MERGED): there}))  # type: ignore[union-attr]
-    assert switched == [Mark("alpha", Row("ready", None, there.endpoint, MERGED.served_name))]
+    assert switched == [Mark("alpha", Row("ready", None, THERE, MERGED.served_name), ends="done")]
     after = plan(desired, Observed({"alpha": switched[0].row}, {FIRST: READY, Seat(engine=MERGED): there}))  # type: ignore[union-attr]
     assert after == [StopEngine(FIRST)]
 
 
 def test_a_new_adapter_is_loaded_while_the_old_one_serves() -> None:
-    row = Row("pending", None, READY.endpoint, "lectern-old")
+    row = Row("pending", None, HERE, "lectern-old")
     mark, load = one_round([Wanted("alpha", LLAMA, "lectern-new", 16)], row, READY)
     assert isinstance(mark, Mark) and mark.row.served_model == "lectern-old"
     assert load == LoadAdapter(FIRST, "lectern-new")
@@ -180,9 +181,9 @@ def test_a_new_adapter_is_loaded_while_the_old_one_serves() -> None:
 def test_the_old_adapter_goes_only_when_no_row_points_at_it() -> None:
     both = replace(READY, adapters=frozenset({"lectern-old", "lectern-new"}))
     desired = [Wanted("alpha", LLAMA, "lectern-new", 16)]
-    switch = one_round(desired, Row("starting", "loading the adapter", READY.endpoint, "lectern-old"), both)
-    assert switch == [Mark("alpha", Row("ready", None, READY.endpoint, "lectern-new"))]
-    after = one_round(desired, Row("ready", None, READY.endpoint, "lectern-new"), both)
+    switch = one_round(desired, Row("starting", "loading the adapter", HERE, "lectern-old"), both)
+    assert switch == [Mark("alpha", Row("ready", None, HERE, "lectern-new"), ends="done")]
+    after = one_round(desired, Row("ready", None, HERE, "lectern-new"), both)
     assert after == [UnloadAdapter(FIRST, "lectern-old")]
 
 
@@ -190,7 +191,7 @@ def test_a_refused_adapter_fails_its_deployment_with_the_reason_and_is_not_tried
     problem = Problem("adapter-refused", "the engine refuses it: rank 96")
     engine = replace(READY, adapters=frozenset(), refused={"lectern-new": problem})
     actions = one_round([Wanted("alpha", LLAMA, "lectern-new", 16)], Row("starting", "loading the adapter"), engine)
-    assert actions == [Mark("alpha", Row("failed", problem.detail), "adapter-refused")]
+    assert actions == [Mark("alpha", Row("failed", problem.detail), "adapter-refused", "failed")]
 
 
 def test_an_engine_that_is_down_is_started_again_only_after_its_back_off() -> None:
@@ -202,8 +203,8 @@ def test_an_engine_that_is_down_is_started_again_only_after_its_back_off() -> No
 
 
 def test_a_stopped_wish_stops_the_engine_after_its_row_was_withdrawn() -> None:
-    withdrawn = one_round([], Row("ready", None, READY.endpoint, "lectern-old"), READY)
-    assert withdrawn[0] == Mark("alpha", Row("stopped")) and StopEngine(FIRST) not in withdrawn
+    withdrawn = one_round([], Row("ready", None, HERE, "lectern-old"), READY)
+    assert withdrawn[0] == Mark("alpha", Row("stopped"), ends="done") and StopEngine(FIRST) not in withdrawn
     assert one_round([], Row("stopped"), READY) == [StopEngine(FIRST)]
 
 

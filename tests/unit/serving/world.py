@@ -74,7 +74,9 @@ class SimulatedEngines:
         self.engines[seat] = Engine(self.engines[seat].spec, "down")
 
     def serves(self, row: Row) -> bool:
-        return any(engine.endpoint == row.endpoint and engine.serves(row.served_model) for engine in self.engines.values())
+        """Whether each replica that a row points at is there to answer."""
+        there = {engine.endpoint for engine in self.engines.values() if engine.serves(row.served_model)}
+        return bool(row.endpoints) and there.issuperset(row.endpoints)
 
 
 @dataclass

@@ -1,18 +1,17 @@
 """Base models in the object store: published once, fetched once a machine, by training and by serving alike."""
 
 import fcntl
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from shared import layout
 from shared.contracts.learning import BaseModelManifest
-from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import short
 from shared.keys import digest, is_name
 from shared.objects import ObjectStore, read_contract
-from shared.publishing import inside, publish, sha256_of
+from shared.publishing import fetch, publish, sha256_of
 
 
 def read_base(store: ObjectStore, name: str) -> BaseModelManifest | None:
@@ -54,20 +53,9 @@ def fetch_base(store: ObjectStore, name: str, cache_dir: Path) -> Path:
         return target
     with _locked(target.with_name(target.name + ".lock")):
         if not target.is_dir():
-            _download(store, manifest, target)
+            files = {file: (base_object(manifest, file), sha256) for file, sha256 in manifest.files.items()}
+            fetch(store, files, target, f"base model {name}", base=name)
     return target
-
-
-def _download(store: ObjectStore, manifest: BaseModelManifest, target: Path) -> None:
-    """Into a directory beside the target, which takes its place when whole: a directory that is there is complete."""
-    part = target.with_name(target.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    for file, sha256 in manifest.files.items():
-        path = part / inside(file)
-        store.download(base_object(manifest, file), path)
-        if sha256_of(path) != sha256:
-            raise Unavailable(f"{file} of base model {manifest.name} came damaged", base=manifest.name, file=file)
-    part.rename(target)
 
 
 def base_object(manifest: BaseModelManifest, file: str) -> str:

@@ -1,13 +1,14 @@
 """Files published under a name for all workers: base models and taggers. The manifest is written last and names them all."""
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from shared.contracts.learning import BaseModelManifest
 from shared.contracts.taggers import TaggerManifest
-from shared.errors import InvalidInput
+from shared.errors import InvalidInput, Unavailable
 from shared.objects import ObjectStore, create_contract, read_contract
 
 M = TypeVar("M", BaseModelManifest, TaggerManifest)
@@ -24,6 +25,20 @@ def publish(store: ObjectStore, at: str, manifest: M, files: Mapping[str, Path])
             return manifest
         standing = read_contract(store, at, type(manifest))
     return standing if standing is not None and standing.digest == manifest.digest else None
+
+
+def fetch(store: ObjectStore, files: Mapping[str, tuple[str, str]], target: Path, whole: str, **about: str) -> None:
+    """Download files, each given by its relative path as where it lies and its SHA-256, to a directory beside the target, which
+    takes its place when whole: a directory that is there is complete. `whole` is what they are together, for people. Raises
+    Unavailable where one came damaged."""
+    part = target.with_name(target.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    for file, (path, sha256) in files.items():
+        here = part / inside(file)
+        store.download(path, here)
+        if sha256_of(here) != sha256:
+            raise Unavailable(f"{file} of {whole} came damaged", **about, file=file)
+    part.rename(target)
 
 
 def inside(file: str) -> PurePosixPath:

@@ -1,8 +1,6 @@
 """Adapters on this machine: fetched from the training stage's results, verified, kept by digest."""
 
-import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +8,10 @@ from services.serving.stages.plan import RANKS
 from shared import layout
 from shared.contracts.learning import Model
 from shared.contracts.work import File, Manifest
-from shared.errors import InvalidInput, NotFound, Unavailable
+from shared.errors import InvalidInput, NotFound
 from shared.ids import adapter_name, short
 from shared.objects import ObjectStore, read_contract
+from shared.publishing import fetch
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")
 """All that an engine is given of an adapter: JSON and safetensors. Tokenizer and template are the base's and ours."""
@@ -47,14 +46,8 @@ class AdapterCache:
         return self._known[name]
 
     def _download(self, model: Model, directory: Path) -> None:
-        files = _adapter_files(self._manifest(model), model)
-        part = directory.with_name(directory.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        for file, stored in files.items():
-            self._store.download(stored.path, part / file)
-            if _sha256(part / file) != stored.sha256:
-                raise Unavailable(f"{file} of model {model.id} came damaged", model=model.id)
-        part.rename(directory)
+        files = {file: (one.path, one.sha256) for file, one in _adapter_files(self._manifest(model), model).items()}
+        fetch(self._store, files, directory, f"model {model.id}", model=model.id)
 
     def _manifest(self, model: Model) -> Manifest:
         manifest = read_contract(self._store, layout.manifest("training", model.adapter_key), Manifest)
@@ -79,8 +72,3 @@ def _rank(directory: Path) -> int:
     if not 0 < rank <= RANKS[-1]:
         raise InvalidInput(f"the adapter has rank {rank}; engines take up to {RANKS[-1]}: train with a lower lora_r")
     return rank
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as reader:
-        return hashlib.file_digest(reader, "sha256").hexdigest()

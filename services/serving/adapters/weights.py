@@ -1,13 +1,12 @@
 """Exports on this machine: what the gate let by, fetched from the store and verified, kept by key."""
 
-import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from shared.errors import NotReady, Unavailable
+from shared.errors import NotReady
 from shared.exports import published
 from shared.ids import short
 from shared.objects import ObjectStore
-from shared.publishing import inside, sha256_of
+from shared.publishing import fetch
 
 KINDS = (".json", ".jinja", ".safetensors", ".gguf")
 """All that an engine is given of an export: weights that are no programs, a tokenizer, and the prompt template of the gateway's
@@ -39,12 +38,5 @@ class ExportCache:
                 f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
                 "deploy that"
             )
-        part = directory.with_name(directory.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        for file, stored in manifest.files.items():
-            path = part / inside(file)
-            if path.suffix in KINDS:
-                self._store.download(stored.path, path)
-                if sha256_of(path) != stored.sha256:
-                    raise Unavailable(f"{file} of export {short(key)} came damaged")
-        part.rename(directory)
+        files = {file: (one.path, one.sha256) for file, one in manifest.files.items() if PurePosixPath(file).suffix in KINDS}
+        fetch(self._store, files, directory, f"export {short(key)}", export=short(key))

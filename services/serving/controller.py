@@ -1,7 +1,7 @@
 """The reconciliation loop: read wishes, look at what runs, plan, act, tell; again and again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -32,7 +32,7 @@ from shared.contracts.engines import DraftSpeculation
 from shared.contracts.learning import DeploymentWish, Model
 from shared.contracts.views import FINISHED, DeploymentView, Standing
 from shared.contracts.work import Progress
-from shared.errors import InvalidInput, LecternError, NotFound, Unsupported
+from shared.errors import InvalidInput, LecternError, NotFound, Unavailable, Unsupported
 from shared.ids import deployment_job
 from shared.telemetry import log
 
@@ -135,11 +135,11 @@ class Controller:
             adapter = self._adapter(wish.model, model_type) if wish.model and wish.export is None else None
         except LecternError as error:
             return Wanted(target, engine, problem=Problem(error.code, error.message))
-        serves = wish.model or wish.base
-        if adapter is None:
-            return Wanted(target, engine, None, None if alone else 0, wish.context_tokens, serves)
-        self._directories[adapter.served_name] = adapter.directory
-        return Wanted(target, engine, adapter.served_name, adapter.rank, wish.context_tokens, serves)
+        found = Wanted(target, engine, None, None if alone else 0, wish.context_tokens, wish.model or wish.base)
+        if adapter is not None:
+            self._directories[adapter.served_name] = adapter.directory
+            found = replace(found, adapter=adapter.served_name, lora_rank=adapter.rank)
+        return replace(found, replicas=wish.replicas)
 
     def _adapter(self, model: str, model_type: str) -> Adapter:
         found = self._model(model)
@@ -174,10 +174,19 @@ class Controller:
             )
 
     def _apply(self, action: Action, sequences: Mapping[str, int]) -> bool:
-        """Whether it was done: an engine that has requests to answer is not stopped yet."""
+        """Whether it was done: an engine that has requests to answer is not stopped yet, and one that is not there to be asked
+        is seen to be gone by the next look. What befalls one is no reason to leave the others alone."""
+        if isinstance(action, Mark):
+            self._mark(action, sequences[_deployment(action.name)])
+            return True
+        try:
+            return self._act(action)
+        except Unavailable as error:
+            log().warning("action.failed", action=type(action).__name__, engine=action.seat.name, detail=error.message)
+            return False
+
+    def _act(self, action: StartEngine | StopEngine | LoadAdapter | UnloadAdapter) -> bool:
         match action:
-            case Mark():
-                self._mark(action, sequences[_deployment(action.name)])
             case StartEngine(seat, spec):
                 self._engines.start(seat, spec)
             case StopEngine(seat):
@@ -190,6 +199,7 @@ class Controller:
 
     def _mark(self, mark: Mark, sequence: int) -> None:
         row, name = mark.row, _deployment(mark.name)
+        self._settled.pop(name, None)  # a catalog that was rebuilt knows the job as one that waits
         if name == mark.name:
             self._catalog.observe_deployment(name, *astuple(row))
         else:

@@ -282,6 +282,37 @@ def test_the_migrations_make_the_tables_that_the_code_knows(any_catalog: Any) ->
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
+def test_deployments_from_before_there_were_replicas_are_asked_where_they_were(any_catalog: Any) -> None:
+    wish = DeploymentWish(
+        name="birds", model=None, base="b", canary=Canary(percent=10, model="m", base="b"), wished_at="2026-01-01T00:00:00Z"
+    )
+    any_catalog.put_deployment(1, wish)
+    any_catalog.put_deployment(1, wish.alone.model_copy(update={"name": "alone"}))
+    any_catalog.observe_deployment("birds", "ready", None, ["http://127.0.0.1:1"], "b", "b")
+    seen = Standing(state="ready", endpoints=("http://127.0.0.1:2",), served_model="lectern-x", serves="m")
+    any_catalog.observe_canary("birds", seen)
+    before = any_catalog.deployments()
+    with any_catalog._engine.begin() as connection:
+        step(connection, "0013", back=True)
+        rows = connection.execute(text("SELECT name, endpoint FROM deployments ORDER BY name")).all()
+        assert [tuple(row) for row in rows] == [("alone", None), ("birds", "http://127.0.0.1:1")]
+        step(connection, "head")
+    assert any_catalog.deployments() == before and before[1].canary == seen
+
+
+def step(connection: Any, revision: str, back: bool = False) -> None:
+    """The schema, as it was or will be."""
+    from alembic import command
+    from alembic.config import Config
+
+    from shared.catalog import database
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    (command.downgrade if back else command.upgrade)(config, revision)
+
+
 def test_what_no_queue_carries_is_not_pending_and_chores_are_told_apart(any_catalog: Catalog) -> None:
     for kind in ("document", "preview", "classifier", "dataset", "run", "deployment", "settings", "reindex", "forget", "tidy"):
         any_catalog.put_job(NewJob(kind, kind, "x", None, kind, Work(job=kind, trace="t"), "2026-01-01"))

@@ -173,6 +173,67 @@ def test_a_canary_that_is_called_off_is_let_go_and_so_is_one_of_a_stopped_deploy
     assert place.controller.reconcile() is False
 
 
+def test_a_deployment_is_ready_with_its_first_replica_and_its_job_ends_with_the_last(place: Place) -> None:
+    place.engines.deaf = frozenset({1})
+    place.wish(place.model(), replicas=2)
+    place.settle()
+    view = place.view()
+    assert (view.state, view.detail) == ("ready", "1 of 2 replicas answers: loading the adapter") and len(view.endpoints) == 1
+    assert place.job_state() == ("queued", None), "and one that is not there to be asked keeps nobody from the others"
+    place.engines.deaf = frozenset()
+    place.settle()
+    assert (place.view().detail, len(place.view().endpoints), place.job_state()) == (None, 2, ("done", None))
+    doing = [event.data["fields"]["doing"] for event in place.catalog.events(deployment_job("shelf", 1), after=0)
+             if event.kind == "progress"]  # fmt: skip
+    assert doing[-1] == "1 of 2 replicas answers: loading the adapter"
+
+
+def test_a_replica_that_never_comes_fails_the_job_and_not_the_deployment(place: Place) -> None:
+    place.engines.broken = frozenset({1})
+    place.wish(place.model(), replicas=2)
+    place.settle()
+    view = place.view()
+    assert (view.state, len(view.endpoints), place.job_state()) == ("ready", 1, ("failed", "engine-failed"))
+    assert "1 of 2 replicas answers: the engine stopped (out of memory)" in str(view.detail)
+
+
+def test_replicas_come_and_go_and_nothing_is_restarted(place: Place) -> None:
+    model = place.model()
+    place.wish(model)
+    place.settle()
+    first = place.view().endpoints
+    for sequence, replicas in ((2, 3), (3, 1)):
+        place.wish(model, sequence=sequence, replicas=replicas)
+        place.settle()
+        assert place.view().endpoints[:1] == first and len(place.view().endpoints) == replicas
+        assert len(place.engines.engines) == replicas and place.job_state(sequence) == ("done", None)
+    assert place.engines.starts == 3
+
+
+def test_what_befalls_a_replica_later_is_told_by_the_deployment_and_not_by_its_job(place: Place) -> None:
+    place.wish(place.model(), replicas=2)
+    place.settle()
+    before = place.catalog.events(deployment_job("shelf", 1), after=0)
+    place.engines.die(next(iter(place.engines.engines)))
+    place.controller.reconcile()
+    assert "1 of 2 replicas answers" in str(place.view().detail) and len(place.view().endpoints) == 1
+    place.settle()
+    assert len(place.view().endpoints) == 2 and len(place.loaded()) == 1
+    assert place.catalog.events(deployment_job("shelf", 1), after=0) == before
+
+
+def test_a_canary_has_replicas_of_its_own(place: Place) -> None:
+    export, model = publish_export(place.store, place.tmp_path), place.model()
+    place.wish(model)
+    place.settle()
+    canary = Canary(percent=10, model=model, base="tiny", variant="merged", export=export, replicas=2)
+    place.wish_again(place.view().wish.model_copy(update={"canary": canary}), 2)
+    place.settle()
+    view = place.view()
+    assert view.canary is not None and (len(view.endpoints), len(view.canary.endpoints)) == (1, 2)
+    assert place.job_state(2) == ("done", None)
+
+
 def test_a_job_is_finished_only_after_its_row_tells_the_same(place: Place) -> None:
     place.wish(None)
     while place.view().state != "ready":

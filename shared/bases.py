@@ -1,8 +1,5 @@
 """Base models in the object store: published once, fetched once a machine, by training and by serving alike."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from shared import layout
@@ -49,12 +46,8 @@ def fetch_base(store: ObjectStore, name: str, cache_dir: Path) -> Path:
     if manifest is None:
         raise NotFound(f"no base model {name} is published: publish it, or name one that is", base=name)
     target = cache_dir / "bases" / f"{name}-{short(manifest.digest)}"
-    if target.is_dir():
-        return target
-    with _locked(target.with_name(target.name + ".lock")):
-        if not target.is_dir():
-            files = {file: (base_object(manifest, file), sha256) for file, sha256 in manifest.files.items()}
-            fetch(store, files, target, f"base model {name}", base=name)
+    files = {file: (base_object(manifest, file), sha256) for file, sha256 in manifest.files.items()}
+    fetch(store, files, target, f"base model {name}", base=name)
     return target
 
 
@@ -68,12 +61,3 @@ def _checked(name: str) -> str:
     if not is_name(name):
         raise InvalidInput(f"{name!r} cannot name a base model: use a-z, 0-9, dot, dash and underscore", base=name)
     return name
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Held by one process at a time, and freed by the kernel if that process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -6,6 +6,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.contracts.views import DeploymentView, Guesses
+from shared.settings import EngineSettings
 from shared.telemetry import log
 
 LOOK_SECONDS = 2.0
@@ -15,19 +16,20 @@ _COUNTS = {
 }  # fmt: skip
 
 
-def guessed(view: DeploymentView) -> Guesses | None:
+def guessed(view: DeploymentView, settings: EngineSettings) -> Guesses | None:
     """What was guessed and accepted since the replicas of the deployment's engine began, for all that they serve; None where
     they do not guess, or none tells."""
     if view.wish.speculation is None or view.state != "ready":
         return None
-    told = [found for endpoint in view.endpoints if (found := _told(view.name, endpoint)) is not None]
+    told = [found for endpoint in view.endpoints if (found := _told(view.name, endpoint, settings)) is not None]
     return counted(told) if told else None
 
 
-def _told(deployment: str, endpoint: str) -> dict[str, int] | None:
+def _told(deployment: str, endpoint: str, settings: EngineSettings) -> dict[str, int] | None:
     try:
-        answer = httpx.get(f"{endpoint}/metrics", timeout=LOOK_SECONDS, trust_env=False).raise_for_status()
-        return counts(answer.text)
+        headers = settings.engine_headers()
+        answer = httpx.get(f"{endpoint}/metrics", headers=headers, timeout=LOOK_SECONDS, trust_env=False)
+        return counts(answer.raise_for_status().text)
     except (httpx.HTTPError, ValueError) as error:
         log().warning("guesses.untold", deployment=deployment, error=type(error).__name__)
         return None

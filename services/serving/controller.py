@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, replace
-from pathlib import Path
 from threading import Event
 from typing import Protocol
 
@@ -41,7 +40,7 @@ _CANARY = "+canary"
 
 
 class Engines(Protocol):
-    """What runs engines, of vLLM or of llama.cpp: child processes here."""
+    """What runs engines, of vLLM or of llama.cpp: child processes here, or Deployments on Kubernetes."""
 
     def check(self, engine: EngineIdentity) -> None:
         """Raises Unsupported where no such engine can run here."""
@@ -57,12 +56,12 @@ class Engines(Protocol):
         """Whether it is gone: one that still answers requests is not, and is to be asked again."""
         ...
 
-    def load(self, seat: Seat, adapter: str, directory: Path) -> None: ...
+    def load(self, seat: Seat, adapter: Adapter) -> None: ...
     def unload(self, seat: Seat, adapter: str) -> None: ...
 
 
 class Adapters(Protocol):
-    """What brings a model's adapter to this machine. Raises LecternError."""
+    """What knows models' adapters, and has them where engines can load them. Raises LecternError."""
 
     def fetch(self, model: Model) -> Adapter: ...
 
@@ -76,9 +75,9 @@ class Bases(Protocol):
 
 
 class Exports(Protocol):
-    """What brings an export to this machine. Raises LecternError."""
+    """What knows exports. Raises LecternError where one is not to be had."""
 
-    def fetch(self, key: str) -> Path: ...
+    def check(self, key: str) -> None: ...
 
 
 class Controller:
@@ -90,7 +89,7 @@ class Controller:
         self._bases = bases
         self._adapters = adapters
         self._exports = exports
-        self._directories: dict[str, Path] = {}
+        self._found: dict[str, Adapter] = {}
         self._settled: dict[str, int] = {}
 
     def run(self, stop: Event, reconcile_seconds: float) -> None:
@@ -130,14 +129,14 @@ class Controller:
             self._check_context(wish.base, wish.context_tokens)
             self._check_speculation(wish, engine)
             if wish.export is not None:
-                self._exports.fetch(wish.export)
+                self._exports.check(wish.export)
             alone = wish.export is not None or model_type in WITHOUT_ADAPTERS
             adapter = self._adapter(wish.model, model_type) if wish.model and wish.export is None else None
         except LecternError as error:
             return Wanted(target, engine, problem=Problem(error.code, error.message))
         found = Wanted(target, engine, None, None if alone else 0, wish.context_tokens, wish.model or wish.base)
         if adapter is not None:
-            self._directories[adapter.served_name] = adapter.directory
+            self._found[adapter.served_name] = adapter
             found = replace(found, adapter=adapter.served_name, lora_rank=adapter.rank)
         return replace(found, replicas=wish.replicas)
 
@@ -192,7 +191,7 @@ class Controller:
             case StopEngine(seat):
                 return self._engines.stop(seat)
             case LoadAdapter(seat, adapter):
-                self._engines.load(seat, adapter, self._directories[adapter])
+                self._engines.load(seat, self._found[adapter])
             case UnloadAdapter(seat, adapter):
                 self._engines.unload(seat, adapter)
         return True

@@ -156,4 +156,4 @@ def _marked(parts: Parts, view: DeploymentView) -> DeploymentView:
     """With the forgotten documents that its model, or its canary's, was trained on."""
     models = [found for one in view.wish.models if (found := parts.catalog.model(one)) is not None]
     saw = sorted({document for one in marked(parts, models) for document in one.saw_forgotten})
-    return view.model_copy(update={"saw_forgotten": tuple(saw), "guessed": guessed(view)})
+    return view.model_copy(update={"saw_forgotten": tuple(saw), "guessed": guessed(view, parts.settings)})

@@ -2,6 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
+from shared.contracts.work import Manifest
 from shared.errors import NotReady
 from shared.exports import published
 from shared.ids import short
@@ -21,6 +22,10 @@ class ExportCache:
         self._root = cache_dir.absolute() / "exports"
         self._known: dict[str, Path] = {}
 
+    def check(self, key: str) -> None:
+        """Have it here, for an engine that is to start here. Raises as `fetch` does."""
+        self.fetch(key)
+
     def fetch(self, key: str) -> Path:
         """The export's directory. Raises NotReady where nothing of that key was published, BeyondLimit where the gate refused
         it, Unavailable where it came damaged."""
@@ -32,11 +37,30 @@ class ExportCache:
         return self._known[key]
 
     def _download(self, key: str, directory: Path) -> None:
-        manifest = published(self._store, key)
-        if manifest is None:
-            raise NotReady(
-                f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
-                "deploy that"
-            )
-        files = {file: (one.path, one.sha256) for file, one in manifest.files.items() if PurePosixPath(file).suffix in KINDS}
+        every = _published(self._store, key).files.items()
+        files = {file: (one.path, one.sha256) for file, one in every if PurePosixPath(file).suffix in KINDS}
         fetch(self._store, files, directory, f"export {short(key)}", export=short(key))
+
+
+class PublishedExports:
+    """Published exports, known by their manifests alone: the pods of engines fetch them."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._known: set[str] = set()
+
+    def check(self, key: str) -> None:
+        """Raises NotReady where nothing of that key was published, BeyondLimit where the gate refused it."""
+        if key not in self._known:
+            _published(self._store, key)
+            self._known.add(key)
+
+
+def _published(store: ObjectStore, key: str) -> Manifest:
+    manifest = published(store, key)
+    if manifest is None:
+        raise NotReady(
+            f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
+            "deploy that"
+        )
+    return manifest

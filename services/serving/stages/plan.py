@@ -149,10 +149,10 @@ Action = Mark | StartEngine | StopEngine | LoadAdapter | UnloadAdapter
 
 def plan(desired: Sequence[Wanted], observed: Observed) -> list[Action]:
     """The actions of one round, to be applied in this order; empty where the world is as desired or must be waited for."""
-    needs = _needs(desired)
+    needs, marks = _needs(desired), verdicts(desired, observed)
     return [
-        *(mark for mark in verdicts(desired, observed) if mark.row != observed.rows[mark.name]),
-        *_let_go(needs, observed),
+        *(mark for mark in marks if mark.row != observed.rows[mark.name]),
+        *_let_go(needs, [*observed.rows.values(), *(mark.row for mark in marks)], observed),
         *_start(needs, observed),
         *_load(needs, observed),
     ]
@@ -204,32 +204,36 @@ def _needs(desired: Sequence[Wanted]) -> Needs:
 
 
 def _stays(seat: Seat, engine: Engine, needs: Needs, observed: Observed) -> bool:
-    """Whether an engine may go on as it is. One that nobody wants may, until no row points at it. Of those that have become too
-    small one goes at a time, and only while all others answer: a lone one goes at once."""
+    """Whether an engine may go on as it is: one that nobody wants may, until no row points at it. One that has become too small
+    may until it is its turn to be restarted."""
     need = needs.get(seat.engine)
     if need is None or engine.spec.covers(need.spec):
         return True
-    return engine.status == "ready" and not _is_next(seat, need, observed)
+    return engine.status == "ready" and not _is_next(seat, engine, need, observed)
 
 
-def _is_next(seat: Seat, need: _Need, observed: Observed) -> bool:
-    """Whether it is this engine's turn to make room for a larger one."""
-    small = [
-        other.replica
-        for other, engine in observed.engines.items()
-        if other.engine == seat.engine and engine.status == "ready" and not engine.spec.covers(need.spec)
-    ]
-    others = [observed.engines.get(other) for other in need.seats if other.replica not in small]
-    return seat.replica == min(small) and all(other is not None and need.met_by(other) for other in others)
+def _is_next(seat: Seat, engine: Engine, need: _Need, observed: Observed) -> bool:
+    """Whether it is this engine's turn to make room for a larger one: a lone one's at once, of several one by one, each
+    when those before it are back and no row would be left with nothing to point at."""
+    mates = {other: one for other, one in observed.engines.items() if other.engine == seat.engine and other != seat}
+    small = {other for other, one in mates.items() if one.status == "ready" and not one.spec.covers(need.spec)}
+    awaited = [observed.engines.get(other) for other in need.seats if other != seat and other not in small]
+    if not mates and not awaited:
+        return True
+    if any(other.replica < seat.replica for other in small) or not all(one and need.met_by(one) for one in awaited):
+        return False
+    pointed = {row.served_model for row in observed.rows.values() if row.state != "failed" and _points_at(row, engine)}
+    return all(any(mate.serves(model) for mate in mates.values()) for model in pointed)
 
 
 def _pointer(row: Row, needs: Needs, observed: Observed) -> Pointer:
     """What a row points at, as far as it is there: what was served goes on being served until what is wished for can take its
-    place, by those of its replicas that live."""
+    place, by those replicas that live and by those that have come back."""
+    engines = {seat.engine for seat, engine in observed.engines.items() if _points_at(row, engine)}
     there = {
         seat: engine
         for seat, engine in observed.engines.items()
-        if _points_at(row, engine) and _stays(seat, engine, needs, observed)
+        if seat.engine in engines and engine.serves(row.served_model) and _stays(seat, engine, needs, observed)
     }
     return (_endpoints(there, needs), row.served_model, row.serves) if there else _NOWHERE
 
@@ -299,10 +303,10 @@ def _doing(engines: Sequence[Engine | None], need: _Need) -> str:
     return RECOVERING if "down" in statuses else RESTARTING
 
 
-def _let_go(needs: Needs, observed: Observed) -> Iterator[Action]:
-    """What nobody wants and no row points at."""
+def _let_go(needs: Needs, rows: Sequence[Row], observed: Observed) -> Iterator[Action]:
+    """What nobody wants and no row points at, as it was or is now to be."""
     for seat, engine in observed.engines.items():
-        pointed = {row.served_model for row in observed.rows.values() if _points_at(row, engine)}
+        pointed = {row.served_model for row in rows if _points_at(row, engine)}
         need = needs.get(seat.engine)
         wanted = need is not None and seat.replica < need.replicas and _stays(seat, engine, needs, observed)
         if not pointed and not wanted:

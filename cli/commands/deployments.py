@@ -10,7 +10,7 @@ from cli.commands.models import forgotten_note
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import one_line, segment
-from shared.contracts.engines import ServedVariant
+from shared.contracts.engines import MAX_REPLICAS, ServedVariant
 
 PANEL = "Models"
 
@@ -36,6 +36,7 @@ def deploy(
         list[str] | None,
         typer.Option("--set", help="An argument of its engine, such as dtype=float32; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=MAX_REPLICAS, help="Engines that answer for it, all alike.")] = 1,
     canary: Annotated[
         int | None, typer.Option(min=1, max=99, help="Serve it to so many requests in a hundred, beside what NAME serves.")
     ] = None,
@@ -56,7 +57,7 @@ def deploy(
     under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
     speculation = _speculation(speculate, draft, guess)
     wish = {"name": under, "model": model, "base": base, "canary_percent": canary, "speculation": speculation}
-    form = {"variant": variant, "engine_arguments": parse_assignments(settings or [])}
+    form = {"replicas": replicas, "variant": variant, "engine_arguments": parse_assignments(settings or [])}
     asked = {name: value for name, value in {**wish, **form}.items() if value is not None}
     found = session.api.post("/v1/deployments", asked)
     _follow(session, found, wait)
@@ -144,8 +145,8 @@ def deployments(session: Session, name: Annotated[str | None, typer.Argument(hel
         return
     rows = [
         (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], each["wish"]["variant"],
-         state(each["state"]),
+         f"{len(each['endpoints'])}/{each['wish']['replicas']}", state(each["state"]),
          one_line("; ".join(filter(None, (each["detail"], canary_note(each), guess_note(each), forgotten_note(each)))), 200))
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["deployment", "model", "base", "as", "state", "note*"], rows))
+    session.console.print(table(["deployment", "model", "base", "as", "replicas", "state", "note*"], rows))

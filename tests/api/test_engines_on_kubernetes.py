@@ -87,13 +87,16 @@ def test_a_tuned_model_is_served_from_a_pod_of_its_own_and_taken_away(
     seen = await_state(client, place, "papers", "ready")
     pod = place.kubelet.pod()
     assert answer(client, "papers") == f"papers on {pod.address}"
-    assert seen["endpoint"] == f"http://{pod.address}:8000"
+    assert seen["endpoints"] == [f"http://{pod.address}:8000"]
     wait_until(lambda: gateway.catalog.job(deployment_job("papers", 1)).state == "done", "the job", WAIT_SECONDS)  # type: ignore[union-attr]
 
     (environment,) = pod.directory.rglob("environment.json")
     told = json.loads(environment.read_text())
     assert "VLLM_API_KEY" in told and not [one for one in told if one.startswith(("LECTERN_", "S3"))]
-    for url, body in ((f"{seen['endpoint']}/v1/completions", {"model": "tiny"}), (f"http://{pod.address}:8001/adapters", {})):
+    for url, body in (
+        (f"{seen['endpoints'][0]}/v1/completions", {"model": "tiny"}),
+        (f"http://{pod.address}:8001/adapters", {}),
+    ):
         assert httpx.post(url, json=body, trust_env=False).status_code == 401, "it asks for the engines' key"
 
     client.delete("/v1/deployments/papers").raise_for_status()
@@ -140,6 +143,22 @@ def test_two_controllers_at_once_double_nothing(
     for name in ("papers", "letters"):
         client.delete(f"/v1/deployments/{name}").raise_for_status()
     wait_until(lambda: place.engines() == [], "its end", WAIT_SECONDS)
+
+
+def test_replicas_are_pods_of_their_own_and_one_answers_for_the_other(
+    place: Release, client: httpx.Client
+) -> None:  # fmt: skip
+    deploy(client, "tiny", base="tiny", replicas=2)
+    wait_until(lambda: len(view(client, "tiny")["endpoints"]) == 2, "both", WAIT_SECONDS)
+    assert len({one["metadata"]["labels"]["lectern.dev/seat"] for one in place.engines()}) == place.kubelet.made == 2
+    assert len({one["metadata"]["labels"]["lectern.dev/engine"] for one in place.engines()}) == 1, "they are kept apart by it"
+    one, other = place.kubelet.pods.values()
+    engine = one.container("engine")
+    assert engine.process is not None
+    os.killpg(engine.process.pid, signal.SIGKILL)
+    wait_until(lambda: len(view(client, "tiny")["endpoints"]) == 1, "the row", WAIT_SECONDS)
+    assert answer(client, "tiny") == f"tiny on {other.address}"
+    wait_until(lambda: len(view(client, "tiny")["endpoints"]) == 2, "both again", WAIT_SECONDS)
 
 
 def test_an_engine_that_is_killed_comes_back_with_its_adapters(

@@ -20,7 +20,6 @@ from services.serving.adapters.lora import Adapter
 from services.serving.adapters.pod_adapters import bring_adapter
 from services.serving.settings import ServingSettings
 from services.serving.stages.engine_pods import (
-    SEAT,
     Asked,
     EnginePods,
     Manifest,
@@ -31,6 +30,7 @@ from services.serving.stages.engine_pods import (
     engine_service,
     is_leaving,
     is_outdated,
+    is_pod_of,
     object_name,
     state_of,
 )
@@ -179,7 +179,7 @@ class DeployedEngines:
             self._expose(asked, deployment)
             return Engine(asked.spec, "starting")
         endpoint = address(addresses[name], _port(self._pods, "engine"))
-        mine = [pod for pod in pods if pod["metadata"]["labels"].get(SEAT) == deployment["metadata"]["labels"][SEAT]]
+        mine = [pod for pod in pods if is_pod_of(pod, deployment)]
         state = state_of(deployment, mine, self._hold(seat, endpoint).forgiven)
         return self._looked_at(seat, asked.spec, endpoint, state)
 

@@ -103,7 +103,7 @@ def engine_deployment(asked: Asked, pods: EnginePods, patience: Patience, owner_
             "revisionHistoryLimit": 1,
             "selector": {"matchLabels": _selector(asked.seat, pods)},
             "template": {
-                "metadata": {"labels": _labels(asked, pods), "annotations": {ASKED: asked.model_dump_json()}},
+                "metadata": {"labels": _labels(asked, pods), "annotations": _annotations(asked, pods)},
                 "spec": _pod(asked, pods, patience),
             },
         },
@@ -137,6 +137,13 @@ def asked_of(deployment: Manifest) -> Asked | None:
 def is_leaving(manifest: Manifest) -> bool:
     """Whether it was deleted, and is only waited for until its pods are gone."""
     return "deletionTimestamp" in manifest["metadata"]
+
+
+def is_pod_of(pod: Manifest, deployment: Manifest) -> bool:
+    """Whether a pod is one of the Deployment as it now is: those that it had before a change run on for a while."""
+    own, wanted = pod["metadata"], deployment["metadata"]
+    same = all(own.get("annotations", {}).get(name) == wanted["annotations"].get(name) for name in (ASKED, TEMPLATE))
+    return same and own.get("labels", {}).get(SEAT) == wanted["labels"][SEAT]
 
 
 def is_outdated(deployment: Manifest, pods: EnginePods) -> bool:

@@ -14,6 +14,7 @@ from services.serving.stages.engine_pods import (
     engine_deployment,
     engine_service,
     is_outdated,
+    is_pod_of,
     object_name,
     state_of,
 )
@@ -73,6 +74,17 @@ def test_an_upgraded_release_is_known_by_its_template_and_finds_the_engines_of_t
     upgraded = EnginePods(pods.name, pods.owner, newer)
     assert not is_outdated(deployment, pods) and is_outdated(deployment, upgraded)
     assert upgraded.selector.items() <= deployment["metadata"]["labels"].items()
+
+
+def test_the_pod_of_before_an_upgrade_says_nothing_of_the_engine(pods: EnginePods) -> None:
+    asked = Asked.of(Seat(engine=ENGINES[0]), EngineSpec(ENGINES[0], 1, 0))
+    before = engine_deployment(asked, pods, PATIENCE)
+    newer = json.loads(json.dumps(pods.template))
+    newer["spec"]["containers"][0]["image"] = "lectern/serving:0.2.0"
+    after = engine_deployment(asked, EnginePods(pods.name, pods.owner, newer), PATIENCE)
+    assert is_pod_of(before["spec"]["template"], before) and not is_pod_of(before["spec"]["template"], after)
+    neighbour = engine_deployment(Asked.of(Seat(engine=ENGINES[0], replica=1), asked.spec), pods, PATIENCE)
+    assert not is_pod_of(neighbour["spec"]["template"], before)
 
 
 @pytest.mark.parametrize("told", [{}, {"lectern.dev/asked": "{"}, {"lectern.dev/asked": '{"seat": {"base": "tiny"}}'}])

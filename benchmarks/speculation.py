@@ -39,7 +39,7 @@ _TEXTS = (
     "The ferry leaves the north pier at seven and comes back at noon, but for Sundays, when it does not leave at all.",
     "Whoever opens the valve writes the hour, the pressure and their name in the book that hangs beside the door.",
     "Samples are kept cold, counted twice, and sent to the laboratory on the morning after they were taken.",
-    "def area(width, height):\n    if min(width, height) < 0:\n        raise ValueError('no rectangle')\n    return width * height",
+    "def area(width, height):\n    if min(width, height) < 0:\n        raise ValueError('no area')\n    return width * height",
     "The committee met in March, heard both sides, and asked for the figures of the last four winters.",
     "Old maps of the marsh show three channels; the one in the middle was filled in when the railway came.",
 )

@@ -3,6 +3,7 @@
 from types import ModuleType
 
 from services.gateway.web import (
+    canaries,
     datasets,
     document,
     entry,
@@ -32,4 +33,5 @@ VIEWS: tuple[ModuleType, ...] = (
     exports,
     try_it,
     operate,
+    canaries,
 )

@@ -15,6 +15,7 @@ from shared.contracts.line_labels import LineWord
 from shared.contracts.preferences import PreferenceSet
 from shared.contracts.retention import Promotion
 from shared.contracts.review import Label
+from shared.contracts.tunings import TuningWish
 from shared.indexing import (
     index_classifier,
     index_collection,
@@ -24,6 +25,7 @@ from shared.indexing import (
     index_export,
     index_forgotten,
     index_run,
+    index_tuning,
 )
 from shared.objects import ObjectStore, Series, read_contract
 from shared.tombstones import forgotten_once
@@ -65,6 +67,11 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
     for name in _names(store, "deployments", ENTRY):
         index_deployment(store, catalog, name)
         counts["deployments"] += 1
+    counts["tunings"] = 0
+    for name in _names(store, "tunings", ENTRY):
+        for number, tuning in Series(store, layout.tunings(name)).after(0, TuningWish):
+            index_tuning(store, catalog, name, number, tuning)
+            counts["tunings"] += 1
     counts["forgotten"] = 0
     for document in sorted(forgotten_once(store)):
         index_forgotten(store, catalog, document)

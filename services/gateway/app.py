@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from services.gateway import openapi, problems
 from services.gateway.access import Access
 from services.gateway.audit import Audit
-from services.gateway.chores.kinds import chores
+from services.gateway.chores.kinds import chores, tunings
 from services.gateway.chores.sweep import do_chores
 from services.gateway.editors import Editors
 from services.gateway.infill import Tokenizers
@@ -45,6 +45,7 @@ from services.gateway.routes import (
     runs,
     workers,
 )
+from services.gateway.routes import tunings as tuning_routes
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
 from services.gateway.web.pictures import Pictures
@@ -69,6 +70,7 @@ ROUTES = (
     models,
     exports,
     deployments,
+    tuning_routes,
     jobs,
     openai,
     keys,
@@ -118,6 +120,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _thread("retraining-sweep", sweep_for_ever, retraining, settings.review_seconds, stopped),
         _thread("tally", write_for_ever, app.state.tally, stopped),
         _thread("chores", do_chores, chores(parts), settings.recovery_seconds, parts.woken, stopped),
+        _thread("tunings", do_chores, tunings(parts, stopped), settings.recovery_seconds, parts.tuning_woken, stopped),
     ]
     for thread in threads:
         thread.start()
@@ -126,6 +129,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         stopped.set()
         parts.woken.set()
+        parts.tuning_woken.set()
         for thread in threads:
             await to_thread.run_sync(thread.join, 10.0)
         await parts.engines.aclose()

@@ -67,11 +67,7 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
     for name in _names(store, "deployments", ENTRY):
         index_deployment(store, catalog, name)
         counts["deployments"] += 1
-    counts["tunings"] = 0
-    for name in _names(store, "tunings", ENTRY):
-        for number, tuning in Series(store, layout.tunings(name)).after(0, TuningWish):
-            index_tuning(store, catalog, name, number, tuning)
-            counts["tunings"] += 1
+    counts["tunings"] = sum(_index_tunings(store, catalog, name) for name in _names(store, "tunings", ENTRY))
     counts["forgotten"] = 0
     for document in sorted(forgotten_once(store)):
         index_forgotten(store, catalog, document)
@@ -89,6 +85,14 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
 def index_keys(store: ObjectStore, catalog: Catalog) -> int:
     """Index the API keys alone, without which nobody could ask for the rest; returns how many."""
     return _index_latest(store, "keys", layout.api_key, ApiKey, catalog.put_key)
+
+
+def _index_tunings(store: ObjectStore, catalog: Catalog, deployment: str) -> int:
+    """Every tuning of a deployment; returns how many."""
+    entries = list(Series(store, layout.tunings(deployment)).after(0, TuningWish))
+    for number, wish in entries:
+        index_tuning(store, catalog, deployment, number, wish)
+    return len(entries)
 
 
 def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:

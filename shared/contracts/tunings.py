@@ -28,7 +28,7 @@ class TuningParameters(Contract):
 
     concurrency: int = Field(8, ge=1, le=64, description="Requests at once, beside one alone.")
     draft: BaseName | None = Field(None, description="A published base to try as a draft model.")
-    prompts: int = Field(8, ge=1, le=64, description="Recorded prompts that are asked, at most.")
+    sample: int = Field(8, ge=1, le=64, description="Recorded prompts that are asked, at most.")
     answer_tokens: int = Field(64, ge=8, le=512, description="Where an answer is cut off.")
 
 

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/deployments/{name}/tunings", tags=["deployments"]
 class TuningRequest(TuningParameters):
     """What to measure settings on."""
 
-    given: tuple[TuningPrompt, ...] = Field(
+    prompts: tuple[TuningPrompt, ...] = Field(
         (), max_length=64,
         description="Prompts to ask. Without any: those that people gave feedback on, and examples held out of training.",
     )  # fmt: skip
@@ -36,8 +36,8 @@ def create_tuning(parts: PartsOf, _: Writer, once: OnceOf, name: DeploymentName,
 
 
 def _create(parts: Parts, name: str, asked: TuningRequest) -> Reply:
-    parameters = TuningParameters.model_validate(asked.model_dump(exclude={"given"}))
-    view = ask_tuning(parts, name, parameters, asked.given)
+    parameters = TuningParameters.model_validate(asked.model_dump(exclude={"prompts"}))
+    view = ask_tuning(parts, name, parameters, asked.prompts)
     headers = {
         "Location": f"/v1/deployments/{name}/tunings/{view.number}",
         "Link": f'</v1/jobs/{view.job}>; rel="monitor"',

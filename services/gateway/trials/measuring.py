@@ -58,11 +58,11 @@ class Asker:
             return [self._said(client, one) for one in prompts]
 
     def round(self, prompts: Sequence[TuningPrompt], at_once: int, salt: str) -> Round:
-        """Streams answers, so many at once: each prompt once where one at once is asked for. What rounds of another `salt`
-        left in a prefix cache is none of this one's. Raises EngineLost."""
+        """Streams answers, so many at once: each prompt once where one at once is asked for. What was asked before is in no
+        prefix cache for those with another `salt`, nor for a prompt that comes a second time. Raises EngineLost."""
         count = len(prompts) if at_once == 1 else max(len(prompts), PASSES_AT_ONCE * at_once)
-        asked = [prompts[at % len(prompts)] for at in range(count)]
-        return asyncio.run(self._driven(asked, at_once, salt))
+        asked = [(prompts[at % len(prompts)], f"{salt}, {at // len(prompts)}") for at in range(count)]
+        return asyncio.run(self._driven(asked, at_once))
 
     def _said(self, client: httpx.Client, prompt: TuningPrompt) -> Answer | Refused:
         path, body = self._request(prompt, "greedy")
@@ -83,16 +83,16 @@ class Asker:
         body = {**asked, "max_tokens": self.answer_tokens, "temperature": 0, "cache_salt": salt}
         return "/v1/chat/completions" if chat else "/v1/completions", rewritten(body, self.target, chat)
 
-    async def _driven(self, asked: Sequence[TuningPrompt], at_once: int, salt: str) -> Round:
+    async def _driven(self, asked: Sequence[tuple[TuningPrompt, str]], at_once: int) -> Round:
         waiting, done = iter(asked), list[tuple[float, int]]()
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(
             base_url=self.target.url, timeout=ANSWER_SECONDS, trust_env=False, limits=limits
         ) as client:
 
-            async def work(mine: Iterator[TuningPrompt]) -> None:
-                for one in mine:
-                    done.append(await self._streamed(client, one, salt))
+            async def work(mine: Iterator[tuple[TuningPrompt, str]]) -> None:
+                for prompt, salt in mine:
+                    done.append(await self._streamed(client, prompt, salt))
                     self.heard()
 
             began = time.perf_counter()

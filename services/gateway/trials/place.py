@@ -102,8 +102,8 @@ def setting_of(wish: DeploymentWish) -> Setting:
 
 
 def _answers(endpoint: str) -> bool:
+    url = f"{endpoint.rstrip('/').removesuffix('/v1')}/health"
     try:
-        httpx.get(f"{endpoint.rstrip('/').removesuffix('/v1')}/health", timeout=PROBE_SECONDS, trust_env=False)
+        return httpx.get(url, timeout=PROBE_SECONDS, trust_env=False).is_success
     except httpx.HTTPError:
         return False
-    return True

@@ -77,7 +77,7 @@ def keep(store: ObjectStore, job: str, prompts: Sequence[TuningPrompt]) -> None:
 
 def drawn(parts: Parts, job: str, tuning: TuningWish, wish: DeploymentWish) -> Drawn:
     """The prompts of a tuning. Raises NoPrompts, NotFound."""
-    return given(parts.store, job) if tuning.given else recorded(parts, wish, tuning.parameters.prompts)
+    return given(parts.store, job) if tuning.given else recorded(parts, wish, tuning.parameters.sample)
 
 
 def digest_of(prompts: Sequence[TuningPrompt]) -> str:

@@ -4,6 +4,7 @@ One at a time in the whole installation, since two would measure each other. A t
 had up is cleared away first. The report stands before the deployment's wish is changed by it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Literal
@@ -61,11 +62,8 @@ class Tunings:
         """What was asked for, and the report that stands of it or is made now."""
         name = work.subject
         tuning = read_contract(self._store, layout.entry(layout.tunings(name), work.number), TuningWish)
-        wish = (
-            read_contract(self._store, layout.entry(layout.deployment(name), tuning.sequence), DeploymentWish)
-            if tuning
-            else None
-        )
+        tuned = layout.entry(layout.deployment(name), tuning.sequence if tuning else 0)
+        wish = read_contract(self._store, tuned, DeploymentWish)
         if tuning is None or wish is None:
             raise NotFound(f"Tuning {work.number} of {name} is not whole in the store: ask for it again.")
         path = layout.tuning_report(name, work.number)
@@ -76,7 +74,7 @@ class Tunings:
             create_contract(self._store, path, report)
         return tuning, report
 
-    def _telling(self, tell: Teller) -> Any:
+    def _telling(self, tell: Teller) -> Callable[[Progress], None]:
         def told(progress: Progress) -> None:
             if self.stopped.is_set():
                 raise LetGo("The gateway is being stopped; the next one begins this tuning again.")

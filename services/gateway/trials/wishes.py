@@ -25,7 +25,7 @@ def ask_tuning(parts: Parts, name: str, asked: TuningParameters, prompts: Sequen
         sequence = _require_tunable(parts, name, asked)
         wish = TuningWish(deployment=name, sequence=sequence, parameters=asked, given=len(prompts), asked_at=now())
         if not prompts:
-            recorded(parts, parts.records.running(name), asked.prompts)
+            recorded(parts, parts.records.running(name), asked.sample)
         number = Series(parts.store, layout.tunings(name)).append(wish)
         if prompts:
             keep(parts.store, tuning_job(name, number), prompts)

@@ -1,18 +1,14 @@
 """Base models in the object store: published once, fetched once a machine, by training and by serving alike."""
 
-import fcntl
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from shared import layout
 from shared.contracts.learning import BaseModelManifest
-from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import short
 from shared.keys import digest, is_name
 from shared.objects import ObjectStore, read_contract
-from shared.publishing import inside, publish, sha256_of
+from shared.publishing import fetch, publish, sha256_of
 
 
 def read_base(store: ObjectStore, name: str) -> BaseModelManifest | None:
@@ -50,24 +46,9 @@ def fetch_base(store: ObjectStore, name: str, cache_dir: Path) -> Path:
     if manifest is None:
         raise NotFound(f"no base model {name} is published: publish it, or name one that is", base=name)
     target = cache_dir / "bases" / f"{name}-{short(manifest.digest)}"
-    if target.is_dir():
-        return target
-    with _locked(target.with_name(target.name + ".lock")):
-        if not target.is_dir():
-            _download(store, manifest, target)
+    files = {file: (base_object(manifest, file), sha256) for file, sha256 in manifest.files.items()}
+    fetch(store, files, target, f"base model {name}", base=name)
     return target
-
-
-def _download(store: ObjectStore, manifest: BaseModelManifest, target: Path) -> None:
-    """Into a directory beside the target, which takes its place when whole: a directory that is there is complete."""
-    part = target.with_name(target.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    for file, sha256 in manifest.files.items():
-        path = part / inside(file)
-        store.download(base_object(manifest, file), path)
-        if sha256_of(path) != sha256:
-            raise Unavailable(f"{file} of base model {manifest.name} came damaged", base=manifest.name, file=file)
-    part.rename(target)
 
 
 def base_object(manifest: BaseModelManifest, file: str) -> str:
@@ -80,12 +61,3 @@ def _checked(name: str) -> str:
     if not is_name(name):
         raise InvalidInput(f"{name!r} cannot name a base model: use a-z, 0-9, dot, dash and underscore", base=name)
     return name
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Held by one process at a time, and freed by the kernel if that process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -240,10 +240,10 @@ class Records:
     def roll_back(self, name: str) -> str:
         """Wish a deployment to be what it last was before it became what it is now. Returns the job. A second time undoes the
         first. A canary is called off, and what is served beside it stays. Raises NotFound, Conflict."""
-        wishes = [wish for _, wish in Series(self.store, layout.deployment(name)).after(0, DeploymentWish)]
         standing = self.running(name)
         if standing.canary is not None:
             return self.wish_deployment(standing.alone.model_copy(update={"wished_at": now()}))
+        wishes = [wish for _, wish in Series(self.store, layout.deployment(name)).after(0, DeploymentWish)]
         before = (wish.alone for wish in reversed(wishes) if wish.state == "running")
         earlier = next((wish for wish in before if not wish.same_as(standing)), None)
         if earlier is None:

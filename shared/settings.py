@@ -28,6 +28,28 @@ class StoreSettings(LecternSettings):
         return self
 
 
+class EngineSettings(LecternSettings):
+    """What whoever asks an engine needs besides its address: the gateway, and serving itself."""
+
+    engine_api_key: SecretStr | None = Field(
+        None, description="What engines demand of whoever asks them. None where they listen on loopback alone."
+    )
+
+    def engine_headers(self) -> dict[str, str]:
+        """What goes with every request to an engine."""
+        key = self.engine_api_key.get_secret_value() if self.engine_api_key else ""
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+class KubernetesSettings(LecternSettings):
+    """Where those who make objects of Kubernetes reach it. Inside a pod both are as they stand here."""
+
+    kubernetes_url: str = Field("https://kubernetes.default.svc", description="The API server.")
+    kubernetes_account_dir: Path = Field(
+        Path("/var/run/secrets/kubernetes.io/serviceaccount"), description="Where the pod's token, namespace and CA lie."
+    )
+
+
 class SharedSettings(StoreSettings):
     """What every service needs to find the others' parts."""
 

@@ -4,6 +4,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.contracts.views import DeploymentView, Guesses
+from shared.settings import EngineSettings
 from shared.telemetry import log
 
 LOOK_SECONDS = 2.0
@@ -13,14 +14,15 @@ _COUNTS = {
 }  # fmt: skip
 
 
-def guessed(view: DeploymentView) -> Guesses | None:
+def guessed(view: DeploymentView, settings: EngineSettings) -> Guesses | None:
     """What was guessed and accepted since the deployment's engine began, for all that it serves; None where it does not guess,
     or does not tell."""
     if view.wish.speculation is None or view.state != "ready" or view.endpoint is None:
         return None
     try:
-        answer = httpx.get(f"{view.endpoint}/metrics", timeout=LOOK_SECONDS, trust_env=False).raise_for_status()
-        return counted(answer.text)
+        headers = settings.engine_headers()
+        answer = httpx.get(f"{view.endpoint}/metrics", headers=headers, timeout=LOOK_SECONDS, trust_env=False)
+        return counted(answer.raise_for_status().text)
     except (httpx.HTTPError, ValueError) as error:
         log().warning("guesses.untold", deployment=view.name, error=type(error).__name__)
         return None

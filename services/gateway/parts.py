@@ -65,6 +65,7 @@ def engine_client(settings: GatewaySettings) -> httpx.AsyncClient:
         timeout=httpx.Timeout(settings.engine_seconds, connect=5.0),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
         trust_env=False,
+        headers=settings.engine_headers(),
     )
 
 

@@ -3,9 +3,10 @@
 from pydantic import Field
 
 from services.gateway.oidc.settings import OidcSettings
+from shared.settings import EngineSettings
 
 
-class GatewaySettings(OidcSettings):
+class GatewaySettings(OidcSettings, EngineSettings):
     """Where it listens, how much it takes in, how often it looks."""
 
     host: str = "127.0.0.1"

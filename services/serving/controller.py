@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple
-from pathlib import Path
 from threading import Event
 from typing import Protocol
 
@@ -43,7 +42,7 @@ _CANARY = "+canary"
 
 
 class Engines(Protocol):
-    """What runs engines, of vLLM or of llama.cpp: child processes here."""
+    """What runs engines, of vLLM or of llama.cpp: child processes here, or Deployments on Kubernetes."""
 
     def check(self, engine: EngineIdentity) -> None:
         """Raises Unsupported where no such engine can run here."""
@@ -59,12 +58,12 @@ class Engines(Protocol):
         """Whether it is gone: one that still answers requests is not, and is to be asked again."""
         ...
 
-    def load(self, seat: Seat, adapter: str, directory: Path) -> None: ...
+    def load(self, seat: Seat, adapter: Adapter) -> None: ...
     def unload(self, seat: Seat, adapter: str) -> None: ...
 
 
 class Adapters(Protocol):
-    """What brings a model's adapter to this machine. Raises LecternError."""
+    """What knows models' adapters, and has them where engines can load them. Raises LecternError."""
 
     def fetch(self, model: Model) -> Adapter: ...
 
@@ -78,9 +77,9 @@ class Bases(Protocol):
 
 
 class Exports(Protocol):
-    """What brings an export to this machine. Raises LecternError."""
+    """What knows exports. Raises LecternError where one is not to be had."""
 
-    def fetch(self, key: str) -> Path: ...
+    def check(self, key: str) -> None: ...
 
 
 class Controller:
@@ -92,7 +91,7 @@ class Controller:
         self._bases = bases
         self._adapters = adapters
         self._exports = exports
-        self._directories: dict[str, Path] = {}
+        self._found: dict[str, Adapter] = {}
         self._settled: dict[str, int] = {}
 
     def run(self, stop: Event, reconcile_seconds: float) -> None:
@@ -132,7 +131,7 @@ class Controller:
             self._check_context(wish.base, wish.context_tokens)
             self._check_speculation(wish, engine)
             if wish.export is not None:
-                self._exports.fetch(wish.export)
+                self._exports.check(wish.export)
             alone = wish.export is not None or model_type in WITHOUT_ADAPTERS
             adapter = self._adapter(wish.model, model_type) if wish.model and wish.export is None else None
         except LecternError as error:
@@ -140,7 +139,7 @@ class Controller:
         serves = wish.model or wish.base
         if adapter is None:
             return Wanted(target, engine, None, None if alone else 0, wish.context_tokens, serves)
-        self._directories[adapter.served_name] = adapter.directory
+        self._found[adapter.served_name] = adapter
         return Wanted(target, engine, adapter.served_name, adapter.rank, wish.context_tokens, serves)
 
     def _adapter(self, model: str, model_type: str) -> Adapter:
@@ -185,7 +184,7 @@ class Controller:
             case StopEngine(seat):
                 return self._engines.stop(seat)
             case LoadAdapter(seat, adapter):
-                self._engines.load(seat, adapter, self._directories[adapter])
+                self._engines.load(seat, self._found[adapter])
             case UnloadAdapter(seat, adapter):
                 self._engines.unload(seat, adapter)
         return True

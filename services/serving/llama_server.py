@@ -37,6 +37,8 @@ def parameters(wanted: Any, given: argparse.Namespace) -> Any:
     """llama.cpp's own parameters, filled in."""
     wanted.model.path, wanted.model_alias = given.model, {given.name}
     wanted.hostnames, wanted.port = [given.host], given.port
+    key = os.environ.get("LLAMA_API_KEY")  # noqa: TID251 - not among the arguments, which whoever lists processes sees
+    wanted.api_keys = [key] if key else []
     wanted.cors_origins = f"http://{given.host}:{given.port}"  # a page of another site may not ask
     wanted.ui, wanted.endpoint_slots, wanted.endpoint_metrics = False, False, True
     # A slot has a whole context of its own.

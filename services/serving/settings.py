@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.settings import SharedSettings
+from shared.settings import EngineSettings, SharedSettings
 
 _INHERITED = ("LECTERN_LAUNCH", "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LD_PRELOAD", "TZ")
 _INHERITED_FAMILIES = ("VLLM_", "OMP_", "CUDA_", "NVIDIA_", "NCCL_")
 
 
-class ServingSettings(SharedSettings):
+class ServingSettings(SharedSettings, EngineSettings):
     """Which engines serve, with how much, and how patiently."""
 
     home: Path = Field(Path("/var/lib/lectern"), description="Engine records under `run/`, their logs under `log/`.")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from services.training.adapters import compressor, gate, gguf_file, models, pretrained
-from services.training.adapters.activations import ROUNDINGS, unrounded
+from services.training.adapters.activations import computed_as
 from services.training.answers import read_examples
 from services.training.spec import PROGRESS, Exported, ExportSpec
 from services.training.stages.examples import Encoded, chat_template, encode
@@ -125,8 +125,7 @@ def _compressed(spec: ExportSpec, merged: Path, base: pretrained.Readable) -> Ma
     unpacked = compressor.compress(spec, merged, ids, torch.get_num_threads())
     shutil.copyfile(merged / "tokenizer.json", spec.out / "tokenizer.json")
     weights = tuple(spec.out.glob("*.safetensors"))
-    rounding = ROUNDINGS.get(spec.parameters.variant, unrounded)
-    return Made(weights, lambda device: rounding(models.load_served(unpacked, device)))
+    return Made(weights, lambda device: computed_as(spec.parameters.variant, models.load_served(unpacked, device)))
 
 
 def _calibrating(spec: ExportSpec, base: pretrained.Readable) -> list[tuple[int, ...]] | Rejected:

@@ -151,43 +151,50 @@ def _begins_from(context: StageContext[RunWork], run: RunWish) -> Path | Rejecte
     """The weights that the run takes up: its parent's, and no others that stand in their place by now."""
     if run.parent is None:
         return None
-    try:
-        made = TrainingResult.model_validate(context.result("training", run.parent.run))
-        weights = context.fetch("training", run.parent.run, f"adapter/{ADAPTER_WEIGHTS}")
-    except NotFound:
-        return Rejected(
-            reason="parent-missing",
-            detail=f"The adapter of {run.parent.model}, from which this run was to start, is gone. Start from another model.",
-        )
-    if made.adapter_digest != run.parent.adapter_digest:
-        return Rejected(
-            reason="parent-changed",
-            detail=f"The adapter of {run.parent.model} is not the one that this run was asked for. Start a new run from it.",
-        )
-    return weights
+    missing = Rejected(
+        reason="parent-missing",
+        detail=f"The adapter of {run.parent.model}, from which this run was to start, is gone. Start from another model.",
+    )
+    changed = Rejected(
+        reason="parent-changed",
+        detail=f"The adapter of {run.parent.model} is not the one that this run was asked for. Start a new run from it.",
+    )
+    found = _of_another(context, run.parent.run, run.parent.adapter_digest, (ADAPTER_WEIGHTS,), missing, changed)
+    return found if isinstance(found, Rejected) else found[1][0]
 
 
 def _judge(context: StageContext[RunWork], run: RunWish) -> Judge | Rejected | None:
     """The reward model that scores the run, and no other that stands in its place by now."""
     if run.reward is None:
         return None
-    key = run.reward.run
-    try:
-        made = TrainingResult.model_validate(context.result("training", key))
-        weights, config = (context.fetch("training", key, f"adapter/{name}") for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG))
-    except NotFound:
-        return Rejected(
-            reason="reward-missing",
-            detail=f"The reward model {run.reward.name}, which was to score this run, is gone. Train one, and start a new run.",
-        )
-    if made.adapter_digest != run.reward.adapter_digest:
-        return Rejected(
-            reason="reward-changed",
-            detail=f"The reward model {run.reward.name} is not the one that this run was asked for. Start a new run with it.",
-        )
+    missing = Rejected(
+        reason="reward-missing",
+        detail=f"The reward model {run.reward.name}, which was to score this run, is gone. Train one, and start a new run.",
+    )
+    changed = Rejected(
+        reason="reward-changed",
+        detail=f"The reward model {run.reward.name} is not the one that this run was asked for. Start a new run with it.",
+    )
+    names = (ADAPTER_WEIGHTS, ADAPTER_CONFIG)
+    found = _of_another(context, run.reward.run, run.reward.adapter_digest, names, missing, changed)
+    if isinstance(found, Rejected):
+        return found
+    made, (weights, config) = found
     told = made.alignment
     mean, deviation = (told.reward_mean or 0.0, told.reward_deviation or 1.0) if told else (0.0, 1.0)
     return Judge(weights=weights, config=config, mean=mean, deviation=deviation)
+
+
+def _of_another(
+    context: StageContext[RunWork], run: str, digest: str, names: Sequence[str], missing: Rejected, changed: Rejected
+) -> tuple[TrainingResult, list[Path]] | Rejected:
+    """What another run made, and files of its adapter, as long as that adapter is still the one of the digest."""
+    try:
+        made = TrainingResult.model_validate(context.result("training", run))
+        files = [context.fetch("training", run, f"adapter/{name}") for name in names]
+    except NotFound:
+        return missing
+    return changed if made.adapter_digest != digest else (made, files)
 
 
 def _earlier(context: StageContext[RunWork], run: RunWish) -> tuple[Earlier, ...]:

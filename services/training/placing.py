@@ -3,13 +3,13 @@
 from services.training.adapters import machine
 from services.training.adapters.handover import ClusterJob, Rows
 from services.training.adapters.jobs import Diverged, Job, PointFile, Sink
-from services.training.adapters.kubernetes import RayJobApi
 from services.training.adapters.ray_train import refused_as_diverged, run_on_ray
-from services.training.adapters.rayjobs import RayJobs
+from services.training.adapters.rayjobs import OUTSIDE, RayJobs
 from services.training.settings import KUBERAY, TrainingSettings
 from services.training.spec import LIVE_CURVE, TrainingSpec
 from services.training.stages.precision import choose_precision
 from shared.contracts.work import Rejected
+from shared.kubernetes import KubernetesApi
 from shared.objects import open_store
 
 
@@ -42,5 +42,6 @@ def _train_on_ray(spec: TrainingSpec, settings: TrainingSettings, packing: str, 
 def _train_on_kuberay(spec: TrainingSpec, settings: TrainingSettings, packing: str, rows: Rows) -> Rejected | None:
     """What it computes in is decided in the cluster, where the machines are known."""
     job = ClusterJob(run=spec.run, base_name=spec.base_name, recipe=spec.recipe, packing=packing)
-    api = RayJobApi(settings.kubernetes_url, settings.kubernetes_account_dir, settings.kubernetes_patience_seconds)
+    patience = settings.kubernetes_patience_seconds
+    api = KubernetesApi(settings.kubernetes_url, settings.kubernetes_account_dir, patience, OUTSIDE)
     return RayJobs(api, open_store(settings), settings).train(job, rows, spec.work / LIVE_CURVE)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from shared.settings import SharedSettings
+from shared.settings import KubernetesSettings, SharedSettings
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -26,7 +26,7 @@ KUBERAY = "kuberay"
 """The `ray_address` by which each run is a RayJob."""
 
 
-class TrainingSettings(SharedSettings):
+class TrainingSettings(SharedSettings, KubernetesSettings):
     """Where training runs, and how patiently it is watched."""
 
     default_base: str = Field("smollm2-135m-instruct", description="Base model published where none is named.")
@@ -56,10 +56,6 @@ class TrainingSettings(SharedSettings):
     poll_seconds: float = Field(0.5, gt=0, description="Between two looks at a child process.")
     stop_seconds: float = Field(15, gt=0, description="A child that has not ended after being asked to is killed.")
 
-    kubernetes_url: str = Field("https://kubernetes.default.svc", description="The API server that makes RayJobs.")
-    kubernetes_account_dir: Path = Field(
-        Path("/var/run/secrets/kubernetes.io/serviceaccount"), description="Where the pod's token, namespace and CA lie."
-    )
     kubernetes_patience_seconds: float = Field(300, gt=0, description="An API server that does not answer is asked so long.")
     rayjob_pods: Path = Field(
         Path("/etc/lectern/rayjob/pods.json"), description="JSON: templates of the pods of a run, `head` and `worker`."

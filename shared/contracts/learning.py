@@ -1,6 +1,6 @@
 """What is learned from documents: datasets, runs, models and deployments, each wished for and then made."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -280,30 +280,34 @@ class Model(Contract):
     created_at: str
 
 
-class Canary(Contract):
-    """What is served to a share of those who ask for a deployment, beside what is served to the others."""
+class Served(Contract):
+    """What is served, to all who ask for a deployment or to some."""
 
-    percent: int = Field(ge=1, le=99, description="So many requests in a hundred.")
     model: str | None = Field(description="None: the base model alone.")
     base: str
-    variant: ServedVariant = "adapter"
-    export: str | None = None
-    speculation: Speculation | None = None
-    engine_arguments: EngineArguments = EngineArguments()
-
-
-class DeploymentWish(Contract):
-    """What should be served under a name; the latest of the series counts."""
-
-    name: str
-    model: str | None = Field(description="None: the base model alone.")
-    base: str
-    state: Literal["running", "stopped"] = "running"
-    context_tokens: int = Field(2_048, ge=256)
     variant: ServedVariant = "adapter"
     export: str | None = Field(None, description="Key of the export that is served, of any variant but the adapter.")
     speculation: Speculation | None = None
     engine_arguments: EngineArguments = EngineArguments()
+
+    @property
+    def served(self) -> dict[str, Any]:
+        """These fields alone."""
+        return {name: getattr(self, name) for name in Served.model_fields if name not in Contract.model_fields}
+
+
+class Canary(Served):
+    """What is served to a share of those who ask for a deployment, beside what is served to the others."""
+
+    percent: int = Field(ge=1, le=99, description="So many requests in a hundred.")
+
+
+class DeploymentWish(Served):
+    """What should be served under a name; the latest of the series counts."""
+
+    name: str
+    state: Literal["running", "stopped"] = "running"
+    context_tokens: int = Field(2_048, ge=256)
     canary: Canary | None = None
     wished_at: str
 
@@ -334,8 +338,7 @@ class DeploymentWish(Contract):
         """The wish that its canary comes to, in the deployment's place."""
         if self.canary is None:
             return None
-        served = {name: getattr(self.canary, name) for name in Canary.model_fields if name not in ("percent", "schema_version")}
-        return self.alone.model_copy(update=served)
+        return self.alone.model_copy(update=self.canary.served)
 
 
 class BaseModelManifest(Contract):

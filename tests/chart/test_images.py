@@ -82,14 +82,16 @@ def test_every_dockerfile_that_runs_pip_takes_its_settings_from_the_secret_and_k
 
 
 LEFT_OUT = {
-    "extraction": ["services.extraction.adapters.nougat"],
+    "extraction": ["services.extraction.adapters.nougat", "shared.kubernetes"],
     "cleaning": [
+        "shared.kubernetes",
         *(f"services.cleaning.adapters.{name}" for name in ("encoder", "encoder_tagger", "encoder_training", "tagger_torch")),
         "services.cleaning.adapters.ray_sketches",
     ],
     "training": ["services.training.kernels.flash", "services.training.kernels.launch"],
 }
-"""Modules that want an extra of their own (nougat, encoder, Ray), or Triton, which torch brings for CUDA alone."""
+"""Modules that want an extra of their own (nougat, encoder, Ray), or Triton, which torch brings for CUDA alone; and the
+client of Kubernetes, by httpx, which those who ask it have."""
 
 
 @pytest.mark.parametrize("service", images.SERVICES)

@@ -81,6 +81,12 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - {name: LECTERN_DEFAULT_BASE, value: {{ .Values.settings.defaultBase | quote }}}
 {{- end }}
 
+{{/* What engines demand of whoever asks them: the gateway and serving send it, and serving gives it to its engines. */}}
+{{- define "lectern.engineKey" -}}
+- name: LECTERN_ENGINE_API_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: engine-api-key, optional: true}}
+{{- end }}
+
 {{/* Credentials of the trackers that the training worker tells curves to; Ray's pods tell none. */}}
 {{- define "lectern.trackerEnv" -}}
 {{- $name := include "lectern.secretName" . -}}

@@ -9,6 +9,7 @@ Serving's container. It stands in the gateway's pod: engines trust whoever reach
   args: [services.serving]
   env:
     {{- include "lectern.env" . | nindent 4 }}
+    {{- include "lectern.engineKey" . | nindent 4 }}
     - {name: LECTERN_ENGINE_DEVICE, value: {{ $serving.engine.device }}}
     - {name: LECTERN_ENGINE_THREADS, value: {{ $serving.engine.threads | int | quote }}}
     - {name: LECTERN_KV_CACHE_GIB, value: {{ $serving.engine.kvCacheGib | int | quote }}}

@@ -94,10 +94,9 @@ def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
 
 def _with_canary(standing: DeploymentWish, wished: DeploymentWish, percent: int) -> DeploymentWish:
     """What stands, with what is wished for as its canary. Raises Conflict where that is what stands."""
-    told = {name: getattr(wished, name) for name in Canary.model_fields if name not in ("percent", "schema_version")}
-    if all(getattr(standing, name) == value for name, value in told.items()):
+    if standing.served == wished.served:
         raise Conflict(f"That is what {standing.name} serves: a canary is another model, or another form of it.")
-    return standing.model_copy(update={"canary": Canary(percent=percent, **told), "wished_at": wished.wished_at})
+    return standing.model_copy(update={"canary": Canary(percent=percent, **wished.served), "wished_at": wished.wished_at})
 
 
 @router.get("", summary="List deployments")
@@ -153,4 +152,4 @@ def _marked(parts: Parts, view: DeploymentView) -> DeploymentView:
     """With the forgotten documents that its model, or its canary's, was trained on."""
     models = [found for one in view.wish.models if (found := parts.catalog.model(one)) is not None]
     saw = sorted({document for one in marked(parts, models) for document in one.saw_forgotten})
-    return view.model_copy(update={"saw_forgotten": tuple(saw), "guessed": guessed(view)})
+    return view.model_copy(update={"saw_forgotten": tuple(saw), "guessed": guessed(view, parts.settings)})

@@ -43,7 +43,7 @@ def _operate(request: Request, parts: Parts, session: Any, secret: str = "", sta
         jobs=_by_kind(catalog.count_jobs()), crew=crew(parts),
         running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
         waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
-        deployments=deployments, guessed={one.name: guessed(one) for one in deployments},
+        deployments=deployments, guessed={one.name: guessed(one, parts.settings) for one in deployments},
         keys=key_views(parts) if allows(session.key, "admin") else None, secret=secret,
         deeds=catalog.deeds(Slice(SHOWN)) if allows(session.key, "admin") else (),
     )  # fmt: skip

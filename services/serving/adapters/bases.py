@@ -19,7 +19,7 @@ class BaseCache:
         self._cache_dir = cache_dir.absolute()
         self._known: dict[str, Path] = {}
         self._configs: dict[str, dict[str, Any]] = {}
-        self._vocabularies: dict[str, Mapping[str, int]] = {}
+        self._vocabularies: dict[str, Mapping[str, int] | None] = {}
 
     def fetch(self, base: str) -> Path:
         """The model's directory. Raises NotFound, InvalidInput, Unavailable."""
@@ -28,15 +28,10 @@ class BaseCache:
         return self._known[base]
 
     def vocabulary(self, base: str) -> Mapping[str, int] | None:
-        """Each token's id; None where the model does not tell. Raises as `fetch` does."""
-        path = self.fetch(base) / "tokenizer.json"
-        if not path.is_file():
-            return None
+        """Each token's id; None where the model does not tell. Raises NotFound, InvalidInput."""
         if base not in self._vocabularies:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            added = {one["content"]: one["id"] for one in told.get("added_tokens", ())}
-            known = told.get("model", {}).get("vocab", {})
-            self._vocabularies[base] = {**(known if isinstance(known, dict) else {}), **added}
+            told = self._file(base, "tokenizer.json")
+            self._vocabularies[base] = None if told is None else _vocabulary(told)
         return self._vocabularies[base]
 
     def context_limit(self, base: str) -> int | None:
@@ -52,9 +47,18 @@ class BaseCache:
         """The base's `config.json`, read without its weights: what was made of a base is served without it. Empty where it came
         without one. Raises NotFound, InvalidInput."""
         if base not in self._configs:
-            manifest = read_base(self._store, base)
-            if manifest is None:
-                raise NotFound(f"no base model {base} is published: publish it, or name one that is", base=base)
-            told = "config.json" in manifest.files
-            self._configs[base] = json.loads(self._store.read(base_object(manifest, "config.json"))) if told else {}
+            self._configs[base] = self._file(base, "config.json") or {}
         return self._configs[base]
+
+    def _file(self, base: str, name: str) -> dict[str, Any] | None:
+        """One of its JSON files, read without its weights; None where it came without."""
+        manifest = read_base(self._store, base)
+        if manifest is None:
+            raise NotFound(f"no base model {base} is published: publish it, or name one that is", base=base)
+        return json.loads(self._store.read(base_object(manifest, name))) if name in manifest.files else None
+
+
+def _vocabulary(tokenizer: dict[str, Any]) -> dict[str, int]:
+    added = {one["content"]: one["id"] for one in tokenizer.get("added_tokens", ())}
+    known = tokenizer.get("model", {}).get("vocab", {})
+    return {**(known if isinstance(known, dict) else {}), **added}

@@ -4,8 +4,11 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.settings import EngineSettings
+
 HOST = "127.0.0.1"
-"""Engines trust whoever reaches them (adapters load by path), so only this machine does: users come by the gateway."""
+"""Engines trust whoever reaches them (adapters load by path), so only this machine does: users come by the gateway. In a pod
+they listen on its address, and demand a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,17 @@ class Launch:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     endpoint: str
+
+
+def address(host: str, port: int) -> str:
+    """The URL of an engine; an IPv6 address stands in brackets there."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def key_of(settings: EngineSettings, variable: str) -> dict[str, str]:
+    """The variable by which an engine learns what it is to demand of whoever asks it."""
+    key = settings.engine_api_key.get_secret_value() if settings.engine_api_key else ""
+    return {variable: key} if key else {}
 
 
 def free_port() -> int:

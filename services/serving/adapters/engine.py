@@ -42,7 +42,7 @@ class EngineProcess:
         self.seat = Seat(engine=record.engine, replica=record.replica)
         self.spec = EngineSpec(record.engine, record.context_tokens, record.lora_rank)
         self.endpoint = record.endpoint
-        self.api = EngineApi(record.endpoint, settings.probe_timeout_seconds)
+        self.api = EngineApi(record.endpoint, settings.probe_timeout_seconds, settings.engine_headers())
         self._settings = settings
         self._ready = False
         self._adapters: frozenset[str] | None = None

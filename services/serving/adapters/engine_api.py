@@ -1,6 +1,7 @@
 """An engine's HTTP API, as far as serving uses it."""
 
 import re
+from collections.abc import Mapping
 
 import httpx
 
@@ -16,8 +17,8 @@ _REQUESTS = re.compile(
 class EngineApi:
     """A client of one engine."""
 
-    def __init__(self, endpoint: str, timeout_seconds: float) -> None:
-        self._client = httpx.Client(base_url=endpoint, timeout=timeout_seconds, trust_env=False)
+    def __init__(self, endpoint: str, timeout_seconds: float, headers: Mapping[str, str] | None = None) -> None:
+        self._client = httpx.Client(base_url=endpoint, timeout=timeout_seconds, trust_env=False, headers=headers)
 
     def is_healthy(self) -> bool:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.serving.adapters.commands import HOST, Launch
+from services.serving.adapters.commands import HOST, Launch, address, key_of
 from services.serving.settings import ServingSettings
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
@@ -13,7 +13,9 @@ SERVER = Path(__file__).parents[1] / "llama_server.py"
 """Run by the interpreter of llama.cpp's environment, of which it needs nothing but xllamacpp."""
 
 
-def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int) -> Launch:
+def launch(
+    settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int, host: str = HOST
+) -> Launch:
     """The engine of the one GGUF in a directory. Raises Unsupported, InvalidInput."""
     files = sorted(directory.glob("*.gguf"))
     if len(files) != 1:
@@ -22,13 +24,13 @@ def launch(settings: ServingSettings, spec: EngineSpec, directory: Path, inherit
         str(_python(settings)), str(SERVER),
         "--model", str(files[0]),
         "--name", spec.engine.served_name,
-        "--host", HOST, "--port", str(port),
+        "--host", host, "--port", str(port),
         "--context", str(spec.context_tokens),
         "--slots", str(spec.engine.arguments.max_concurrent_requests or settings.llama_slots),
         "--threads", str(settings.engine_threads),
         "--device", settings.engine_device,
     )  # fmt: skip
-    return Launch(command, dict(inherited), f"http://{HOST}:{port}")
+    return Launch(command, {**inherited, **key_of(settings, "LLAMA_API_KEY")}, address(host, port))
 
 
 def check_possible(settings: ServingSettings, engine: EngineIdentity) -> None:

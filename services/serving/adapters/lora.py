@@ -1,30 +1,40 @@
 """Adapters on this machine: fetched from the training stage's results, verified, kept by digest."""
 
-import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.serving.stages.plan import RANKS
 from shared import layout
+from shared.contracts.base import Contract
 from shared.contracts.learning import Model
 from shared.contracts.work import File, Manifest
-from shared.errors import InvalidInput, NotFound, Unavailable
+from shared.errors import InvalidInput, NotFound
 from shared.ids import adapter_name, short
 from shared.objects import ObjectStore, read_contract
+from shared.publishing import fetch
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")
 """All that an engine is given of an adapter: JSON and safetensors. Tokenizer and template are the base's and ours."""
 
 
+class StoredAdapter(Contract):
+    """Where training left a model's adapter: enough to fetch it and to know that it came whole."""
+
+    model: str
+    key: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """An adapter that lies on this machine, whole and verified."""
+    """An adapter as an engine is given it. `directory` is on the disk of the engine's machine: whole and verified where that is
+    this one, and otherwise as it will be there."""
 
     served_name: str
     directory: Path
     rank: int
+    stored: StoredAdapter
 
 
 class AdapterCache:
@@ -32,55 +42,74 @@ class AdapterCache:
 
     def __init__(self, store: ObjectStore, cache_dir: Path) -> None:
         self._store = store
-        self._root = cache_dir.absolute() / "adapters"
+        self._cache_dir = cache_dir
         self._known: dict[str, Adapter] = {}
 
     def fetch(self, model: Model) -> Adapter:
         """The model's adapter. Raises NotFound where training left none, Unavailable where it came damaged, InvalidInput
         where no engine could take it."""
-        name = adapter_name(model.adapter_digest)
+        stored = stored_adapter(model)
+        name = adapter_name(stored.digest)
         if name not in self._known:
-            directory = self._root / short(model.adapter_digest)
-            if not directory.is_dir():
-                self._download(model, directory)
-            self._known[name] = Adapter(name, directory, _rank(directory))
+            directory = self.bring(stored)
+            config = (directory / FILES[0]).read_text(encoding="utf-8")
+            self._known[name] = Adapter(name, directory, _rank(config), stored)
         return self._known[name]
 
-    def _download(self, model: Model, directory: Path) -> None:
-        files = _adapter_files(self._manifest(model), model)
-        part = directory.with_name(directory.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        for file, stored in files.items():
-            self._store.download(stored.path, part / file)
-            if _sha256(part / file) != stored.sha256:
-                raise Unavailable(f"{file} of model {model.id} came damaged", model=model.id)
-        part.rename(directory)
-
-    def _manifest(self, model: Model) -> Manifest:
-        manifest = read_contract(self._store, layout.manifest("training", model.adapter_key), Manifest)
-        if manifest is None:
-            raise NotFound(f"the adapter of model {model.id} is not in the object store: train it again", model=model.id)
-        return manifest
+    def bring(self, stored: StoredAdapter) -> Path:
+        """Its directory. Raises NotFound, Unavailable."""
+        directory = _directory(self._cache_dir, stored)
+        if not directory.is_dir():
+            files = {name: (one.path, one.sha256) for name, one in _files(self._store, stored).items()}
+            fetch(self._store, files, directory, f"model {stored.model}", model=stored.model)
+        return directory
 
 
-def _adapter_files(manifest: Manifest, model: Model) -> dict[str, File]:
+class AdapterIndex:
+    """Adapters of the object store, known by their configuration alone: engines' pods fetch them into their `cache_dir`."""
+
+    def __init__(self, store: ObjectStore, cache_dir: Path) -> None:
+        self._store = store
+        self._cache_dir = cache_dir
+        self._known: dict[str, Adapter] = {}
+
+    def fetch(self, model: Model) -> Adapter:
+        """The model's adapter. Raises NotFound where training left none, InvalidInput where no engine could take it."""
+        stored = stored_adapter(model)
+        name = adapter_name(stored.digest)
+        if name not in self._known:
+            config = self._store.read(_files(self._store, stored)[FILES[0]].path).decode()
+            self._known[name] = Adapter(name, _directory(self._cache_dir, stored), _rank(config), stored)
+        return self._known[name]
+
+
+def stored_adapter(model: Model) -> StoredAdapter:
+    return StoredAdapter(model=model.id, key=model.adapter_key, digest=model.adapter_digest)
+
+
+def _directory(cache_dir: Path, stored: StoredAdapter) -> Path:
+    return cache_dir.absolute() / "adapters" / short(stored.digest)
+
+
+def _files(store: ObjectStore, stored: StoredAdapter) -> dict[str, File]:
+    """What an engine is given of it, by name."""
+    manifest = read_contract(store, layout.manifest("training", stored.key), Manifest)
+    if manifest is None:
+        raise NotFound(f"the adapter of model {stored.model} is not in the object store: train it again", model=stored.model)
     try:
-        return {file: manifest.files[f"adapter/{file}"] for file in FILES}
+        return {name: manifest.files[f"adapter/{name}"] for name in FILES}
     except KeyError as error:
-        raise NotFound(f"training of model {model.id} left no {error.args[0]}: train it again", model=model.id) from error
+        raise NotFound(
+            f"training of model {stored.model} left no {error.args[0]}: train it again", model=stored.model
+        ) from error
 
 
-def _rank(directory: Path) -> int:
+def _rank(text: str) -> int:
     try:
-        config = json.loads((directory / FILES[0]).read_text(encoding="utf-8"))
+        config = json.loads(text)
         rank = max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput("the adapter's adapter_config.json names no rank: it is no LoRA adapter") from error
     if not 0 < rank <= RANKS[-1]:
         raise InvalidInput(f"the adapter has rank {rank}; engines take up to {RANKS[-1]}: train with a lower lora_r")
     return rank
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as reader:
-        return hashlib.file_digest(reader, "sha256").hexdigest()

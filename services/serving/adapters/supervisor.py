@@ -9,6 +9,7 @@ from services.serving.adapters import engine as engines
 from services.serving.adapters.commands import free_port
 from services.serving.adapters.engine import EngineProcess
 from services.serving.adapters.launching import check_possible, launch
+from services.serving.adapters.lora import Adapter
 from services.serving.settings import ServingSettings
 from services.serving.stages.architectures import MAMBA_1, UNKNOWN
 from services.serving.stages.identity import EngineIdentity, Seat
@@ -105,18 +106,19 @@ class SupervisedEngines:
         for seat in list(self._slots):
             self._end(seat)
 
-    def load(self, seat: Seat, adapter: str, directory: Path) -> None:
+    def load(self, seat: Seat, adapter: Adapter) -> None:
         """Load an adapter; a refusal is kept and seen in the next observation. Raises Unavailable."""
         slot = self._slots[seat]
         if slot.process is None:
             raise Unavailable(f"the engine {seat.name} is down", engine=seat.name)
+        name = adapter.served_name
         try:
-            slot.process.api.load_adapter(adapter, str(directory), self._settings.start_timeout_seconds)
+            slot.process.api.load_adapter(name, str(adapter.directory), self._settings.start_timeout_seconds)
         except InvalidInput as error:
-            slot.refused[adapter] = Problem("adapter-refused", error.message)
-            log().warning("adapter.refused", engine=seat.name, adapter=adapter, detail=error.message)
+            slot.refused[name] = Problem("adapter-refused", error.message)
+            log().warning("adapter.refused", engine=seat.name, adapter=name, detail=error.message)
         else:
-            log().info("adapter.loaded", engine=seat.name, adapter=adapter)
+            log().info("adapter.loaded", engine=seat.name, adapter=name)
 
     def unload(self, seat: Seat, adapter: str) -> None:
         """Unload an adapter, or forget that it was refused. Raises Unavailable."""

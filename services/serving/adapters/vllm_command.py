@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from services.serving.adapters.commands import HOST, Launch
+from services.serving.adapters.commands import HOST, Launch, address, key_of
 from services.serving.settings import ServingSettings
 from services.serving.stages.plan import EngineSpec
 from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation, Speculation
@@ -22,14 +22,14 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 def launch(
     settings: ServingSettings, spec: EngineSpec, directory: Path, inherited: Mapping[str, str], port: int,
-    draft: Path | None = None,
+    draft: Path | None = None, host: str = HOST,
 ) -> Launch:  # fmt: skip
     """The engine of weights that lie in a directory, with a draft model's in another where it guesses by one. Raises
     Unsupported where vLLM cannot run."""
     device = _cpu(settings) if settings.engine_device == "cpu" else ((), {})
     command = (
         str(find_vllm(settings)), "serve", str(directory),
-        "--host", HOST, "--port", str(port),
+        "--host", host, "--port", str(port),
         "--served-model-name", spec.engine.served_name,
         "--max-model-len", str(spec.context_tokens),
         *_adapters(settings, spec), *_arguments(settings, spec.engine.arguments), *_speculation(spec.engine.speculation, draft),
@@ -46,9 +46,10 @@ def launch(
         "VLLM_CACHE_ROOT": str(cache),
         "VLLM_CONFIG_ROOT": str(cache),
         "HF_HUB_OFFLINE": "1",
+        **key_of(settings, "VLLM_API_KEY"),
         **device[1],
     }
-    return Launch(command, environment, f"http://{HOST}:{port}")
+    return Launch(command, environment, address(host, port))
 
 
 def _adapters(settings: ServingSettings, spec: EngineSpec) -> tuple[str, ...]:

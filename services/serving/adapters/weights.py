@@ -1,13 +1,13 @@
 """Exports on this machine: what the gate let by, fetched from the store and verified, kept by key."""
 
-import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from shared.errors import NotReady, Unavailable
+from shared.contracts.work import Manifest
+from shared.errors import NotReady
 from shared.exports import published
 from shared.ids import short
 from shared.objects import ObjectStore
-from shared.publishing import inside, sha256_of
+from shared.publishing import fetch
 
 KINDS = (".json", ".jinja", ".safetensors", ".gguf")
 """All that an engine is given of an export: weights that are no programs, a tokenizer, and the prompt template of the gateway's
@@ -22,6 +22,10 @@ class ExportCache:
         self._root = cache_dir.absolute() / "exports"
         self._known: dict[str, Path] = {}
 
+    def check(self, key: str) -> None:
+        """Have it here, for an engine that is to start here. Raises as `fetch` does."""
+        self.fetch(key)
+
     def fetch(self, key: str) -> Path:
         """The export's directory. Raises NotReady where nothing of that key was published, BeyondLimit where the gate refused
         it, Unavailable where it came damaged."""
@@ -33,18 +37,30 @@ class ExportCache:
         return self._known[key]
 
     def _download(self, key: str, directory: Path) -> None:
-        manifest = published(self._store, key)
-        if manifest is None:
-            raise NotReady(
-                f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
-                "deploy that"
-            )
-        part = directory.with_name(directory.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        for file, stored in manifest.files.items():
-            path = part / inside(file)
-            if path.suffix in KINDS:
-                self._store.download(stored.path, path)
-                if sha256_of(path) != stored.sha256:
-                    raise Unavailable(f"{file} of export {short(key)} came damaged")
-        part.rename(directory)
+        every = _published(self._store, key).files.items()
+        files = {file: (one.path, one.sha256) for file, one in every if PurePosixPath(file).suffix in KINDS}
+        fetch(self._store, files, directory, f"export {short(key)}", export=short(key))
+
+
+class PublishedExports:
+    """Published exports, known by their manifests alone: the pods of engines fetch them."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._known: set[str] = set()
+
+    def check(self, key: str) -> None:
+        """Raises NotReady where nothing of that key was published, BeyondLimit where the gate refused it."""
+        if key not in self._known:
+            _published(self._store, key)
+            self._known.add(key)
+
+
+def _published(store: ObjectStore, key: str) -> Manifest:
+    manifest = published(store, key)
+    if manifest is None:
+        raise NotReady(
+            f"export {short(key)} was not published: make it with `lectern export MODEL --variant VARIANT --wait`, and "
+            "deploy that"
+        )
+    return manifest

@@ -1,7 +1,6 @@
 """Activations rounded as an engine rounds them that computes in 8 bits: weights alone do not tell what it will answer."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -26,18 +25,17 @@ def _largest(values: torch.Tensor) -> torch.Tensor:
     return values.abs().amax(dim=-1, keepdim=True).clamp_min(torch.finfo(torch.bfloat16).tiny)
 
 
-def unrounded(model: Any) -> Any:
-    return model
+ROUNDINGS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {"int8": int8, "fp8": fp8}
+"""By variant; the others leave activations as they are."""
 
 
-def _rounded(rounding: Callable[[torch.Tensor], torch.Tensor], model: Any) -> Any:
-    """The model, whose linear layers but the head round what they are given."""
+def computed_as(variant: str, model: Any) -> Any:
+    """The model as an engine computes that variant: its linear layers but the head round what they are given."""
+    rounding = ROUNDINGS.get(variant)
+    if rounding is None:
+        return model
     head = model.get_output_embeddings()
     for layer in model.modules():
         if isinstance(layer, torch.nn.Linear) and layer is not head:
             layer.register_forward_pre_hook(lambda _, given: (rounding(given[0]), *given[1:]))
     return model
-
-
-ROUNDINGS: Mapping[str, Callable[[Any], Any]] = {"int8": partial(_rounded, int8), "fp8": partial(_rounded, fp8)}
-"""By variant; the others leave activations as they are."""

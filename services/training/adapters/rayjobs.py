@@ -18,14 +18,30 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from services.training.adapters.handover import ClusterJob, Handover, Rows
-from services.training.adapters.kubernetes import RayJobApi
 from services.training.settings import TrainingSettings
-from services.training.stages.rayjob import Limits, Pods, Status, is_leaving, rayjob_manifest, rayjob_name, status_of
+from services.training.stages.rayjob import (
+    GROUP,
+    PLURAL,
+    VERSION,
+    Limits,
+    Pods,
+    Status,
+    is_leaving,
+    rayjob_manifest,
+    rayjob_name,
+    status_of,
+)
 from shared.contracts.work import Rejected
 from shared.errors import InvalidInput, LecternError, Unavailable
+from shared.kubernetes import Kind, KubernetesApi
 from shared.objects import ObjectStore
 from shared.telemetry import log
 
+_BY_CHART = "the chart does with workers.training.settings.rayAddress=kuberay"
+RAYJOBS = Kind(
+    GROUP, VERSION, PLURAL, ("create", "get", "list", "watch", "delete"), _BY_CHART, "install the KubeRay operator and its CRDs"
+)
+OUTSIDE = f"run the training worker in a pod whose account token is mounted ({_BY_CHART}), or set LECTERN_RAY_ADDRESS=local"
 _ENTRYPOINT = "python -m services.training.in_cluster"
 _CURVE_SECONDS, _SIGN_SECONDS = 2.0, 15.0
 _RELEASE_SECONDS = 10.0
@@ -43,7 +59,7 @@ class RayJobFailed(LecternError):
 class RayJobs:
     """Trains runs on a cluster."""
 
-    api: RayJobApi
+    api: KubernetesApi
     store: ObjectStore
     settings: TrainingSettings
 
@@ -65,15 +81,15 @@ class RayJobs:
 
     def _ensure(self, name: str, job: ClusterJob, rows: Rows, pods: Pods, handover: Handover, scratch: Path) -> None:
         """Take up the RayJob that an earlier attempt left at work, or make one."""
-        standing = self.api.get(name)
+        standing = self.api.get(RAYJOBS, name)
         if standing is not None and not is_leaving(standing) and status_of(standing).state != "failed":
             log().info("rayjob.taken-up", name=name)
             return
         if standing is not None:
-            self.api.delete(name)
+            self.api.delete(RAYJOBS, name)
             self._wait_until_gone(name, self.settings.kubernetes_patience_seconds)
         handover.offer(job, rows, scratch)
-        self.api.create(self._manifest(job, pods))
+        self.api.create(RAYJOBS, self._manifest(job, pods))
         log().info("rayjob.created", name=name, workers=job.recipe.workers)
 
     def _manifest(self, job: ClusterJob, pods: Pods) -> dict[str, Any]:
@@ -83,7 +99,7 @@ class RayJobs:
 
     def _watched(self, name: str) -> Status:
         told = None
-        for rayjob in self.api.follow(name):
+        for rayjob in self.api.follow(RAYJOBS, name):
             if rayjob is None:
                 return Status("failed", "it was deleted by somebody else")
             status = status_of(rayjob)
@@ -101,14 +117,14 @@ class RayJobs:
             yield
         finally:
             try:
-                self.api.delete(name)
+                self.api.delete(RAYJOBS, name)
                 self._wait_until_gone(name, _RELEASE_SECONDS)
             except LecternError as error:
                 log().warning("rayjob.lingers", name=name, detail=error.message)
 
     def _wait_until_gone(self, name: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while self.api.get(name) is not None:
+        while self.api.get(RAYJOBS, name) is not None:
             if time.monotonic() > deadline:
                 raise Unavailable(f"the RayJob {name} was deleted, but its cluster is not gone after {seconds:.0f} s")
             time.sleep(0.2)

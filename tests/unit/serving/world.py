@@ -1,8 +1,8 @@
 """A world small enough to reason about: rows and engines that do what the real ones do, one step at a time."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from services.serving.adapters.lora import Adapter
 from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import (
     Action,
@@ -57,7 +57,10 @@ class SimulatedEngines:
         del self.engines[seat]
         return True
 
-    def load(self, seat: Seat, adapter: str, directory: Path) -> None:
+    def load(self, seat: Seat, adapter: Adapter) -> None:
+        self.take(seat, adapter.served_name)
+
+    def take(self, seat: Seat, adapter: str) -> None:
         engine = self.engines[seat]
         assert engine.status == "ready" and engine.spec.lora_rank and adapter not in engine.adapters
         if adapter in self.refuses:
@@ -96,6 +99,6 @@ class World:
             case StopEngine(seat):
                 self.engines.stop(seat)
             case LoadAdapter(seat, adapter):
-                self.engines.load(seat, adapter, Path())
+                self.engines.take(seat, adapter)
             case UnloadAdapter(seat, adapter):
                 self.engines.unload(seat, adapter)

@@ -14,8 +14,7 @@ import pytest
 from services.training import in_cluster
 from services.training.adapters.handover import ClusterJob, Handover, Rows, StoredPoints
 from services.training.adapters.jobs import Continuing, RowTable
-from services.training.adapters.kubernetes import KubernetesRefused, RayJobApi
-from services.training.adapters.rayjobs import RayJobFailed, RayJobs, read_pods
+from services.training.adapters.rayjobs import OUTSIDE, RAYJOBS, RayJobFailed, RayJobs, read_pods
 from services.training.settings import TrainingSettings
 from services.training.stages.examples import Encoded
 from services.training.stages.packing import Row
@@ -24,6 +23,7 @@ from shared.contracts.learning import LossPoint
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.work import Rejected
 from shared.errors import InvalidInput, NotFound, Unavailable
+from shared.kubernetes import KubernetesApi, KubernetesRefused
 from shared.objects import ObjectStore
 from tests.rayjobs import Cluster, api_server, faults_of
 from tests.servers import wait_until
@@ -56,17 +56,17 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture
-def api(cluster: Cluster, tmp_path: Path) -> Iterator[RayJobApi]:
+def api(cluster: Cluster, tmp_path: Path) -> Iterator[KubernetesApi]:
     account = tmp_path / "account"
     account.mkdir()
     (account / "token").write_text("first\n")
     (account / "namespace").write_text("lectern")
     with api_server(cluster) as url:
-        yield RayJobApi(url, account, patience_seconds=2, watch_seconds=2)
+        yield KubernetesApi(url, account, patience_seconds=2, outside=OUTSIDE, watch_seconds=2)
 
 
 @pytest.fixture
-def rayjobs(api: RayJobApi, store: ObjectStore, tmp_path: Path) -> RayJobs:
+def rayjobs(api: KubernetesApi, store: ObjectStore, tmp_path: Path) -> RayJobs:
     pods = tmp_path / "pods.json"
     pods.write_text(json.dumps({"head": pod(), "worker": pod()}))
     settings = TrainingSettings(store_url=f"file://{tmp_path}/store", rayjob_pods=pods, kubernetes_patience_seconds=5)
@@ -205,40 +205,44 @@ def test_a_watch_that_is_too_old_or_breaks_off_misses_nothing(rayjobs: RayJobs, 
     assert cluster.broken_watches == 0 and cluster.asked.count("watch") >= 4
 
 
-def test_a_busy_server_is_asked_again_and_a_dead_one_given_up(api: RayJobApi, cluster: Cluster) -> None:
+def test_a_busy_server_is_asked_again_and_a_dead_one_given_up(api: KubernetesApi, cluster: Cluster) -> None:
     cluster.faults.extend([503, 429])
-    assert api.create(manifest())
+    assert api.create(RAYJOBS, manifest())
     cluster.faults.extend([500] * 20)
     with pytest.raises(Unavailable, match="does not answer"):
-        api.get(NAME)
+        api.get(RAYJOBS, NAME)
 
 
 @pytest.mark.parametrize("verb", ["create", "get", "delete"])
-def test_a_right_that_lacks_is_named_at_once(api: RayJobApi, cluster: Cluster, verb: str) -> None:
+def test_a_right_that_lacks_is_named_at_once(api: KubernetesApi, cluster: Cluster, verb: str) -> None:
     cluster.rights.remove(verb)
-    ask = {"create": lambda: api.create(manifest()), "get": lambda: api.get(NAME), "delete": lambda: api.delete(NAME)}
+    ask = {
+        "create": lambda: api.create(RAYJOBS, manifest()),
+        "get": lambda: api.get(RAYJOBS, NAME),
+        "delete": lambda: api.delete(RAYJOBS, NAME),
+    }
     with pytest.raises(KubernetesRefused, match="give it the rights create, get, list, watch and delete"):
         ask[verb]()
     assert cluster.asked == [verb]
 
 
-def test_a_manifest_that_the_server_will_not_have_is_told_with_its_fault(api: RayJobApi) -> None:
+def test_a_manifest_that_the_server_will_not_have_is_told_with_its_fault(api: KubernetesApi) -> None:
     with pytest.raises(KubernetesRefused, match="entryPoint"):
-        api.create(manifest(entryPoint="python"))
+        api.create(RAYJOBS, manifest(entryPoint="python"))
 
 
-def test_a_token_that_the_kubelet_replaced_is_read_anew(api: RayJobApi, cluster: Cluster) -> None:
-    assert api.get(NAME) is None
+def test_a_token_that_the_kubelet_replaced_is_read_anew(api: KubernetesApi, cluster: Cluster) -> None:
+    assert api.get(RAYJOBS, NAME) is None
     cluster.token = "second"
     with pytest.raises(KubernetesRefused, match="Unauthorized"):
-        api.get(NAME)
+        api.get(RAYJOBS, NAME)
     (api.account / "token").write_text("second")
-    assert api.get(NAME) is None
+    assert api.get(RAYJOBS, NAME) is None
 
 
 def test_outside_a_pod_it_is_said_what_lacks(tmp_path: Path) -> None:
     with pytest.raises(KubernetesRefused, match="LECTERN_RAY_ADDRESS=local"):
-        RayJobApi("http://127.0.0.1:1", tmp_path, patience_seconds=1).get(NAME)
+        KubernetesApi("http://127.0.0.1:1", tmp_path, patience_seconds=1, outside=OUTSIDE).get(RAYJOBS, NAME)
     (tmp_path / "pods.json").write_text("{}")
     with pytest.raises(InvalidInput, match="LECTERN_RAYJOB_PODS"):
         read_pods(tmp_path / "pods.json")

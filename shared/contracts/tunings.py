@@ -1,6 +1,6 @@
 """Tunings of deployments: settings of the engine that were tried on recorded prompts, how each did, and which is kept."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,11 @@ class Setting(Contract):
 
     speculation: Speculation | None = None
     engine_arguments: EngineArguments = EngineArguments()
+
+    @property
+    def wished(self) -> dict[str, Any]:
+        """What of a deployment's wish it decides."""
+        return {"speculation": self.speculation, "engine_arguments": self.engine_arguments}
 
 
 class TuningPrompt(Contract):

@@ -21,6 +21,7 @@ from shared.contracts.work import Manifest
 from shared.objects import ObjectStore, Series, create_contract
 from shared.reindex import reindex
 from tests.api.conftest import BASE, Gateway
+from tests.api.test_web import sign_in, token
 from tests.api.tried_engine import Serving, TriedEngines, served_by
 from tests.servers import wait_until
 
@@ -350,3 +351,22 @@ def test_an_old_report_is_read_as_it_was_written(store: ObjectStore) -> None:
     )
     store.create(layout.tuning_report("papers", 1), told.encode())
     assert TuningReport.model_validate_json(store.read(layout.tuning_report("papers", 1))).trials[0].setting.speculation is None
+
+
+def test_operate_shows_the_latest_tuning_and_asks_for_one(
+    gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines
+) -> None:
+    engines.tokens["ngram-4"] = 1_000_000
+    serving.fails["ngram-8"] = "no <b>memory</b>"
+    give_feedback(client, "How high?")
+    browser = sign_in(gateway, "write")
+    assert "Try its settings" in browser.get("/operate").text
+    posted = {"csrf": token(browser), "deployment": "papers", "concurrency": "2"}
+    assert browser.post("/operate/tunings", data=posted).status_code == 303
+    wait_until(lambda: client.get(f"{PATH}/latest").json()["state"] == "done", "the tuning")
+    shown = browser.get("/operate").text
+    assert "n-grams of 2 to 4, 4 guesses" in shown and "1 from feedback" in shown and "Kept: <b>" in shown
+    assert "no &lt;b&gt;memory" in shown
+    assert browser.post("/operate/tunings", data={**posted, "concurrency": "many"}).status_code == 422
+    assert browser.post("/operate/tunings", data={**posted, "deployment": "../nobody"}).status_code == 404
+    assert "Try its settings" not in sign_in(gateway, "read").get("/operate").text

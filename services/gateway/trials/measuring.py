@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -49,12 +49,13 @@ class Asker:
     """Asks one engine. `heard` is called after each answer, and may raise to end it."""
 
     target: Target
+    headers: Mapping[str, str]
     answer_tokens: int
     heard: Callable[[], None]
 
     def greedy(self, prompts: Sequence[TuningPrompt]) -> list[Answer | Refused]:
         """Answers one after the other, with the likeliest tokens at each place; they warm the engine up. Raises EngineLost."""
-        with httpx.Client(base_url=self.target.url, timeout=ANSWER_SECONDS, trust_env=False) as client:
+        with httpx.Client(**self._place()) as client:
             return [self._said(client, one) for one in prompts]
 
     def round(self, prompts: Sequence[TuningPrompt], at_once: int, salt: str) -> Round:
@@ -63,6 +64,9 @@ class Asker:
         count = len(prompts) if at_once == 1 else max(len(prompts), PASSES_AT_ONCE * at_once)
         asked = [(prompts[at % len(prompts)], f"{salt}, {at // len(prompts)}") for at in range(count)]
         return asyncio.run(self._driven(asked, at_once))
+
+    def _place(self) -> dict[str, Any]:
+        return {"base_url": self.target.url, "headers": self.headers, "timeout": ANSWER_SECONDS, "trust_env": False}
 
     def _said(self, client: httpx.Client, prompt: TuningPrompt) -> Answer | Refused:
         path, body = self._request(prompt, "greedy")
@@ -85,10 +89,7 @@ class Asker:
 
     async def _driven(self, asked: Sequence[tuple[TuningPrompt, str]], at_once: int) -> Round:
         waiting, done = iter(asked), list[tuple[float, int]]()
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(
-            base_url=self.target.url, timeout=ANSWER_SECONDS, trust_env=False, limits=limits
-        ) as client:
+        async with httpx.AsyncClient(**self._place(), limits=httpx.Limits(max_connections=None)) as client:
 
             async def work(mine: Iterator[tuple[TuningPrompt, str]]) -> None:
                 for prompt, salt in mine:

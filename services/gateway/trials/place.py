@@ -93,8 +93,7 @@ class TrialPlace:
 
 def trial_wish(standing: DeploymentWish, setting: Setting) -> DeploymentWish:
     """What stands, alone, with another setting, under a trial's name."""
-    told = {"speculation": setting.speculation, "engine_arguments": setting.engine_arguments}
-    return standing.alone.model_copy(update={**told, "name": trial_name(standing.name), "wished_at": now()})
+    return standing.alone.model_copy(update={**setting.wished, "name": trial_name(standing.name), "wished_at": now()})
 
 
 def setting_of(wish: DeploymentWish) -> Setting:

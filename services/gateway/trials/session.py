@@ -80,8 +80,9 @@ class Session:
 
     def _measured(self, setting: Setting, name: str, view: DeploymentView) -> Trial:
         target = find_target(view.name, [view], self._parts.catalog.model)
-        asker = Asker(target, self._tuning.parameters.answer_tokens, self._heard)
-        before = guessed(view)
+        settings = self._parts.settings
+        asker = Asker(target, settings.engine_headers(), self._tuning.parameters.answer_tokens, self._heard)
+        before = guessed(view, settings)
         self._doing("asking for greedy answers")
         said = asker.greedy(self._drawn.prompts)
         answers = self._accepted(said) if self._plain is None else _all_accepted(said)
@@ -89,7 +90,7 @@ class Session:
         alone, together = self._rounds(asker)
         return Trial(
             name=name, setting=setting, alone=load(alone), together=load(together) if together else None,
-            acceptance=_accepted_share(before, guessed(view)), answers=compared(self._plain, answers, self._near_tie),
+            acceptance=_accepted_share(before, guessed(view, settings)), answers=compared(self._plain, answers, self._near_tie),
         )  # fmt: skip
 
     def _rounds(self, asker: Asker) -> tuple[list[Round], list[Round]]:

@@ -87,8 +87,7 @@ class Tunings:
         latest = Series(self._store, layout.deployment(tuning.deployment)).latest(DeploymentWish)
         if not report.changes or latest is None or latest[0] != tuning.sequence:
             return False
-        kept = {"speculation": report.kept.speculation, "engine_arguments": report.kept.engine_arguments}
-        self.parts.records.wish_deployment(latest[1].model_copy(update={**kept, "wished_at": now()}))
+        self.parts.records.wish_deployment(latest[1].model_copy(update={**report.kept.wished, "wished_at": now()}))
         return True
 
     def _ended(self, work: ChoreWork, error: LecternError) -> None:

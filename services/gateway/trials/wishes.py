@@ -21,6 +21,8 @@ SHOWN = 50
 def ask_tuning(parts: Parts, name: str, asked: TuningParameters, prompts: Sequence[TuningPrompt] = ()) -> TuningView:
     """Ask for a deployment to be tuned, on these prompts or on recorded ones. Raises NotFound, Conflict, NotReady, Unsupported,
     NoPrompts, and LeaseHeld where somebody else asks for the same this moment."""
+    if parts.catalog.deployment(name) is None:
+        raise NotFound(f"There is no deployment {name!r}.")
     with parts.leases.hold(f"tuning:{name}"):
         sequence = _require_tunable(parts, name, asked)
         wish = TuningWish(deployment=name, sequence=sequence, parameters=asked, given=len(prompts), asked_at=now())

@@ -16,6 +16,7 @@ from services.gateway.web import (
     shelf,
     single_sign_on,
     try_it,
+    tunings,
 )
 
 VIEWS: tuple[ModuleType, ...] = (
@@ -32,4 +33,5 @@ VIEWS: tuple[ModuleType, ...] = (
     exports,
     try_it,
     operate,
+    tunings,
 )

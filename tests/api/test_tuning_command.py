@@ -29,10 +29,8 @@ def test_a_model_is_deployed_tuned_and_its_report_shown_again(
     engines.tokens["ngram-4"] = 1_000_000
     told = run("deploy", "papers", "--name", "papers", "--tune", "--prompts", prompts, "--concurrency", "2")
     assert told.returncode == 0, told.stderr
-    assert (
-        "Kept: n-grams of 2 to 4, 4 guesses." in told.stdout and "2 given" in told.stdout
+    assert "Kept: n-grams of 2 to 4, 4 guesses." in told.stdout and "2 given" in told.stdout
     assert "lectern rollback" in told.stdout
-    )
     assert client.get("/v1/deployments/papers").json()["wish"]["speculation"]["method"] == "ngram"
     again = run("tunings", "papers")
     assert again.returncode == 0 and "Kept: n-grams of 2 to 4, 4 guesses." in again.stdout

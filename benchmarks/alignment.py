@@ -17,9 +17,6 @@ from pathlib import Path
 from typing import Any
 
 SEEDS = 3
-HELD_OUT_PLACES = 24
-EACH = 2
-"""Pairs a place: one of each kind."""
 
 
 def main() -> int:

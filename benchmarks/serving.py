@@ -41,7 +41,7 @@ class Place:
         self.model: str | None = wanted[0]["wish"]["model"]
         self.base: str = wanted[0]["wish"]["base"]
         self.gateway = Door(self.server, self.name, self.key)
-        self.straight = Door(wanted[0]["endpoint"], wanted[0]["served_model"])
+        self.straight = Door(wanted[0]["endpoints"][0], wanted[0]["served_model"])
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self.key}"}

@@ -1,9 +1,9 @@
 """`make bench-speculation`: what guessing tokens does to answers and to speed, by n-grams and by a draft model.
 
 Greedy answers with and without are compared token by token, in float32 and in bfloat16; where they part, how far apart the two
-likeliest tokens were there without speculation. Then tokens a second, alone and many at once, on lists to go on with and on
-openings of prose, and how many guesses were right: a small model that is asked for its likeliest tokens soon repeats itself in
-prose, which is what n-grams guess best.
+likeliest tokens were there without speculation. Then tokens a second, alone and many at once, and how many guesses were right:
+on texts to be copied, on lists to go on with, and on openings of prose, in which a small model that is asked for its likeliest
+tokens soon repeats itself.
 """
 
 import argparse
@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from services.serving.adapters.vllm_api import EngineApi
 
 from benchmarks.load import Ask, Door, drive
 from services.gateway.guesses import counted
 from services.serving.adapters import children
-from services.serving.adapters.vllm_command import free_port, launch
+from services.serving.adapters.commands import free_port
+from services.serving.adapters.engine_api import EngineApi
+from services.serving.adapters.launching import launch
 from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
@@ -34,8 +35,25 @@ BASE = "speculated"
 HOW: Mapping[str, Speculation | None] = {
     "none": None, "ngram": NgramSpeculation(), "draft": DraftSpeculation(model="draft"),
 }  # fmt: skip
+_TEXTS = (
+    "The ferry leaves the north pier at seven and comes back at noon, but for Sundays, when it does not leave at all.",
+    "Whoever opens the valve writes the hour, the pressure and their name in the book that hangs beside the door.",
+    "Samples are kept cold, counted twice, and sent to the laboratory on the morning after they were taken.",
+    "def area(width, height):\n    if min(width, height) < 0:\n        raise ValueError('no area')\n    return width * height",
+    "The committee met in March, heard both sides, and asked for the figures of the last four winters.",
+    "Old maps of the marsh show three channels; the one in the middle was filled in when the railway came.",
+)
 _LIST = "red: 12\ngreen: 7\nblue: 31\namber: 4\nblack: 18\nwhite: 25\n"
+
+
+def copying(at: int) -> str:
+    """Two texts and their copies, and a third whose copy is to come: what a model does that edits or quotes."""
+    shown = "".join(f"Text: {one}\nCopy: {one}\n\n" for one in (_TEXTS[at - 1], _TEXTS[at - 2]))
+    return f"{shown}Text: {_TEXTS[at]}\nCopy:"
+
+
 PROMPTS = {
+    "copies": [copying(at) for at in range(4)],
     "lists": [f"Copy the list {times}.\n\n{_LIST}\n{_LIST}\n{_LIST}" for times in ("once", "again", "as it is", "below")],
     "prose": [
         f"{begin}" for begin in (

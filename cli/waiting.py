@@ -26,7 +26,7 @@ def wait_for_job(session: Session, job: str) -> dict[str, Any]:
 def wait_for_deployment(session: Session, name: str) -> dict[str, Any]:
     """Watch a deployment until it is ready; returns it. Raises Failure where it does not come to that."""
     from cli.board import board
-    from cli.watching import watch_deployment
+    from cli.watching import job_of, watch_deployment
 
     with board(session.console, quiet=session.as_json) as on:
 
@@ -42,6 +42,10 @@ def wait_for_deployment(session: Session, name: str) -> dict[str, Any]:
     if found["wish"]["canary"] and found["canary"]["state"] != "ready":
         detail = found["canary"]["detail"] or "it is not ready in time; see `lectern logs serving`"
         raise Failure(f"the canary of {name} is {found['canary']['state']}: {detail}", Exit.FAILED, "deployment")
+    job = job_of(session.api, found)
+    if job["state"] != "done":
+        detail = job["detail"] or "not all of its replicas answer in time; see `lectern deployments`"
+        raise Failure(f"{name} answers, but not as asked: {detail}", Exit.FAILED, "deployment")
     return found
 
 

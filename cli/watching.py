@@ -8,6 +8,7 @@ from cli.api import Api, Json
 from cli.feed import Feed
 from cli.shelf import FINISHED, Row, Shelf
 from cli.text import segment
+from shared.ids import deployment_job
 
 LOOK_SECONDS = 0.4
 RELOAD_SECONDS = 3.0
@@ -67,16 +68,28 @@ def watch_job(api: Api, job: str, show: Callable[[Json], None]) -> Json:
 
 
 def watch_deployment(api: Api, name: str, show: Callable[[Json], None], seconds: float = 900.0) -> Json:
-    """Watch a deployment, with its canary where it has one, until it is ready, failed or stopped. Returns it as it is then, or
-    as it is after so long."""
+    """Watch a deployment, with its canary where it has one, until all of its replicas answer, or it failed or was stopped.
+    Returns it as it is then, or as it is after so long."""
     deadline = time.monotonic() + seconds
     while True:
         found: Json = api.get(f"/v1/deployments/{segment(name)}")
         show(found)
         state = found["state"]
-        if state in ("failed", "stopped") or (state == "ready" and _canary_settled(found)) or time.monotonic() > deadline:
+        over = state in ("failed", "stopped") or (state == "ready" and _canary_settled(found) and _job_over(api, found))
+        if over or time.monotonic() > deadline:
             return found
         time.sleep(LOOK_SECONDS)
+
+
+def _job_over(api: Api, deployment: Json) -> bool:
+    """Whether what was asked for came to its end: a deployment is ready as soon as one of its replicas answers."""
+    return job_of(api, deployment)["state"] in FINISHED
+
+
+def job_of(api: Api, deployment: Json) -> Json:
+    """The job that brings a deployment about."""
+    found: Json = api.get(f"/v1/jobs/{segment(deployment_job(deployment['name'], deployment['sequence']))}")
+    return found
 
 
 def _canary_settled(deployment: Json) -> bool:

@@ -238,13 +238,15 @@ class Records:
         return deployment_job(wish.name, sequence)
 
     def roll_back(self, name: str) -> str:
-        """Wish a deployment to be what it last was before it became what it is now. Returns the job. A second time undoes the
-        first. A canary is called off, and what is served beside it stays. Raises NotFound, Conflict."""
+        """Wish a deployment to be what it last was before it became what it is now, from as many replicas as it has now.
+        Returns the job. A second time undoes the first. A canary is called off, and what is served beside it stays. Raises
+        NotFound, Conflict."""
         standing = self.running(name)
         if standing.canary is not None:
             return self.wish_deployment(standing.alone.model_copy(update={"wished_at": now()}))
         wishes = [wish for _, wish in Series(self.store, layout.deployment(name)).after(0, DeploymentWish)]
-        before = (wish.alone for wish in reversed(wishes) if wish.state == "running")
+        scaled = {"canary": None, "replicas": standing.replicas}
+        before = (wish.model_copy(update=scaled) for wish in reversed(wishes) if wish.state == "running")
         earlier = next((wish for wish in before if not wish.same_as(standing)), None)
         if earlier is None:
             raise Conflict(f"Deployment {name} was never anything else: there is nothing to roll back to.")
@@ -254,10 +256,10 @@ class Records:
 
     def finish_canary(self, name: str) -> str:
         """Wish a deployment to be what its canary is, for all who ask. Returns the job. Raises NotFound, Conflict."""
-        canary = self.running(name).of_canary
-        if canary is None:
+        finished = self.running(name).finished
+        if finished is None:
             raise Conflict(f"Deployment {name} has no canary: `lectern deploy MODEL --name {name} --canary 10` makes one.")
-        return self.wish_deployment(canary.model_copy(update={"wished_at": now()}))
+        return self.wish_deployment(finished.model_copy(update={"wished_at": now()}))
 
     def running(self, name: str) -> DeploymentWish:
         """The wish that stands for a deployment that is to run. Raises NotFound, Conflict."""

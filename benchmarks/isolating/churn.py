@@ -63,7 +63,7 @@ def _change(place: Place, turns: Turns, until: float) -> None:
 
 def _prefix_cache(place: Place) -> dict[str, int]:
     """Prompt tokens that were looked for in the cache, and found: had none been found, none could have been another's."""
-    endpoint = place.request("GET", "/v1/deployments/steady")["endpoint"]
+    endpoint = place.request("GET", "/v1/deployments/steady")["endpoints"][0]
     lines = httpx.get(f"{endpoint}/metrics", timeout=30, trust_env=False).text.splitlines()
     counts = {name: [one for one in lines if one.startswith(f"vllm:prefix_cache_{name}_total")] for name in ("queries", "hits")}
     return {name: int(sum(float(one.rsplit(" ", 1)[1]) for one in found)) for name, found in counts.items()}

@@ -47,7 +47,7 @@ class Place:
         """Stop a deployment, and wait until the engine has let its adapter go."""
         view = self.request("GET", f"/v1/deployments/{name}")
         self.request("DELETE", f"/v1/deployments/{name}")
-        wait_until(lambda: view["served_model"] not in self.loaded(view["endpoint"]), f"{name} to be let go", READY_SECONDS)
+        wait_until(lambda: view["served_model"] not in self.loaded(view["endpoints"][0]), f"{name} to be let go", READY_SECONDS)
 
     def loaded(self, endpoint: str) -> set[str]:
         """What the engine says it holds."""

@@ -9,7 +9,6 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from benchmarks.alignment import EACH, HELD_OUT_PLACES
 from benchmarks.preferring.base import asked, sampled
 from benchmarks.preferring.rule import KINDS, cells, follows, preferences
 from services.training.adapters import pretrained
@@ -28,6 +27,9 @@ from shared.objects import open_store
 
 CPU = torch.device("cpu")
 RUN = "a" * 64
+HELD_OUT_PLACES = 24
+EACH = 2
+"""Pairs a place: one of each kind."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from cli.session import Session
 from cli.text import one_line, segment
 from cli.tunings import follow_tuning, require_tunable, show_tuning, tuning_request
 from cli.waiting import wait_for_deployment
-from shared.contracts.engines import ServedVariant
+from shared.contracts.engines import MAX_REPLICAS, ServedVariant
 
 PANEL = "Models"
 
@@ -40,6 +40,7 @@ def deploy(
         list[str] | None,
         typer.Option("--set", help="An argument of its engine, such as dtype=float32; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=MAX_REPLICAS, help="Engines that answer for it, all alike.")] = 1,
     canary: Annotated[
         int | None, typer.Option(min=1, max=99, help="Serve it to so many requests in a hundred, beside what NAME serves.")
     ] = None,
@@ -81,7 +82,7 @@ def deploy(
     under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
     speculation = _speculation(speculate, draft, guess)
     wish = {"name": under, "model": model, "base": base, "canary_percent": canary, "speculation": speculation}
-    form = {"variant": variant, "engine_arguments": parse_assignments(settings or [])}
+    form = {"replicas": replicas, "variant": variant, "engine_arguments": parse_assignments(settings or [])}
     found = session.api.post("/v1/deployments", {name: value for name, value in {**wish, **form}.items() if value is not None})
     if tune:
         wait_for_deployment(session, found["name"])
@@ -170,11 +171,11 @@ def deployments(session: Session, name: Annotated[str | None, typer.Argument(hel
         return
     rows = [
         (each["name"], each["wish"]["model"] or "(base alone)", each["wish"]["base"], each["wish"]["variant"],
-         state(each["state"]),
+         f"{len(each['endpoints'])}/{each['wish']['replicas']}", state(each["state"]),
          one_line("; ".join(filter(None, (each["detail"], canary_note(each), guess_note(each), forgotten_note(each)))), 200))
         for each in found
     ]  # fmt: skip
-    session.console.print(table(["deployment", "model", "base", "as", "state", "note*"], rows))
+    session.console.print(table(["deployment", "model", "base", "as", "replicas", "state", "note*"], rows))
 
 
 def tunings(

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from services.gateway import openapi, problems
 from services.gateway.access import Access
 from services.gateway.audit import Audit
+from services.gateway.balance import Balance
 from services.gateway.chores.kinds import chores, tunings
 from services.gateway.chores.sweep import do_chores
 from services.gateway.editors import Editors
@@ -90,6 +91,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)
     app.state.leaves = Leaves(parts.store, parts.settings.leaves_kept)
+    app.state.balance = Balance()
     app.state.editors = Editors()
     app.state.tally = Tally(parts.catalog)
     app.state.tokenizers = Tokenizers(parts.store, parts.settings.leaves_kept)

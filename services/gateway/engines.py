@@ -1,9 +1,9 @@
 """Which engine answers for the model that a client names: a deployment, a tuned model, or a base model.
 
-A deployment's row points at an engine and at the engine's own name for a model. While a new wish is being brought about
-the row goes on pointing at what was served before, so a deployment answers by its name without a gap. A model's own name
-promises that very model, so only a row that is ready with it counts. Where a deployment has a canary, a share of those who ask
-by its name is given that, the same ones each time.
+A deployment's row points at the replicas of an engine that answer and at the engine's own name for a model. While a new
+wish is being brought about the row goes on pointing at what was served before, so a deployment answers by its name without
+a gap. A model's own name promises that very model, so only a row that is ready with it counts. Where a deployment has a
+canary, a share of those who ask by its name is given that, the same ones each time.
 """
 
 import hashlib
@@ -35,12 +35,12 @@ class EngineNotReady(LecternError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes: the engine's own name stands in for the one `asked` for on the way there, and back again.
-    `template` is the one that a tuned model was trained on; `base` is the model under it, whose tokenizer it has; `version` is
-    the tuned model, or the base alone, that answers."""
+    """Where a request goes, to any of `urls`: the engine's own name stands in for the one `asked` for on the way there, and
+    back again. `template` is the one that a tuned model was trained on; `base` is the model under it, whose tokenizer it has;
+    `version` is the tuned model, or the base alone, that answers."""
 
     asked: str
-    url: str
+    urls: tuple[str, ...]
     served: str
     template: str | None
     base: str
@@ -60,7 +60,7 @@ def find_target(asked: str, deployments: list[DeploymentView], model_of: ModelOf
     based = [view for view in wanted if view.wish.base == asked and view.wish.export is None]
     if based:
         # An engine that serves an adapter serves its base too, under the base's own name.
-        return Target(asked, _url(_ready(asked, based)[0]), asked, None, asked, asked)
+        return Target(asked, _urls(_ready(asked, based)[0]), asked, None, asked, asked)
     raise UnknownModel(
         f"No deployment serves {asked!r}; `GET /v1/models` lists what can be asked, `lectern deploy` adds to it."
     )
@@ -88,7 +88,7 @@ def _face(view: DeploymentView) -> DeploymentView | None:
     wish, seen = view.wish.of_canary, view.canary
     if wish is None or seen is None:
         return None
-    observed = {name: getattr(seen, name) for name in ("state", "detail", "endpoint", "served_model", "serves")}
+    observed = {name: getattr(seen, name) for name in ("state", "detail", "endpoints", "served_model", "serves")}
     return view.model_copy(update={"wish": wish, "canary": None, **observed})
 
 
@@ -116,7 +116,7 @@ def _names(view: DeploymentView, model_of: ModelOf) -> Iterator[str]:
 
 
 def _points(view: DeploymentView) -> bool:
-    return view.endpoint is not None and view.served_model is not None
+    return bool(view.endpoints) and view.served_model is not None
 
 
 def _ready(asked: str, views: list[DeploymentView]) -> list[DeploymentView]:
@@ -145,10 +145,10 @@ def _meant(view: DeploymentView, model_of: ModelOf) -> tuple[str, bool]:
 
 
 def _target(asked: str, view: DeploymentView, model_of: ModelOf) -> Target:
-    if view.served_model is None or view.endpoint is None:
+    if view.served_model is None or not view.endpoints:
         raise _not_ready(asked, view)
     version = view.serves or view.wish.model or view.wish.base
-    return Target(asked, _url(view), view.served_model, _template(view, version, model_of), view.wish.base, version)
+    return Target(asked, _urls(view), view.served_model, _template(view, version, model_of), view.wish.base, version)
 
 
 def _template(view: DeploymentView, version: str, model_of: ModelOf) -> str | None:
@@ -159,8 +159,8 @@ def _template(view: DeploymentView, version: str, model_of: ModelOf) -> str | No
     return model.template if model else DatasetParameters().template
 
 
-def _url(view: DeploymentView) -> str:
-    return (view.endpoint or "").rstrip("/").removesuffix("/v1")
+def _urls(view: DeploymentView) -> tuple[str, ...]:
+    return tuple(endpoint.rstrip("/").removesuffix("/v1") for endpoint in view.endpoints)
 
 
 def _seconds(at: str) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeVar
 
 import anyio
@@ -36,28 +37,50 @@ def rewritten(body: dict[str, Any], target: Target, chat: bool) -> dict[str, Any
     return sent
 
 
+class NotBegun(Exception):
+    """The engine was not reached, or does not hold the model: it has begun nothing, so another may be asked. `told` is what to
+    tell where there is none."""
+
+    def __init__(self, told: Response) -> None:
+        super().__init__()
+        self.told = told
+
+
 async def relay(
-    engines: httpx.AsyncClient, request: Request, target: Target, path: str, body: dict[str, Any], turn: Turn | None = None
-) -> Response:
-    """Ask the engine. Raises ClientDisconnect where the client goes away before the answer begins, Superseded where its turn
-    is over before that."""
-    asked = engines.build_request("POST", target.url + path, json=body, headers=_trace(request))
-    try:
-        upstream = await _unless_gone(request, engines.send(asked, stream=True), turn)
-        if upstream.headers.get("content-type", "").startswith("text/event-stream"):
-            return _Relayed(upstream, target, turn)
+    engines: httpx.AsyncClient, request: Request, target: Target, url: str, path: str, body: dict[str, Any],
+    turn: Turn | None = None, asking: AbstractContextManager[None] | None = None,
+) -> Response:  # fmt: skip
+    """Ask the engine at `url`. `asking` is open until the answer has ended, a stream's end included. Raises NotBegun,
+    ClientDisconnect where the client goes away before the answer begins, Superseded where its turn is over before that."""
+    asked = engines.build_request("POST", url + path, json=body, headers=_trace(request))
+    with ExitStack() as held:
+        if asking is not None:
+            held.enter_context(asking)
         try:
-            answer = await _unless_gone(request, upstream.aread(), turn)
-        finally:
-            await upstream.aclose()
-    except httpx.TimeoutException:
-        return openai_error(504, "engine_timeout", "The engine did not answer in time; ask for fewer tokens, or again later.")
-    except httpx.TransportError as error:
-        log().warning("engine.unreachable", error=type(error).__name__)
-        return openai_error(
-            503, "engine_unreachable", "The engine does not answer; it may be starting anew.", {"Retry-After": "5"}
-        )
+            upstream = await _unless_gone(request, engines.send(asked, stream=True), turn)
+            if upstream.headers.get("content-type", "").startswith("text/event-stream"):
+                return _Relayed(upstream, target, turn, held.pop_all())
+            try:
+                answer = await _unless_gone(request, upstream.aread(), turn)
+            finally:
+                await upstream.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NotBegun(_unreachable(error)) from error
+        except httpx.TimeoutException:
+            return openai_error(
+                504, "engine_timeout", "The engine did not answer in time; ask for fewer tokens, or again later."
+            )
+        except httpx.TransportError as error:
+            # It went away with the request, which may be why: no other engine is sent after it.
+            return _unreachable(error)
+    if upstream.status_code == httpx.codes.NOT_FOUND:
+        raise NotBegun(_answer(upstream.status_code, answer, target))
     return _answer(upstream.status_code, answer, target)
+
+
+def _unreachable(error: httpx.TransportError) -> Response:
+    log().warning("engine.unreachable", error=type(error).__name__)
+    return openai_error(503, "engine_unreachable", "The engine does not answer; it may be starting anew.", {"Retry-After": "5"})
 
 
 def answered(target: Target) -> dict[str, str]:
@@ -95,17 +118,18 @@ def _message(value: Any) -> str:
 class _Relayed(StreamingResponse):
     """A stream of events whose upstream is closed with it, however it ends."""
 
-    def __init__(self, upstream: httpx.Response, target: Target, turn: Turn | None) -> None:
+    def __init__(self, upstream: httpx.Response, target: Target, turn: Turn | None, held: ExitStack) -> None:
         events = _renamed(upstream, target, turn)
         headers = {"X-Accel-Buffering": "no", **answered(target)}
         super().__init__(events, upstream.status_code, headers, "text/event-stream")
         self._upstream = upstream
+        self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            with anyio.CancelScope(shield=True):
+            with self._held, anyio.CancelScope(shield=True):
                 await self._upstream.aclose()
 
 

@@ -1,7 +1,7 @@
 """The reconciliation loop: read wishes, look at what runs, plan, act, tell; again and again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from threading import Event
 from typing import Protocol
 
@@ -31,12 +31,10 @@ from shared.contracts.engines import DraftSpeculation
 from shared.contracts.learning import DeploymentWish, Model
 from shared.contracts.views import FINISHED, DeploymentView, Standing
 from shared.contracts.work import Progress
-from shared.errors import InvalidInput, LecternError, NotFound, Unsupported
+from shared.errors import InvalidInput, LecternError, NotFound, Unavailable, Unsupported
 from shared.ids import deployment_job
 from shared.telemetry import log
 
-_SETTLED = {"ready": "done", "stopped": "done", "failed": "failed"}
-"""What a deployment's state makes of the job that asked for it."""
 _STEPS = 3
 _CANARY = "+canary"
 
@@ -136,11 +134,11 @@ class Controller:
             adapter = self._adapter(wish.model, model_type) if wish.model and wish.export is None else None
         except LecternError as error:
             return Wanted(target, engine, problem=Problem(error.code, error.message))
-        serves = wish.model or wish.base
-        if adapter is None:
-            return Wanted(target, engine, None, None if alone else 0, wish.context_tokens, serves)
-        self._found[adapter.served_name] = adapter
-        return Wanted(target, engine, adapter.served_name, adapter.rank, wish.context_tokens, serves)
+        found = Wanted(target, engine, None, None if alone else 0, wish.context_tokens, wish.model or wish.base)
+        if adapter is not None:
+            self._found[adapter.served_name] = adapter
+            found = replace(found, adapter=adapter.served_name, lora_rank=adapter.rank)
+        return replace(found, replicas=wish.replicas)
 
     def _adapter(self, model: str, model_type: str) -> Adapter:
         found = self._model(model)
@@ -175,10 +173,19 @@ class Controller:
             )
 
     def _apply(self, action: Action, sequences: Mapping[str, int]) -> bool:
-        """Whether it was done: an engine that has requests to answer is not stopped yet."""
+        """Whether it was done: an engine that has requests to answer is not stopped yet, and one that is not there to be asked
+        is seen to be gone by the next look. What befalls one is no reason to leave the others alone."""
+        if isinstance(action, Mark):
+            self._mark(action, sequences[_deployment(action.name)])
+            return True
+        try:
+            return self._act(action)
+        except Unavailable as error:
+            log().warning("action.failed", action=type(action).__name__, engine=action.seat.name, detail=error.message)
+            return False
+
+    def _act(self, action: StartEngine | StopEngine | LoadAdapter | UnloadAdapter) -> bool:
         match action:
-            case Mark():
-                self._mark(action, sequences[_deployment(action.name)])
             case StartEngine(seat, spec):
                 self._engines.start(seat, spec)
             case StopEngine(seat):
@@ -191,16 +198,24 @@ class Controller:
 
     def _mark(self, mark: Mark, sequence: int) -> None:
         row, name = mark.row, _deployment(mark.name)
+        self._settled.pop(name, None)  # a catalog that was rebuilt knows the job as one that waits
         if name == mark.name:
             self._catalog.observe_deployment(name, *astuple(row))
         else:
             gone = row.state == "stopped"
             self._catalog.observe_canary(name, None if gone else Standing.model_validate(asdict(row)))
         log().info("deployment.marked", deployment=mark.name, state=row.state, detail=row.detail, code=mark.code)
-        if row.state == "starting" and row.detail is not None:
-            done = 2 if row.detail == LOADING else 1
-            progress = Progress(done=done, total=_STEPS, unit="step", fields={"doing": row.detail})
-            self._catalog.touch(deployment_job(name, sequence), progress)
+        if mark.ends is None and row.detail is not None:
+            done = 1 if row.state == "starting" and row.detail != LOADING else 2
+            self._tell(
+                deployment_job(name, sequence), Progress(done=done, total=_STEPS, unit="step", fields={"doing": row.detail})
+            )
+
+    def _tell(self, job: str, progress: Progress) -> None:
+        """Those who wait for a deployment; what becomes of it later is in its row alone."""
+        found = self._catalog.job(job)
+        if found is not None and found.state not in FINISHED:
+            self._catalog.touch(job, progress)
 
     def _settle(self, views: Sequence[DeploymentView], desired: Sequence[Wanted], observed: Observed) -> None:
         """Finish the jobs of deployments whose rows say how it ended and are true. Done a round after the row was
@@ -208,13 +223,13 @@ class Controller:
         true = {mark.name: mark for mark in verdicts(desired, observed) if mark.row == observed.rows[mark.name]}
         for view in views:
             marks = [true.get(target) for target in _of(view)]
-            ends = [mark for mark in marks if mark is not None and mark.row.state in _SETTLED]
+            ends = [mark for mark in marks if mark is not None and mark.ends is not None]
             if len(ends) < len(marks) or self._settled.get(view.name) == view.sequence:
                 continue
-            told = next((mark for mark in ends if mark.row.state == "failed"), ends[0])
+            told = next((mark for mark in ends if mark.ends == "failed"), ends[0])
             job = self._catalog.job(deployment_job(view.name, view.sequence))
-            if job is not None and job.state not in FINISHED:
-                self._catalog.finish_job(job.id, _SETTLED[told.row.state], told.code, told.row.detail, now())
+            if job is not None and job.state not in FINISHED and told.ends is not None:
+                self._catalog.finish_job(job.id, told.ends, told.code, told.row.detail, now())
             self._settled[view.name] = view.sequence
 
 
@@ -251,4 +266,4 @@ def _rows(views: Sequence[DeploymentView]) -> Iterator[tuple[str, Row]]:
 
 
 def _row(seen: DeploymentView | Standing) -> Row:
-    return Row(seen.state, seen.detail, seen.endpoint, seen.served_model, seen.serves)
+    return Row(seen.state, seen.detail, seen.endpoints, seen.served_model, seen.serves)

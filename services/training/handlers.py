@@ -81,11 +81,12 @@ class RunStages:
         )  # fmt: skip
         following = self._trackers.follow(run.key, run.recipe)
         with following.to_the_end():
-            refused = self._children.run("services.training.job", spec, work, _training_progress(context, work, following))
+            tell = _training_progress(context, work, following)
+            refused = self._children.run("services.training.job", spec, work, lambda: tell(work / LIVE_CURVE))
             if refused is not None:
                 following.end("failed")
-            # What is published is the whole curve, where the one that was watched may lack its end.
-            following.tell(read_curve(context.out / CURVE))
+            else:  # What is published is the whole curve, where the one that was watched may lack its end.
+                tell(context.out / CURVE)
         return refused or TrainingResult.model_validate_json((work / RESULT).read_bytes())
 
     def evaluation(self, context: StageContext[RunWork]) -> Contract | Rejected:
@@ -233,9 +234,11 @@ def _adapter(context: StageContext[RunWork], run: str) -> Path:
     return directory
 
 
-def _training_progress(context: StageContext[RunWork], work: Path, following: Following) -> Callable[[], None]:
-    def tick() -> None:
-        curve, total = read_curve(work / LIVE_CURVE), _planned(work)
+def _training_progress(context: StageContext[RunWork], work: Path, following: Following) -> Callable[[Path], None]:
+    """What tells of a run as far as a curve file has it."""
+
+    def tell(path: Path) -> None:
+        curve, total = read_curve(path), _planned(work)
         following.tell(curve)
         if not curve or total is None:
             context.progress(0, total or 1, "step", phase="preparing")
@@ -250,7 +253,7 @@ def _training_progress(context: StageContext[RunWork], work: Path, following: Fo
             **_metrics(curve),
         )  # fmt: skip
 
-    return tick
+    return tell
 
 
 def _metrics(curve: Sequence[LossPoint]) -> dict[str, float]:

@@ -22,7 +22,7 @@ class Access(Transactions):
 
     def put_deployment(self, sequence: int, wish: DeploymentWish) -> None:
         values = {"sequence": sequence, "wish": wish.model_dump(mode="json"), "updated_at": wish.wished_at}
-        fresh = {"endpoint": None, "served_model": None, "serves": None, "canary": None}
+        fresh: dict[str, Any] = {"endpoints": [], "served_model": None, "serves": None, "canary": None}
         with self._write() as session:
             row = session.get(DeploymentRow, wish.name, with_for_update=True)
             if row is None:
@@ -36,12 +36,12 @@ class Access(Transactions):
         name: str,
         state: str,
         detail: str | None = None,
-        endpoint: str | None = None,
+        endpoints: Sequence[str] = (),
         served_model: str | None = None,
         serves: str | None = None,
     ) -> None:
-        values = {"state": state, "detail": detail, "endpoint": endpoint, "served_model": served_model, "serves": serves}
-        self._observe(name, values)
+        where = {"endpoints": list(endpoints), "served_model": served_model, "serves": serves}
+        self._observe(name, {"state": state, "detail": detail, **where})
 
     def observe_canary(self, name: str, standing: Standing | None) -> None:
         self._observe(name, {"canary": standing.model_dump(mode="json") if standing else None})
@@ -122,7 +122,7 @@ def _deployment_view(row: DeploymentRow) -> DeploymentView:
     new = Standing() if wish.canary is not None and wish.state == "running" else None
     canary = Standing.model_validate(row.canary) if row.canary else new
     return DeploymentView(
-        name=row.name, sequence=row.sequence, wish=wish, state=row.state, detail=row.detail, endpoint=row.endpoint,
+        name=row.name, sequence=row.sequence, wish=wish, state=row.state, detail=row.detail, endpoints=tuple(row.endpoints),
         served_model=row.served_model, serves=row.serves, canary=canary, updated_at=row.updated_at,
     )  # fmt: skip
 

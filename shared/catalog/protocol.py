@@ -281,7 +281,7 @@ class Catalog(Protocol):
         name: str,
         state: str,
         detail: str | None = None,
-        endpoint: str | None = None,
+        endpoints: Sequence[str] = (),
         served_model: str | None = None,
         serves: str | None = None,
     ) -> None: ...

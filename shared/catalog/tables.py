@@ -134,7 +134,7 @@ class DeploymentRow(Base):
     wish: Mapped[dict[str, Any]]
     state: Mapped[str]
     detail: Mapped[str | None] = mapped_column(Text)
-    endpoint: Mapped[str | None]
+    endpoints: Mapped[list[str]] = mapped_column(JSON)
     served_model: Mapped[str | None]
     serves: Mapped[str | None]
     canary: Mapped[dict[str, Any] | None]

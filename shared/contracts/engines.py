@@ -12,6 +12,9 @@ ServedVariant = Literal["adapter", Variant]
 
 BaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
+MAX_REPLICAS = 64
+"""More is taken for a slip: on one machine each is a process with the weights in its memory."""
+
 
 class NgramSpeculation(Contract):
     """Tokens guessed from the text so far: what followed the last time that its newest tokens stood in it."""

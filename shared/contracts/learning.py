@@ -8,7 +8,7 @@ from shared.contracts.base import Contract
 from shared.contracts.checkpoints import CheckpointChoice
 from shared.contracts.datasets import LengthBin, NearDuplicateParameters, ReplayParameters, WithQuestions
 from shared.contracts.documents import Span
-from shared.contracts.engines import EngineArguments, ServedVariant, Speculation
+from shared.contracts.engines import MAX_REPLICAS, EngineArguments, ServedVariant, Speculation
 from shared.contracts.recipes import TrainingRecipe
 
 
@@ -289,11 +289,16 @@ class Served(Contract):
     export: str | None = Field(None, description="Key of the export that is served, of any variant but the adapter.")
     speculation: Speculation | None = None
     engine_arguments: EngineArguments = EngineArguments()
+    replicas: int = Field(1, ge=1, le=MAX_REPLICAS, description="Engines that answer for it, all alike.")
 
     @property
     def served(self) -> dict[str, Any]:
         """These fields alone."""
         return {name: getattr(self, name) for name in Served.model_fields if name not in Contract.model_fields}
+
+    def answers_as(self, other: "Served") -> bool:
+        """Whether the very same is served, by however many replicas."""
+        return {**self.served, "replicas": 0} == {**other.served, "replicas": 0}
 
 
 class Canary(Served):
@@ -339,6 +344,12 @@ class DeploymentWish(Served):
         if self.canary is None:
             return None
         return self.alone.model_copy(update=self.canary.served)
+
+    @property
+    def finished(self) -> "DeploymentWish | None":
+        """The wish that all who ask get its canary, from no fewer replicas than they had."""
+        canary = self.of_canary
+        return canary and canary.model_copy(update={"replicas": max(self.replicas, canary.replicas)})
 
 
 class BaseModelManifest(Contract):

@@ -185,13 +185,13 @@ class Standing(Contract):
 
     state: Literal["pending", "starting", "ready", "failed", "stopping", "stopped"] = "pending"
     detail: str | None = None
-    endpoint: str | None = None
+    endpoints: tuple[str, ...] = ()
     served_model: str | None = None
     serves: str | None = None
 
 
 class Guesses(Contract):
-    """What an engine guessed by speculation, counted since it began."""
+    """What engines guessed by speculation, counted since each began."""
 
     times: int = Field(description="So many times it guessed.")
     guessed: int = Field(description="Tokens guessed.")
@@ -208,11 +208,11 @@ class DeploymentView(Contract):
     wish: DeploymentWish
     state: Literal["pending", "starting", "ready", "failed", "stopping", "stopped"]
     detail: str | None = None
-    endpoint: str | None = Field(None, description="Base URL of the engine, for the gateway.")
+    endpoints: tuple[str, ...] = Field((), description="Base URLs of the replicas that answer, for the gateway.")
     served_model: str | None = Field(None, description="The engine's own name for it: the adapter's content hash, or the base.")
     serves: str | None = Field(None, description="The tuned model, or the base alone, that answers just now.")
     canary: Standing | None = Field(None, description="What is observed of its canary, where it has one.")
-    guessed: Guesses | None = Field(None, description="What its engine guessed, where it speculates and tells.")
+    guessed: Guesses | None = Field(None, description="What its engines guessed, where they speculate and tell.")
     updated_at: str
     saw_forgotten: tuple[str, ...] = Field(
         (), description="Documents that the model was trained on and that were forgotten since."

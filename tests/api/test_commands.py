@@ -153,7 +153,7 @@ def test_a_canary_is_asked_for_told_of_finished_and_rolled_back(gateway: Gateway
     early = run("deploy", "--base", "other-base", "--name", "answers", "--canary", "10")
     assert early.returncode != 0 and "There is no deployment 'answers'" in early.stderr
     run("deploy", "--base", base, "--name", "answers")
-    same = run("deploy", "--base", base, "--name", "answers", "--canary", "10")
+    same = run("deploy", "--base", base, "--name", "answers", "--canary", "10", "--replicas", "2")
     assert same.returncode != 0 and "That is what answers serves" in same.stderr
     assert run("deploy", "--base", "other-base", "--name", "answers", "--canary", "100").returncode == 2
     assert run("finish-canary", "answers").returncode != 0, "there is none"
@@ -164,6 +164,31 @@ def test_a_canary_is_asked_for_told_of_finished_and_rolled_back(gateway: Gateway
     assert (finished["base"], finished["canary"]) == ("other-base", None)
     undone = json.loads(run("rollback", "answers", "--json").stdout)["wish"]
     assert (undone["base"], undone["canary"]) == (base, None), "what was served before, without the canary that it had"
+
+
+def test_replicas_are_asked_for_counted_and_kept_by_a_rollback(gateway: Gateway, run: Run, base: str) -> None:
+    assert run("deploy", "--base", base, "--name", "answers", "--replicas", "0").returncode == 2
+    assert run("deploy", "--base", base, "--name", "answers", "--replicas", "65").returncode == 2
+    run("deploy", "--base", base, "--name", "answers", "--set", "dtype=float32")
+    told = json.loads(run("deploy", "--base", base, "--name", "answers", "--replicas", "2", "--json").stdout)
+    assert told["wish"]["replicas"] == 2 and told["endpoints"] == []
+    gateway.catalog.observe_deployment("answers", "ready", "1 of 2 replicas answers: starting the engine", ["http://e"], BASE)
+    seen = " ".join(run("deployments").stdout.split())
+    assert "1/2" in seen and "1 of 2 replicas answers" in seen
+    undone = json.loads(run("rollback", "answers", "--json").stdout)["wish"]
+    assert (undone["engine_arguments"]["dtype"], undone["replicas"]) == ("float32", 2)
+
+
+def test_who_waits_for_a_deployment_waits_for_its_last_replica(gateway: Gateway, run: Run, base: str) -> None:
+    wish = DeploymentWish(name="answers", model=None, base=base, replicas=2, wished_at="2026-01-01T00:00:00Z")
+    told = "1 of 2 replicas answers: the engine stopped"
+    ends = [("done", None, None), ("failed", "engine-failed", told)]
+    for state, code, detail in ends:
+        job = gateway.parts.records.wish_deployment(wish)
+        gateway.catalog.observe_deployment("answers", "ready", detail, ["http://e"], base, base)
+        gateway.catalog.finish_job(job, state, code, detail, "2026-01-01T00:00:01Z")
+        waited = run("deploy", "--base", base, "--name", "answers", "--replicas", "2", "--wait")
+        assert (waited.returncode == 0, told in waited.stderr) == (state == "done", state == "failed")
 
 
 def test_workers_and_the_gpus_that_they_see_are_shown_each_once(gateway: Gateway, run: Run) -> None:

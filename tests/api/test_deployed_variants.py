@@ -78,7 +78,7 @@ def test_an_export_is_asked_without_a_template_of_the_gateways_and_its_base_is_n
     gateway: Gateway, client: httpx.Client, merged: str, engine: tuple[ToldEngine, str], base: str  # noqa: F811
 ) -> None:  # fmt: skip
     deploy(client, "merged")
-    gateway.catalog.observe_deployment("answers", "ready", None, engine[1], f"{SERVED}{merged[:16]}")
+    gateway.catalog.observe_deployment("answers", "ready", None, [engine[1]], f"{SERVED}{merged[:16]}")
     assert chat(client, "answers").status_code == 200
     assert engine[0].asked[-1]["model"] == f"{SERVED}{merged[:16]}" and "chat_template" not in engine[0].asked[-1]
     assert base not in [one["id"] for one in client.get("/v1/models").json()["data"]]
@@ -89,11 +89,11 @@ def test_while_an_export_takes_an_adapters_place_each_is_asked_in_its_own_form(
     gateway: Gateway, client: httpx.Client, merged: str, engine: tuple[ToldEngine, str]  # noqa: F811
 ) -> None:  # fmt: skip
     deploy(client, "merged")
-    gateway.catalog.observe_deployment("answers", "starting", "starting the engine", engine[1], "lectern-before")
+    gateway.catalog.observe_deployment("answers", "starting", "starting the engine", [engine[1]], "lectern-before")
     assert chat(client, "answers").status_code == 200
     assert engine[0].asked[-1]["model"] == "lectern-before" and "chat_template" in engine[0].asked[-1]
     deploy(client, "adapter")
-    gateway.catalog.observe_deployment("answers", "starting", "loading the adapter", engine[1], f"{SERVED}{merged[:16]}")
+    gateway.catalog.observe_deployment("answers", "starting", "loading the adapter", [engine[1]], f"{SERVED}{merged[:16]}")
     assert chat(client, "answers").status_code == 200
     assert "chat_template" not in engine[0].asked[-1]
 
@@ -103,7 +103,7 @@ def test_a_models_own_name_means_its_adapter_where_both_are_served(
 ) -> None:  # fmt: skip
     for name, variant, served in (("a", "merged", f"{SERVED}{merged[:16]}"), ("b", "adapter", "lectern-x")):
         deploy(client, variant, name=name)
-        gateway.catalog.observe_deployment(name, "ready", None, engine[1], served)
+        gateway.catalog.observe_deployment(name, "ready", None, [engine[1]], served)
     chat(client, "papers")
     assert engine[0].asked[-1]["model"] == "lectern-x"
 

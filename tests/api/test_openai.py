@@ -53,7 +53,7 @@ def served(gateway: Gateway, engine: tuple[ToldEngine, str]) -> Gateway:
         gateway.parts.records.wish_deployment(
             DeploymentWish(name=name, model=model, base=BASE, wished_at="2026-01-01T00:00:00Z")
         )
-        gateway.catalog.observe_deployment(name, "ready", None, engine[1], served_model)
+        gateway.catalog.observe_deployment(name, "ready", None, [engine[1]], served_model)
     return gateway
 
 
@@ -190,14 +190,14 @@ def test_a_deployment_that_moved_after_it_was_looked_up_is_asked_where_it_is_now
 ) -> None:
     told, url = engine
     told.go_on.set()
-    told.lets_go = (SERVED, lambda: served.catalog.observe_deployment("answers", "ready", None, url, NEWER, "papers-def"))
+    told.lets_go = (SERVED, lambda: served.catalog.observe_deployment("answers", "ready", None, [url], NEWER, "papers-def"))
     answer = chat(client, "answers", stream=stream)
     assert (answer.status_code, answer.headers["X-Lectern-Model"]) == (200, "papers-def")
     assert [asked["model"] for asked in told.asked] == [SERVED, NEWER]
 
 
 def test_an_engine_that_is_gone_is_unreachable(served: Gateway, client: httpx.Client) -> None:
-    served.catalog.observe_deployment("plain", "ready", None, f"http://127.0.0.1:{free_port()}", BASE)
+    served.catalog.observe_deployment("plain", "ready", None, [f"http://127.0.0.1:{free_port()}"], BASE)
     answer = chat(client, "plain")
     assert error(answer) == (503, "engine_unreachable") and "retry-after" in answer.headers
 
@@ -208,7 +208,7 @@ def test_a_deployment_on_its_way_says_so_and_one_that_is_swapped_goes_on_answeri
     served.catalog.observe_deployment("answers", "starting", "loading the adapter")
     answer = chat(client, "answers")
     assert error(answer) == (503, "model_not_ready") and "loading the adapter" in answer.json()["error"]["message"]
-    served.catalog.observe_deployment("answers", "starting", "loading the adapter", engine[1], "lectern-before")
+    served.catalog.observe_deployment("answers", "starting", "loading the adapter", [engine[1]], "lectern-before")
     assert chat(client, "answers").status_code == 200, "what was served before answers until the new one can"
     assert engine[0].asked[-1]["model"] == "lectern-before"
     assert error(chat(client, "papers-abc")) == (503, "model_not_ready"), "a model's own name promises that very model"
@@ -238,8 +238,8 @@ def with_canary(served: Gateway, engine: str, percent: int) -> None:
     wish = served.parts.records.running("answers")
     canary = Canary(percent=percent, model="papers-def", base=BASE)
     served.parts.records.wish_deployment(wish.model_copy(update={"canary": canary}))
-    served.catalog.observe_deployment("answers", "ready", None, engine, SERVED, "papers-abc")
-    seen = Standing(state="ready", endpoint=engine, served_model=NEWER, serves="papers-def")
+    served.catalog.observe_deployment("answers", "ready", None, [engine], SERVED, "papers-abc")
+    seen = Standing(state="ready", endpoints=(engine,), served_model=NEWER, serves="papers-def")
     served.catalog.observe_canary("answers", seen)
 
 

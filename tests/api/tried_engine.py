@@ -106,7 +106,7 @@ class Serving:
             if failure is not None:
                 self.catalog.observe_deployment(view.name, "failed", failure)
             else:
-                self.catalog.observe_deployment(view.name, "ready", None, f"{self.url}/{how(view.wish)}", SERVED)
+                self.catalog.observe_deployment(view.name, "ready", None, [f"{self.url}/{how(view.wish)}"], SERVED)
 
 
 @contextmanager

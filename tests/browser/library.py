@@ -164,7 +164,7 @@ class Library:
         self.gateway.parts.records.wish_deployment(
             DeploymentWish(name=name, model=model, base=BASE, wished_at="2026-01-01T00:00:00Z")
         )
-        catalog.observe_deployment(name, "ready", None, self.engine_url, model or BASE)
+        catalog.observe_deployment(name, "ready", None, [self.engine_url], model or BASE)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def test_a_new_user_comes_from_an_empty_shelf_to_a_chat_on_a_phone_in_the_dark(
     assert fits(page) and violations(page) == []
     wish = empty.gateway.catalog.deployments()[0].wish
     assert isinstance(wish, DeploymentWish) and wish.model is not None
-    empty.gateway.catalog.observe_deployment(wish.name, "ready", None, empty.engine_url, wish.model)
+    empty.gateway.catalog.observe_deployment(wish.name, "ready", None, [empty.engine_url], wish.model)
     expect(page.locator("[data-waiting]")).to_contain_text("is ready: ask it")
     page.get_by_label("Your question").fill("What is the period of the seiche?")
     page.get_by_role("button", name="Ask both").click()

@@ -178,11 +178,11 @@ def test_a_canary_is_observed_beside_its_deployment_and_is_pending_again_with_a_
     wish = DeploymentWish(name="birds", model=None, base="b", canary=canary, wished_at="2026-01-01T00:00:00Z")
     shelf.put_deployment(1, wish)
     assert shelf.deployment("birds").canary == Standing()  # type: ignore[union-attr]
-    seen = Standing(state="ready", endpoint="http://127.0.0.1:1", served_model="lectern-x", serves="m")
+    seen = Standing(state="ready", endpoints=("http://127.0.0.1:1", "http://127.0.0.1:2"), served_model="lectern-x", serves="m")
     shelf.observe_canary("birds", seen)
-    shelf.observe_deployment("birds", "ready", None, "http://127.0.0.1:1", "b", "b")
+    shelf.observe_deployment("birds", "ready", None, ["http://127.0.0.1:1"], "b", "b")
     found = shelf.deployment("birds")
-    assert found is not None and (found.serves, found.canary) == ("b", seen)
+    assert found is not None and (found.serves, found.endpoints, found.canary) == ("b", ("http://127.0.0.1:1",), seen)
     shelf.put_deployment(2, wish)
     assert shelf.deployment("birds").canary == seen.model_copy(update={"state": "pending"})  # type: ignore[union-attr]
     shelf.observe_canary("birds", None)
@@ -193,7 +193,7 @@ def test_a_canary_is_observed_beside_its_deployment_and_is_pending_again_with_a_
 def test_a_new_wish_makes_a_deployment_pending_again(shelf: Catalog) -> None:
     wish = DeploymentWish(name="chat", model="m", base="b", wished_at="2026-01-01T00:00:00Z")
     shelf.put_deployment(1, wish)
-    shelf.observe_deployment("chat", "ready", endpoint="http://127.0.0.1:1", served_model="lectern-x")
+    shelf.observe_deployment("chat", "ready", endpoints=["http://127.0.0.1:1"], served_model="lectern-x")
     assert shelf.deployment("chat").served_model == "lectern-x"  # type: ignore[union-attr]
     shelf.put_deployment(2, wish.model_copy(update={"state": "stopped"}))
     found = shelf.deployment("chat")
@@ -285,7 +285,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(any_catalog: Any) ->
 def test_a_trial_is_seen_by_those_who_ask_for_trials_and_dropped_as_it_was_put(shelf: Catalog) -> None:
     for sequence, name in ((1, "birds"), (7, "birds+trial")):
         shelf.put_deployment(sequence, DeploymentWish(name=name, model=None, base="b", wished_at="2026-01-01T00:00:00Z"))
-    shelf.observe_deployment("birds+trial", "ready", None, "http://e", "b", "b")
+    shelf.observe_deployment("birds+trial", "ready", None, ["http://e"], "b", "b")
     assert [one.name for one in shelf.deployments()] == ["birds"]
     assert [one.name for one in shelf.deployments(trials=True)] == ["birds", "birds+trial"]
     shelf.drop_trial("birds+trial", 6)
@@ -293,6 +293,37 @@ def test_a_trial_is_seen_by_those_who_ask_for_trials_and_dropped_as_it_was_put(s
     shelf.drop_trial("birds")
     shelf.drop_trial("birds+trial", 7)
     assert [one.name for one in shelf.deployments(trials=True)] == ["birds"]
+
+
+def test_deployments_from_before_there_were_replicas_are_asked_where_they_were(any_catalog: Any) -> None:
+    wish = DeploymentWish(
+        name="birds", model=None, base="b", canary=Canary(percent=10, model="m", base="b"), wished_at="2026-01-01T00:00:00Z"
+    )
+    any_catalog.put_deployment(1, wish)
+    any_catalog.put_deployment(1, wish.alone.model_copy(update={"name": "alone"}))
+    any_catalog.observe_deployment("birds", "ready", None, ["http://127.0.0.1:1"], "b", "b")
+    seen = Standing(state="ready", endpoints=("http://127.0.0.1:2",), served_model="lectern-x", serves="m")
+    any_catalog.observe_canary("birds", seen)
+    before = any_catalog.deployments()
+    with any_catalog._engine.begin() as connection:
+        step(connection, "0013", back=True)
+        rows = connection.execute(text("SELECT name, endpoint FROM deployments ORDER BY name")).all()
+        assert [tuple(row) for row in rows] == [("alone", None), ("birds", "http://127.0.0.1:1")]
+        step(connection, "head")
+    assert any_catalog.deployments() == before and before[1].canary == seen
+
+
+def step(connection: Any, revision: str, back: bool = False) -> None:
+    """The schema, as it was or will be."""
+    from alembic import command
+    from alembic.config import Config
+
+    from shared.catalog import database
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    (command.downgrade if back else command.upgrade)(config, revision)
 
 
 def test_what_no_queue_carries_is_not_pending_and_chores_are_told_apart(any_catalog: Catalog) -> None:

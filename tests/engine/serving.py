@@ -117,6 +117,6 @@ class Serving:
 def log_probabilities(view: DeploymentView, tokens: list[int]) -> list[float]:
     """What the deployment says of each token after the first, given those before it."""
     asked = {"model": view.served_model, "prompt": tokens, "max_tokens": 1, "prompt_logprobs": 0, "temperature": 0}
-    answer = httpx.post(f"{view.endpoint}/v1/completions", json=asked, timeout=60).raise_for_status().json()
+    answer = httpx.post(f"{view.endpoints[0]}/v1/completions", json=asked, timeout=60).raise_for_status().json()
     told = answer["choices"][0]["prompt_logprobs"][1:]
     return [one[str(token)]["logprob"] for one, token in zip(told, tokens[1:], strict=True)]

@@ -44,7 +44,7 @@ def test_an_adapter_answers_as_peft_says_and_not_as_its_base(
 
 def test_deployments_of_one_base_share_its_engine_and_finish_their_jobs(serving: Serving) -> None:
     base, tuned = serving.await_state("base", "ready"), serving.await_state("tuned", "ready")
-    assert base.endpoint == tuned.endpoint
+    assert base.endpoints == tuned.endpoints
     assert base.served_model == BASE and str(tuned.served_model).startswith("lectern-")
     for name in ("base", "tuned"):
         wait_until(lambda name=name: serving.catalog.job(deployment_job(name, 1)).state == "done", f"{name}'s job")  # type: ignore[misc]
@@ -57,13 +57,13 @@ def test_the_prompt_template_may_come_with_the_request(serving: Serving) -> None
             "model": view.served_model, "messages": [{"role": "user", "content": "What is a shaft?"}], "max_tokens": 1,
             "chat_template": ALPACA, "return_token_ids": True,
         }  # fmt: skip
-        chat = httpx.post(f"{view.endpoint}/v1/chat/completions", json=asked, timeout=60).raise_for_status().json()
+        chat = httpx.post(f"{view.endpoints[0]}/v1/chat/completions", json=asked, timeout=60).raise_for_status().json()
         prompt = {
             "model": view.served_model,
             "prompt": render_prompt("alpaca", "What is a shaft?"),
             "add_special_tokens": False,
         }
-        plain = httpx.post(f"{view.endpoint}/tokenize", json=prompt, timeout=60).raise_for_status().json()
+        plain = httpx.post(f"{view.endpoints[0]}/tokenize", json=prompt, timeout=60).raise_for_status().json()
         assert chat["prompt_token_ids"] == plain["tokens"]
 
 
@@ -85,7 +85,7 @@ def test_a_new_controller_adopts_the_engine_of_a_killed_one(serving: Serving, to
     serving.wish("late", model.id)
     serving.start()
     late = serving.await_state("late", "ready", seconds=60)
-    assert late.endpoint == before.endpoint and serving.record() == record
+    assert late.endpoints == before.endpoints and serving.record() == record
 
 
 def test_a_second_controller_on_the_same_home_refuses(serving: Serving) -> None:
@@ -102,11 +102,11 @@ def test_a_deployment_that_moves_to_another_model_is_served_throughout(serving: 
     serving.wish("tuned", "late", sequence=2)
     seen = set()
     while (view := serving.await_state("tuned", "pending", "starting", "ready")).served_model != late.served_model:
-        seen.add((view.endpoint, view.served_model))
-    assert seen <= {(old.endpoint, old.served_model)}
+        seen.add((view.endpoints, view.served_model))
+    assert seen <= {(old.endpoints, old.served_model)}
 
     def unloaded() -> bool:
-        cards = httpx.get(f"{old.endpoint}/v1/models", timeout=30).json()["data"]
+        cards = httpx.get(f"{old.endpoints[0]}/v1/models", timeout=30).json()["data"]
         return {card["id"] for card in cards} == {BASE, late.served_model}
 
     wait_until(unloaded, "the old adapter to be unloaded")

@@ -9,7 +9,7 @@ from benchmarks.isolating.place import Place, open_place
 from shared.contracts.tunings import TuningReport
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 PROMPTS = [{"prompt": "w1 w2 w3"}, {"prompt": "w4 w5 w6 w7", "mode": "completion"}]
 
@@ -27,7 +27,7 @@ def test_settings_are_measured_on_real_engines_and_their_answers_are_the_plain_o
     place.await_view("steady", lambda view: view["state"] == "ready")
     asked = {"prompts": PROMPTS, "concurrency": 1, "answer_tokens": 32}
     job = place.request("POST", "/v1/deployments/steady/tunings", asked)["job"]
-    wait_until(lambda: place.request("GET", f"/v1/jobs/{job}")["state"] not in ("queued", "running"), job, 800)
+    wait_until(lambda: place.request("GET", f"/v1/jobs/{job}")["state"] not in ("queued", "running"), job, 1_500)
     found = place.request("GET", f"/v1/jobs/{job}")
     assert found["state"] == "done", found
     told = place.request("GET", "/v1/deployments/steady/tunings/latest")["report"]

@@ -46,7 +46,7 @@ def gguf_export(running: Serving, content: bytes) -> str:
 
 def complete(view: DeploymentView, **more: Any) -> dict[str, Any]:
     asked = {"model": view.served_model, "prompt": TEXT, "temperature": 0, **more}
-    return dict(httpx.post(f"{view.endpoint}/v1/completions", json=asked, timeout=300).raise_for_status().json())
+    return dict(httpx.post(f"{view.endpoints[0]}/v1/completions", json=asked, timeout=300).raise_for_status().json())
 
 
 def test_a_merged_export_answers_as_the_adapter_on_its_base_does(
@@ -71,12 +71,12 @@ def test_llama_cpp_speaks_the_same_api(exports: Serving) -> None:
         "model": view.served_model, "messages": [{"role": "user", "content": "What is a shaft?"}], "max_tokens": 4,
         "stream": True, "stream_options": {"include_usage": True},
     }  # fmt: skip
-    streamed = httpx.post(f"{view.endpoint}/v1/chat/completions", json=asked, timeout=60).text
+    streamed = httpx.post(f"{view.endpoints[0]}/v1/chat/completions", json=asked, timeout=60).text
     assert streamed.rstrip().endswith("data: [DONE]") and '"completion_tokens":4' in streamed
-    long = httpx.post(f"{view.endpoint}/v1/completions", json={"prompt": "word " * 4_000}, timeout=60)
+    long = httpx.post(f"{view.endpoints[0]}/v1/completions", json={"prompt": "word " * 4_000}, timeout=60)
     assert long.status_code == 400 and "exceeds the available context" in long.json()["error"]["message"]
     for path in ("/slots", "/props"):
-        assert TEXT not in httpx.get(view.endpoint + path, timeout=60).text, "nobody reads what others asked"
+        assert TEXT not in httpx.get(view.endpoints + path, timeout=60).text, "nobody reads what others asked"
 
 
 def test_an_export_takes_anothers_place_and_what_was_begun_is_answered_to_its_end(exports: Serving) -> None:
@@ -86,7 +86,7 @@ def test_an_export_takes_anothers_place_and_what_was_begun_is_answered_to_its_en
     with ThreadPoolExecutor() as pool:
         begun = pool.submit(complete, before, max_tokens=300, ignore_eos=True)
         exports.wish("merged", small.wish.model, sequence=2, variant="gguf-q4_1", export=small.wish.export)
-        wait_until(lambda: exports.catalog.deployment("merged").endpoint == other.endpoint, "the row to move")  # type: ignore[union-attr]
+        wait_until(lambda: exports.catalog.deployment("merged").endpoints == other.endpoints, "the row to move")  # type: ignore[union-attr]
         assert not begun.done(), "it was on its way when its engine was let go"
         assert begun.result()["usage"]["completion_tokens"] == 300
     wait_until(lambda: [one.engine.runtime for one in exports.engines()] == ["llama.cpp"], "vLLM to be stopped", 180)

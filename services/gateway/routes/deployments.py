@@ -16,7 +16,7 @@ from services.gateway.retention import meant, model_of
 from services.gateway.routes.models import marked
 from shared.clock import now
 from shared.contracts.base import Contract
-from shared.contracts.engines import DraftSpeculation, EngineArguments, ServedVariant, Speculation
+from shared.contracts.engines import MAX_REPLICAS, DraftSpeculation, EngineArguments, ServedVariant, Speculation
 from shared.contracts.learning import Canary, DeploymentWish
 from shared.contracts.views import DeploymentView, ListPage
 from shared.errors import Conflict, InvalidInput, NotFound
@@ -45,6 +45,10 @@ class DeploymentRequest(Contract):
     speculation: Speculation | None = Field(
         None, description="How tokens are guessed that the model then checks together: `ngram`, or a `draft` model."
     )
+    replicas: int = Field(
+        1, ge=1, le=MAX_REPLICAS,
+        description="Engines that answer for it, all alike; with `canary_percent`, that answer for the canary.",
+    )  # fmt: skip
     canary_percent: int | None = Field(
         None, ge=1, le=99,
         description="Serve it to so many requests in a hundred, beside what the name stands for, which the others get.",
@@ -88,13 +92,13 @@ def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
     return DeploymentWish(
         name=asked.name, model=model.id if model else None, base=base, context_tokens=asked.context_tokens,
         variant=asked.variant, export=export_to_serve(parts, model, asked.variant) if asked.variant != "adapter" else None,
-        speculation=asked.speculation, engine_arguments=asked.engine_arguments, wished_at=now(),
+        speculation=asked.speculation, engine_arguments=asked.engine_arguments, replicas=asked.replicas, wished_at=now(),
     )  # fmt: skip
 
 
 def _with_canary(standing: DeploymentWish, wished: DeploymentWish, percent: int) -> DeploymentWish:
     """What stands, with what is wished for as its canary. Raises Conflict where that is what stands."""
-    if standing.served == wished.served:
+    if standing.answers_as(wished):
         raise Conflict(f"That is what {standing.name} serves: a canary is another model, or another form of it.")
     return standing.model_copy(update={"canary": Canary(percent=percent, **wished.served), "wished_at": wished.wished_at})
 

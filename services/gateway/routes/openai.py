@@ -1,5 +1,7 @@
 """OpenAI's API, as far as vLLM speaks it: OpenAI's clients work unchanged with this server as their base URL."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -8,20 +10,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from services.gateway.auth import Reader
-from services.gateway.editors import Editors, Superseded
+from services.gateway.balance import Balance
+from services.gateway.editors import Editors, Superseded, Turn
 from services.gateway.engines import EngineNotReady, Target, UnknownModel, find_target, offered
 from services.gateway.infill import CannotInfill, ReservedText, Tokenizers, infilled
 from services.gateway.metering import Meter, counted, wants_usage
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.problems import openai_error
-from services.gateway.relay import relay, rewritten
+from services.gateway.relay import NotBegun, relay, rewritten
 from shared.contracts.keys import ApiKey
 from shared.errors import LimitReached
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
-UNANSWERED = 503
-"""What relaying comes to where an engine is not there, or does not hold the model."""
+LOOKS = 2
+"""A deployment that none of its replicas answers for may have moved since it was looked up: what it was is let go as soon as
+that is known."""
 
 ModelField = Field(max_length=200, pattern=r"^[^\x00-\x1f]+$", description="A deployment, a tuned model, or a base model.")
 
@@ -99,18 +103,10 @@ async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked:
     turn = editors.take(caller.id, session) if session else None
     try:
         asker = f"{caller.id} {session}" if session else request.scope["lectern.trace"]
-        target, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked, asker)
-        request.scope["lectern.answered"] = (target.asked, target.version)
         meter = Meter(parts.catalog, request.app.state.tally, caller)
-        await meter.admit()
-        answer = await relay(parts.engines, request, target, path, counted(body), turn)
-        if answer.status_code == UNANSWERED:
-            # The deployment may have moved since it was looked up: what it was is let go as soon as that is known.
-            moved, body = await run_in_threadpool(_sent, parts, request.app.state.tokenizers, asked, asker)
-            if moved != target:
-                request.scope["lectern.answered"] = (moved.asked, moved.version)
-                answer = await relay(parts.engines, request, moved, path, counted(body), turn)
-        return await meter.metered(answer, wants_usage(body.get("stream_options")))
+        look = partial(_sent, parts, request.app.state.tokenizers, asked, asker)
+        answer = await _answered(parts, request, path, look, turn, meter)
+        return await meter.metered(answer, wants_usage((asked.model_extra or {}).get("stream_options")))
     except LimitReached as error:
         return openai_error(429, error.code, error.message, {"Retry-After": str(error.seconds)})
     except UnknownModel as error:
@@ -121,6 +117,32 @@ async def _ask(parts: Parts, caller: ApiKey, request: Request, path: str, asked:
         return openai_error(400, error.code, error.message)
     except Superseded as error:
         return openai_error(409, error.code, error.message)
+
+
+async def _answered(
+    parts: Parts, request: Request, path: str, look: Callable[[], tuple[Target, dict[str, Any]]], turn: Turn | None,
+    meter: Meter,
+) -> Response:  # fmt: skip
+    """The answer of the replica that has the least to do, or of another where that was not reached or does not hold the model.
+    What was begun is never asked again: it may be what ended its engine."""
+    balance: Balance = request.app.state.balance
+    tried: set[tuple[str, str]] = set()
+    told: Response | None = None
+    for _ in range(LOOKS):
+        target, body = await run_in_threadpool(look)
+        request.scope["lectern.answered"] = (target.asked, target.version)
+        if told is None:
+            await meter.admit()
+        while left := [url for url in target.urls if (url, target.served) not in tried]:
+            url = balance.choose(left, target.served)
+            tried.add((url, target.served))
+            try:
+                return await relay(parts.engines, request, target, url, path, counted(body), turn, balance.asking(url))
+            except NotBegun as error:
+                balance.shun(url, target.served)
+                told = error.told
+    assert told is not None, "a target has a replica, and what cannot be asked tells why"
+    return told
 
 
 def _sent(

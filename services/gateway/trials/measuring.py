@@ -46,7 +46,8 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks one engine. `heard` is called after each answer, and may raise to end it."""
+    """Asks one engine, though one that is shared may have replicas. `heard` is called after each answer, and may raise to
+    end it."""
 
     target: Target
     headers: Mapping[str, str]
@@ -66,7 +67,7 @@ class Asker:
         return asyncio.run(self._driven(asked, at_once))
 
     def _place(self) -> dict[str, Any]:
-        return {"base_url": self.target.url, "headers": self.headers, "timeout": ANSWER_SECONDS, "trust_env": False}
+        return {"base_url": self.target.urls[0], "headers": self.headers, "timeout": ANSWER_SECONDS, "trust_env": False}
 
     def _said(self, client: httpx.Client, prompt: TuningPrompt) -> Answer | Refused:
         path, body = self._request(prompt, "greedy")

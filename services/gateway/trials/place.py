@@ -43,7 +43,7 @@ class TrialPlace:
     deployment: str
     poll_seconds: float
     doing: Callable[[str], None]
-    _left: str | None = field(default=None, init=False)
+    _left: tuple[str, ...] = field(default=(), init=False)
 
     @contextmanager
     def up(self, standing: DeploymentWish, setting: Setting) -> Iterator[DeploymentView]:
@@ -56,7 +56,7 @@ class TrialPlace:
             yield view
             if self._seen(sequence) is None:
                 raise LetGo("another gateway took this tuning up")
-            self._left = view.endpoint
+            self._left = view.endpoints
         finally:
             self.catalog.drop_trial(trial_name(self.deployment), sequence)
 
@@ -81,19 +81,18 @@ class TrialPlace:
 
     def _await_gone(self) -> None:
         """So that engines' memory adds up by one and not by two. An engine that another deployment has too stays."""
-        left, self._left = self._left, None
         deadline = time.monotonic() + GONE_SECONDS
-        while left is not None and not self._shared(left) and _answers(left) and time.monotonic() < deadline:
+        used = {endpoint for view in self.catalog.deployments() for endpoint in view.endpoints}
+        left, self._left = [endpoint for endpoint in self._left if endpoint not in used], ()
+        while any(map(_answers, left)) and time.monotonic() < deadline:
             self.doing("letting the engine go that was tried before")
             time.sleep(self.poll_seconds)
 
-    def _shared(self, endpoint: str) -> bool:
-        return any(view.endpoint == endpoint for view in self.catalog.deployments())
-
 
 def trial_wish(standing: DeploymentWish, setting: Setting) -> DeploymentWish:
-    """What stands, alone, with another setting, under a trial's name."""
-    return standing.alone.model_copy(update={**setting.wished, "name": trial_name(standing.name), "wished_at": now()})
+    """What stands, alone and once, with another setting, under a trial's name."""
+    told = {"name": trial_name(standing.name), "replicas": 1, "wished_at": now()}
+    return standing.alone.model_copy(update={**setting.wished, **told})
 
 
 def setting_of(wish: DeploymentWish) -> Setting:

@@ -1,7 +1,7 @@
 """What every engine's start has: a command line, an environment, an address on this machine."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from shared.settings import EngineSettings
@@ -31,8 +31,11 @@ def key_of(settings: EngineSettings, variable: str) -> dict[str, str]:
     return {variable: key} if key else {}
 
 
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def free_port(taken: Collection[int] = ()) -> int:
+    """A port that nobody listens on just now, and none of those that are `taken` by engines which do not listen yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = int(probe.getsockname()[1])
+        if port not in taken:
+            return port

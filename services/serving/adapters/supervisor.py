@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from services.serving.adapters import engine as engines
 from services.serving.adapters.commands import free_port
@@ -84,7 +85,7 @@ class SupervisedEngines:
         slot.spec, slot.refused = spec, {}
         try:
             directory, draft = self._fetch(spec.engine), self._draft(spec.engine)
-            started = launch(self._settings, spec, directory, self._inherited, free_port(), draft)
+            started = launch(self._settings, spec, directory, self._inherited, free_port(self._ports()), draft)
             slot.process = EngineProcess.start(seat, spec, started, self._settings)
         except LecternError as error:
             self._failed(slot, Problem(error.code, error.message), hopeless=not error.retryable)
@@ -147,6 +148,10 @@ class SupervisedEngines:
         if slot is not None and slot.process is not None:
             slot.process.end()
             log().info("engine.stopped", engine=seat.name)
+
+    def _ports(self) -> set[int]:
+        processes = (slot.process for slot in self._slots.values())
+        return {port for one in processes if one is not None and (port := urlsplit(one.endpoint).port) is not None}
 
     def _draft(self, engine: EngineIdentity) -> Path | None:
         """The directory of the model that an engine guesses by."""

@@ -2,11 +2,13 @@
 
 Each call plans one round from what is observed, never from what was done before, so a round may be lost or repeated.
 A row that points at an adapter was ready with it; nothing a row points at is unloaded or stopped, so a new model is
-loaded, made visible, and only in a later round is the old one let go.
+loaded, made visible, and only in a later round is the old one let go. Replicas of an engine are engines of their own: a
+row points at those that hold its model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Literal
 
 from services.serving.stages.identity import EngineIdentity, Seat
@@ -42,6 +44,8 @@ class Wanted:
     serves: str | None = None
     """What it is called by people: a tuned model's id, or the base."""
     problem: Problem | None = None
+    replicas: int = 1
+    """So many of its engine are to answer for it, at least."""
 
     @property
     def served_model(self) -> str:
@@ -54,7 +58,7 @@ class Row:
 
     state: str
     detail: str | None = None
-    endpoint: str | None = None
+    endpoints: tuple[str, ...] = ()
     served_model: str | None = None
     serves: str | None = None
 
@@ -105,11 +109,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Tell users what a deployment's row now is."""
+    """Tell users what a deployment's row now is, and whether that is what they waited for, or as much as will come of it."""
 
     name: str
     row: Row
     code: str | None = None
+    ends: Literal["done", "failed"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,75 +140,150 @@ class UnloadAdapter:
     adapter: str
 
 
-Pointer = tuple[str | None, str | None, str | None]
-"""Endpoint, the engine's own name for the model, and the model's own."""
+Pointer = tuple[tuple[str, ...], str | None, str | None]
+"""Endpoints, the engines' own name for the model, and the model's own."""
+_NOWHERE: Pointer = ((), None, None)
 
 Action = Mark | StartEngine | StopEngine | LoadAdapter | UnloadAdapter
 
 
 def plan(desired: Sequence[Wanted], observed: Observed) -> list[Action]:
     """The actions of one round, to be applied in this order; empty where the world is as desired or must be waited for."""
-    possible = [one for one in desired if one.problem is None]
-    specs = _specs(possible)
+    needs, marks = _needs(desired), verdicts(desired, observed)
     return [
-        *(mark for mark in verdicts(desired, observed) if mark.row != observed.rows[mark.name]),
-        *_let_go(possible, specs, observed),
-        *_start(specs, observed),
-        *_load(possible, specs, observed),
+        *(mark for mark in marks if mark.row != observed.rows[mark.name]),
+        *_let_go(needs, [*observed.rows.values(), *(mark.row for mark in marks)], observed),
+        *_start(needs, observed),
+        *_load(needs, observed),
     ]
 
 
 def verdicts(desired: Sequence[Wanted], observed: Observed) -> list[Mark]:
     """What each deployment's row should say of the world as it is; a row that has no wish to run is stopped."""
     wanted = {one.name: one for one in desired}
-    specs = _specs([one for one in desired if one.problem is None])
-    staying = [engine for engine in observed.engines.values() if _stays(engine, specs)]
+    needs = _needs(desired)
     return [
-        _verdict(wanted[name], _pointer(row, staying), specs, observed) if name in wanted else Mark(name, Row("stopped"))
+        _verdict(wanted[name], _pointer(row, needs, observed), needs, observed)
+        if name in wanted
+        else Mark(name, Row("stopped"), ends="done")
         for name, row in observed.rows.items()
     ]
 
 
-def _specs(wanted: Sequence[Wanted]) -> dict[EngineIdentity, EngineSpec]:
-    """Each engine once, with room for the most demanding of its deployments."""
-    specs: dict[EngineIdentity, EngineSpec] = {}
-    for one in wanted:
-        known = specs.get(one.engine, EngineSpec(one.engine, 0, 0))
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What all deployments of an engine ask of it: room, replicas, and the adapters that each of them is to hold."""
+
+    spec: EngineSpec
+    replicas: int
+    adapters: frozenset[str]
+
+    @property
+    def seats(self) -> list[Seat]:
+        return [Seat(engine=self.spec.engine, replica=replica) for replica in range(self.replicas)]
+
+    def met_by(self, engine: Engine) -> bool:
+        """Whether it holds all that it is to hold, as far as it takes it."""
+        room = engine.status == "ready" and engine.spec.covers(self.spec)
+        return room and self.adapters <= engine.adapters | engine.refused.keys()
+
+
+Needs = Mapping[EngineIdentity, _Need]
+
+
+def _needs(desired: Sequence[Wanted]) -> Needs:
+    """Each engine once, with as much of all as the most demanding of its deployments asks for."""
+    needs: dict[EngineIdentity, _Need] = {}
+    for one in (one for one in desired if one.problem is None):
+        known = needs.get(one.engine, _Need(EngineSpec(one.engine, 0, 0), 0, frozenset()))
         room = 0 if one.lora_rank is None else next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1])
-        specs[one.engine] = EngineSpec(one.engine, max(known.context_tokens, one.context_tokens), max(known.lora_rank, room))
-    return specs
+        context, rank = max(known.spec.context_tokens, one.context_tokens), max(known.spec.lora_rank, room)
+        adapters = known.adapters | ({one.adapter} if one.adapter is not None else set())
+        needs[one.engine] = _Need(EngineSpec(one.engine, context, rank), max(known.replicas, one.replicas), adapters)
+    return needs
 
 
-def _stays(engine: Engine, specs: Mapping[EngineIdentity, EngineSpec]) -> bool:
-    """Whether an engine may go on as it is: one that nobody wants may, until no row points at it."""
-    spec = specs.get(engine.spec.engine)
-    return spec is None or engine.spec.covers(spec)
+def _stays(seat: Seat, engine: Engine, needs: Needs, observed: Observed) -> bool:
+    """Whether an engine may go on as it is: one that nobody wants may, until no row points at it. One that has become too small
+    may until it is its turn to be restarted."""
+    need = needs.get(seat.engine)
+    if need is None or engine.spec.covers(need.spec):
+        return True
+    return engine.status == "ready" and not _is_next(seat, engine, need, observed)
 
 
-def _pointer(row: Row, engines: Sequence[Engine]) -> Pointer:
-    """The endpoint and model that a row points at, as far as they are there: what was served goes on being served
-    until what is wished for can take its place."""
-    there = any(_points_at(row, engine) for engine in engines)
-    return (row.endpoint, row.served_model, row.serves) if there else (None, None, None)
+def _is_next(seat: Seat, engine: Engine, need: _Need, observed: Observed) -> bool:
+    """Whether it is this engine's turn to make room for a larger one: a lone one's at once, of several one by one, each
+    when those before it are back and no row would be left with nothing to point at."""
+    mates = {other: one for other, one in observed.engines.items() if other.engine == seat.engine and other != seat}
+    small = {other for other, one in mates.items() if one.status == "ready" and not one.spec.covers(need.spec)}
+    awaited = [observed.engines.get(other) for other in need.seats if other != seat and other not in small]
+    if not mates and not awaited:
+        return True
+    if any(other.replica < seat.replica for other in small) or not all(one and need.met_by(one) for one in awaited):
+        return False
+    pointed = {row.served_model for row in observed.rows.values() if row.state != "failed" and _points_at(row, engine)}
+    return all(any(mate.serves(model) for mate in mates.values()) for model in pointed)
+
+
+def _pointer(row: Row, needs: Needs, observed: Observed) -> Pointer:
+    """What a row points at, as far as it is there: what was served goes on being served until what is wished for can take its
+    place, by those replicas that live and by those that have come back."""
+    engines = {seat.engine for seat, engine in observed.engines.items() if _points_at(row, engine)}
+    there = {
+        seat: engine
+        for seat, engine in observed.engines.items()
+        if seat.engine in engines and engine.serves(row.served_model) and _stays(seat, engine, needs, observed)
+    }
+    return (_endpoints(there, needs), row.served_model, row.serves) if there else _NOWHERE
 
 
 def _points_at(row: Row, engine: Engine) -> bool:
-    return row.endpoint is not None and row.endpoint == engine.endpoint and engine.serves(row.served_model)
+    return engine.endpoint in row.endpoints and engine.serves(row.served_model)
 
 
-def _verdict(one: Wanted, pointer: Pointer, specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Mark:
-    engine = observed.engines.get(Seat(engine=one.engine))
-    problem = one.problem or _trouble(one, engine)
-    if problem is not None:
-        return Mark(one.name, Row("failed", problem.detail, *pointer), problem.code)
-    if engine is None:
-        return Mark(one.name, Row("starting", STARTING, *pointer))
-    if not engine.spec.covers(specs[one.engine]):
-        return Mark(one.name, Row("starting", RESTARTING, *pointer))
-    if engine.serves(one.served_model):
-        return Mark(one.name, Row("ready", None, engine.endpoint, one.served_model, one.serves))
-    details = {"starting": STARTING, "ready": LOADING, "down": RECOVERING}
-    return Mark(one.name, Row("starting", details[engine.status], *pointer))
+def _endpoints(answering: Mapping[Seat, Engine], needs: Needs) -> tuple[str, ...]:
+    """Where engines that hold the same model are asked: at a replica that is one too many only where no other answers."""
+    wanted = [seat for seat in answering if seat.engine not in needs or seat.replica < needs[seat.engine].replicas]
+    chosen = sorted(wanted or answering, key=lambda seat: seat.replica)
+    return tuple(str(answering[seat].endpoint) for seat in chosen)
+
+
+def _verdict(one: Wanted, pointer: Pointer, needs: Needs, observed: Observed) -> Mark:
+    if one.problem is not None:
+        return _failed(one, one.problem, pointer)
+    need = needs[one.engine]
+    answering = {
+        seat: engine
+        for seat, engine in observed.engines.items()
+        if engine.spec.covers(need.spec) and engine.serves(one.served_model)
+    }
+    others = [observed.engines.get(seat) for seat in need.seats if seat not in answering]
+    troubles = [found for engine in others if (found := _trouble(one, engine)) is not None]
+    hopes = [engine for engine in others if _trouble(one, engine) is None]
+    if answering:
+        return _ready(one, _endpoints(answering, needs), troubles, hopes, need)
+    if not hopes:
+        return _failed(one, troubles[0], pointer)
+    return Mark(one.name, Row("starting", _doing(hopes, need), *pointer))
+
+
+def _failed(one: Wanted, problem: Problem, pointer: Pointer) -> Mark:
+    return Mark(one.name, Row("failed", problem.detail, *pointer), problem.code, "failed")
+
+
+def _ready(
+    one: Wanted, endpoints: tuple[str, ...], troubles: Sequence[Problem], hopes: Sequence[Engine | None], need: _Need
+) -> Mark:
+    """It answers: by all the replicas that were asked for, or by some, and then why not by the others."""
+    row, count = Row("ready", None, endpoints, one.served_model, one.serves), len(endpoints)
+    if count >= one.replicas:
+        return Mark(one.name, row, ends="done")
+    why = troubles[0].detail if troubles else _doing(hopes, need)
+    told = replace(row, detail=f"{count} of {one.replicas} replicas answer{'s' if count == 1 else ''}: {why}")
+    if count + len(hopes) < one.replicas:
+        return Mark(one.name, told, troubles[0].code, "failed")
+    return Mark(one.name, told)
 
 
 def _trouble(one: Wanted, engine: Engine | None) -> Problem | None:
@@ -212,33 +292,43 @@ def _trouble(one: Wanted, engine: Engine | None) -> Problem | None:
     return engine.problem if engine.status == "down" else engine.refused.get(one.served_model)
 
 
-def _let_go(wanted: Sequence[Wanted], specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
-    """What nobody wants and no row points at."""
-    needed = {(one.engine, one.adapter) for one in wanted}
+def _doing(engines: Sequence[Engine | None], need: _Need) -> str:
+    """What is being done about engines that do not answer yet, by the one that has come furthest."""
+    known = [engine for engine in engines if engine is not None]
+    statuses = {engine.status for engine in known if engine.spec.covers(need.spec)}
+    if "ready" in statuses:
+        return LOADING
+    if "starting" in statuses or not known:
+        return STARTING
+    return RECOVERING if "down" in statuses else RESTARTING
+
+
+def _let_go(needs: Needs, rows: Sequence[Row], observed: Observed) -> Iterator[Action]:
+    """What nobody wants and no row points at, as it was or is now to be."""
     for seat, engine in observed.engines.items():
-        pointed = {row.served_model for row in observed.rows.values() if _points_at(row, engine)}
-        if not pointed and (seat.engine not in specs or not _stays(engine, specs)):
+        pointed = {row.served_model for row in rows if _points_at(row, engine)}
+        need = needs.get(seat.engine)
+        wanted = need is not None and seat.replica < need.replicas and _stays(seat, engine, needs, observed)
+        if not pointed and not wanted:
             yield StopEngine(seat)
         elif engine.status == "ready":
-            held = engine.adapters | engine.refused.keys()
-            unwanted = {adapter for adapter in held if (seat.engine, adapter) not in needed}
-            yield from (UnloadAdapter(seat, adapter) for adapter in sorted(unwanted - pointed))
+            held, needed = engine.adapters | engine.refused.keys(), need.adapters if need else frozenset()
+            yield from (UnloadAdapter(seat, adapter) for adapter in sorted(held - needed - pointed))
 
 
-def _start(specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
-    for identity, spec in specs.items():
-        seat = Seat(engine=identity)
-        engine = observed.engines.get(seat)
-        if engine is None or (engine.status == "down" and engine.retry_due and engine.spec.covers(spec)):
-            yield StartEngine(seat, spec)
+def _start(needs: Needs, observed: Observed) -> Iterator[Action]:
+    for need in needs.values():
+        for seat in need.seats:
+            engine = observed.engines.get(seat)
+            if engine is None or (engine.status == "down" and engine.retry_due and engine.spec.covers(need.spec)):
+                yield StartEngine(seat, need.spec)
 
 
-def _load(wanted: Sequence[Wanted], specs: Mapping[EngineIdentity, EngineSpec], observed: Observed) -> Iterator[Action]:
-    missing = {(one.engine.name, one.adapter): one.engine for one in wanted if one.adapter is not None}
-    for (_, adapter), identity in sorted(missing.items(), key=lambda found: found[0]):
-        seat = Seat(engine=identity)
-        engine = observed.engines.get(seat)
-        if engine is None or engine.status != "ready" or not engine.spec.covers(specs[identity]):
-            continue
-        if adapter not in engine.adapters and adapter not in engine.refused:
-            yield LoadAdapter(seat, adapter)
+def _load(needs: Needs, observed: Observed) -> Iterator[Action]:
+    for need in sorted(needs.values(), key=lambda need: need.spec.engine.name):
+        for adapter, seat in product(sorted(need.adapters), need.seats):
+            engine = observed.engines.get(seat)
+            if engine is None or engine.status != "ready" or not engine.spec.covers(need.spec):
+                continue
+            if adapter not in engine.adapters and adapter not in engine.refused:
+                yield LoadAdapter(seat, adapter)

@@ -124,7 +124,7 @@ def test_a_canary_is_loaded_beside_what_is_served_and_its_job_ends_when_both_are
     before = place.view()
     while place.view().canary.state != "ready":  # type: ignore[union-attr]
         assert place.job_state(2)[0] not in {"done", "failed"}
-        assert (place.view().endpoint, place.view().served_model) == (before.endpoint, before.served_model)
+        assert (place.view().endpoints, place.view().served_model) == (before.endpoints, before.served_model)
         place.controller.reconcile()
     place.settle()
     view = place.view()
@@ -152,7 +152,7 @@ def test_a_canary_that_becomes_what_is_served_is_there_at_once_and_the_old_model
     assert seen is not None and wish is not None
     place.wish_again(wish, 3)
     while place.view().canary is not None:
-        assert place.view().endpoint is not None
+        assert place.view().endpoints
         place.controller.reconcile()
     place.settle()
     view = place.view()
@@ -171,6 +171,67 @@ def test_a_canary_that_is_called_off_is_let_go_and_so_is_one_of_a_stopped_deploy
     place.settle()
     assert place.view().canary is None and place.engines.engines == {} and place.job_state(4) == ("done", None)
     assert place.controller.reconcile() is False
+
+
+def test_a_deployment_is_ready_with_its_first_replica_and_its_job_ends_with_the_last(place: Place) -> None:
+    place.engines.deaf = frozenset({1})
+    place.wish(place.model(), replicas=2)
+    place.settle()
+    view = place.view()
+    assert (view.state, view.detail) == ("ready", "1 of 2 replicas answers: loading the adapter") and len(view.endpoints) == 1
+    assert place.job_state() == ("queued", None), "and one that is not there to be asked keeps nobody from the others"
+    place.engines.deaf = frozenset()
+    place.settle()
+    assert (place.view().detail, len(place.view().endpoints), place.job_state()) == (None, 2, ("done", None))
+    doing = [event.data["fields"]["doing"] for event in place.catalog.events(deployment_job("shelf", 1), after=0)
+             if event.kind == "progress"]  # fmt: skip
+    assert doing[-1] == "1 of 2 replicas answers: loading the adapter"
+
+
+def test_a_replica_that_never_comes_fails_the_job_and_not_the_deployment(place: Place) -> None:
+    place.engines.broken = frozenset({1})
+    place.wish(place.model(), replicas=2)
+    place.settle()
+    view = place.view()
+    assert (view.state, len(view.endpoints), place.job_state()) == ("ready", 1, ("failed", "engine-failed"))
+    assert "1 of 2 replicas answers: the engine stopped (out of memory)" in str(view.detail)
+
+
+def test_replicas_come_and_go_and_nothing_is_restarted(place: Place) -> None:
+    model = place.model()
+    place.wish(model)
+    place.settle()
+    first = place.view().endpoints
+    for sequence, replicas in ((2, 3), (3, 1)):
+        place.wish(model, sequence=sequence, replicas=replicas)
+        place.settle()
+        assert place.view().endpoints[:1] == first and len(place.view().endpoints) == replicas
+        assert len(place.engines.engines) == replicas and place.job_state(sequence) == ("done", None)
+    assert place.engines.starts == 3
+
+
+def test_what_befalls_a_replica_later_is_told_by_the_deployment_and_not_by_its_job(place: Place) -> None:
+    place.wish(place.model(), replicas=2)
+    place.settle()
+    before = place.catalog.events(deployment_job("shelf", 1), after=0)
+    place.engines.die(next(iter(place.engines.engines)))
+    place.controller.reconcile()
+    assert "1 of 2 replicas answers" in str(place.view().detail) and len(place.view().endpoints) == 1
+    place.settle()
+    assert len(place.view().endpoints) == 2 and len(place.loaded()) == 1
+    assert place.catalog.events(deployment_job("shelf", 1), after=0) == before
+
+
+def test_a_canary_has_replicas_of_its_own(place: Place) -> None:
+    export, model = publish_export(place.store, place.tmp_path), place.model()
+    place.wish(model)
+    place.settle()
+    canary = Canary(percent=10, model=model, base="tiny", variant="merged", export=export, replicas=2)
+    place.wish_again(place.view().wish.model_copy(update={"canary": canary}), 2)
+    place.settle()
+    view = place.view()
+    assert view.canary is not None and (len(view.endpoints), len(view.canary.endpoints)) == (1, 2)
+    assert place.job_state(2) == ("done", None)
 
 
 def test_a_job_is_finished_only_after_its_row_tells_the_same(place: Place) -> None:
@@ -251,7 +312,7 @@ def test_a_published_export_is_served_by_an_engine_of_its_own(place: Place) -> N
     place.wish(model, name="neighbour")
     place.settle()
     assert place.view().state == "ready" and place.view().served_model == f"export:{key[:16]}"
-    assert place.view("neighbour").state == "ready" and place.view("neighbour").endpoint != place.view().endpoint
+    assert place.view("neighbour").state == "ready" and place.view("neighbour").endpoints != place.view().endpoints
     assert sorted(engine.spec.lora_rank for engine in place.engines.engines.values()) == [0, 16]
 
 
@@ -276,9 +337,7 @@ def test_a_deployment_goes_from_adapter_to_export_and_back_without_a_gap(place: 
         place.wish(model, sequence=sequence, **more)
         while place.view().state != "ready":
             before = place.view()
-            assert before.endpoint is not None and place.engines.serves(
-                Row("ready", None, before.endpoint, before.served_model)
-            )
+            assert before.endpoints and place.engines.serves(Row("ready", None, before.endpoints, before.served_model))
             place.controller.reconcile()
         place.settle()
         assert len(place.engines.engines) == 1
@@ -318,7 +377,7 @@ def test_a_stopped_wish_ends_the_engine_and_is_a_finished_job(place: Place) -> N
     place.settle()
     place.wish(None, sequence=2, state="stopped")
     place.settle()
-    assert place.view().state == "stopped" and place.view().endpoint is None
+    assert place.view().state == "stopped" and place.view().endpoints == ()
     assert place.engines.engines == {} and place.job_state(2) == ("done", None)
 
 
@@ -354,7 +413,7 @@ def test_a_trial_is_brought_up_beside_what_is_served_and_let_go_when_its_row_is_
     place.catalog.put_deployment(4711, trial)
     place.settle()
     view = place.view("shelf+trial")
-    assert view.state == "ready" and view.served_model == before.served_model and view.endpoint != before.endpoint
+    assert view.state == "ready" and view.served_model == before.served_model and view.endpoints != before.endpoints
     assert len(place.engines.engines) == 2
     place.catalog.drop_trial("shelf+trial", 4711)
     place.settle()

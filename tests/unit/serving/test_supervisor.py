@@ -1,9 +1,13 @@
 """Supervision of engines that never come up: real processes that end at once."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from services.serving.adapters.commands import free_port
+from services.serving.adapters.engine import EngineProcess, EngineRecord, record_path
 from services.serving.adapters.supervisor import GIVES_UP_AFTER, SupervisedEngines
 from services.serving.settings import ServingSettings
 from services.serving.stages.identity import EngineIdentity, Seat
@@ -14,6 +18,9 @@ from tests.servers import wait_until
 TINY = EngineIdentity(base="tiny")
 FIRST = Seat(engine=TINY)
 SPEC = EngineSpec(TINY, 2_048, 16)
+LIVING = """#!/bin/sh
+while sleep 0.1; do :; done
+"""
 DYING = """#!/bin/sh
 echo "(EngineCore pid=7) ERROR 11-24 21:00:00 [core.py:1] ValueError: the model is not to my liking"
 echo "(APIServer pid=6) RuntimeError: Engine core initialization failed. See root cause above."
@@ -80,3 +87,38 @@ def test_a_record_that_cannot_be_read_is_dropped(text: str, tmp_path: Path) -> N
     record.write_text(text)
     assert SupervisedEngines(given, lambda _: tmp_path, {}).observe() == {}
     assert not record.exists()
+
+
+def test_each_replica_is_a_process_with_a_port_a_log_and_a_record_of_its_own_and_dies_alone(tmp_path: Path) -> None:
+    given, second = settings(tmp_path, LIVING), Seat(engine=TINY, replica=1)
+    engines = SupervisedEngines(given, lambda _: tmp_path, {"PATH": "/usr/bin:/bin"})
+    try:
+        for seat in (FIRST, second):
+            engines.start(seat, SPEC)
+        assert {path.name for path in (given.home / "run" / "engines").iterdir()} == {"tiny.json", "tiny~1.json"}
+        assert {path.name for path in (given.home / "log").iterdir()} == {"engine-tiny.log", "engine-tiny~1.log"}
+        assert len({engine.endpoint for engine in engines.observe().values()}) == 2
+        heirs = SupervisedEngines(given, lambda _: tmp_path, {})
+        assert {seat: engine.endpoint for seat, engine in heirs.observe().items()} == {
+            seat: engine.endpoint for seat, engine in engines.observe().items()
+        }, "whoever comes next finds them in their seats"
+        record = EngineRecord.model_validate_json(record_path(given, second).read_bytes())
+        os.kill(record.process.pid, signal.SIGKILL)
+        wait_until(lambda: engines.observe()[second].status == "down", "the replica to be seen dead")
+        assert engines.observe()[FIRST].status == "starting"
+        assert engines.stop(second) and list(engines.observe()) == [FIRST]
+    finally:
+        engines.stop_all()
+    assert not list((given.home / "run" / "engines").iterdir())
+
+
+def test_an_engine_that_was_written_down_before_there_were_replicas_is_the_first(tmp_path: Path) -> None:
+    engine = TINY.model_dump_json()
+    process = '{"schema_version":1,"pid":1,"created_at":1.0,"command":["vllm"]}'
+    old = f'{{"engine":{engine},"context_tokens":512,"lora_rank":0,"endpoint":"http://127.0.0.1:1","process":{process}}}'
+    assert EngineProcess(EngineRecord.model_validate_json(old), settings(tmp_path, None)).seat == FIRST
+
+
+def test_a_port_that_an_engine_has_been_given_is_not_given_again() -> None:
+    taken = {free_port() for _ in range(50)}
+    assert free_port(taken) not in taken

@@ -17,7 +17,7 @@ from services.serving.stages.plan import (
     StopEngine,
     UnloadAdapter,
 )
-from shared.errors import Unsupported
+from shared.errors import Unavailable, Unsupported
 
 
 @dataclass
@@ -28,6 +28,10 @@ class SimulatedEngines:
     refuses: frozenset[str] = frozenset()
     starts: int = 0
     impossible: str = ""
+    broken: frozenset[int] = frozenset()
+    """Replicas that never come up."""
+    deaf: frozenset[int] = frozenset()
+    """Replicas that are not there to be asked."""
     busy: bool = False
     """Whether they have requests that they still answer."""
 
@@ -49,6 +53,10 @@ class SimulatedEngines:
         assert seat.engine == spec.engine
         assert self.engines.get(seat) is None or self.engines[seat].status == "down", "started twice"
         self.starts += 1
+        if seat.replica in self.broken:
+            why = Problem("engine-failed", "the engine stopped (out of memory)")
+            self.engines[seat] = Engine(spec, "down", problem=why, retry_due=False)
+            return
         self.engines[seat] = Engine(spec, "starting", f"http://127.0.0.1:{9000 + self.starts}")
 
     def stop(self, seat: Seat) -> bool:
@@ -62,6 +70,8 @@ class SimulatedEngines:
 
     def take(self, seat: Seat, adapter: str) -> None:
         engine = self.engines[seat]
+        if seat.replica in self.deaf:
+            raise Unavailable("the engine did not answer")
         assert engine.status == "ready" and engine.spec.lora_rank and adapter not in engine.adapters
         if adapter in self.refuses:
             self.engines[seat] = replace(engine, refused={**engine.refused, adapter: Problem("adapter-refused", "bad")})
@@ -77,7 +87,9 @@ class SimulatedEngines:
         self.engines[seat] = Engine(self.engines[seat].spec, "down")
 
     def serves(self, row: Row) -> bool:
-        return any(engine.endpoint == row.endpoint and engine.serves(row.served_model) for engine in self.engines.values())
+        """Whether each replica that a row points at is there to answer."""
+        there = {engine.endpoint for engine in self.engines.values() if engine.serves(row.served_model)}
+        return bool(row.endpoints) and there.issuperset(row.endpoints)
 
 
 @dataclass

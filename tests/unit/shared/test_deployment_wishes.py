@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.serving.stages.identity import EngineIdentity
-from shared.contracts.engines import EngineArguments, NgramSpeculation
-from shared.contracts.learning import DeploymentWish
+from shared.contracts.engines import MAX_REPLICAS, EngineArguments, NgramSpeculation
+from shared.contracts.learning import Canary, DeploymentWish
 
 OLD = (
     '{"schema_version":1,"name":"papers","model":"m","base":"b","state":"running","context_tokens":2048,'
@@ -23,6 +23,7 @@ def wish(**fields: object) -> DeploymentWish:
 def test_a_wish_from_before_there_were_variants_is_for_the_adapter_without_speculation() -> None:
     old = DeploymentWish.model_validate_json(OLD)
     assert (old.variant, old.export, old.speculation, old.engine_arguments) == ("adapter", None, None, EngineArguments())
+    assert old.replicas == 1
     assert old.same_as(wish(name="papers"))
 
 
@@ -45,6 +46,9 @@ def test_a_wish_that_is_stored_is_read_back_as_it_was() -> None:
         {"speculation": {"method": "draft", "model": "../elsewhere"}},
         {"engine_arguments": {"trust_remote_code": True}},
         {"engine_arguments": {"max_concurrent_requests": 0}},
+        {"replicas": 0},
+        {"replicas": MAX_REPLICAS + 1},
+        {"replicas": 1.5},
     ],
 )
 def test_what_cannot_be_meant_is_no_wish(fields: dict[str, object]) -> None:
@@ -65,3 +69,17 @@ def test_an_engine_is_another_for_anything_that_it_is_started_with_and_its_name_
     assert EngineIdentity.model_validate_json(others[0].model_dump_json()) == others[0]
     assert {one.runtime for one in others} == {"vllm"}
     assert EngineIdentity(base="b", variant="gguf-q8_0", export=KEY).runtime == "llama.cpp"
+
+
+def test_a_finished_canary_is_asked_of_no_fewer_replicas_than_the_deployment_was() -> None:
+    canary = Canary(percent=10, model="m2", base="b", replicas=2)
+    assert Canary.model_validate_json('{"percent":10,"model":"m2","base":"b"}').replicas == 1, "of before there were any"
+    for had, has in ((3, 3), (1, 2)):
+        finished = wish(replicas=had, canary=canary).finished
+        assert finished is not None and (finished.model, finished.replicas, finished.canary) == ("m2", has, None)
+    assert wish().finished is None
+
+
+def test_another_number_of_replicas_is_another_wish_and_answers_as_before() -> None:
+    assert not wish(replicas=2).same_as(wish()) and wish(replicas=2).answers_as(wish())
+    assert not wish(model="m2").answers_as(wish())

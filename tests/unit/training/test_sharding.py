@@ -40,11 +40,11 @@ def test_a_sharded_run_is_the_unsharded_one_with_half_of_the_base_in_each_worker
     tmp_path: Path, tiny_base: Path, changed: dict[str, Any]
 ) -> None:
     whole = Run(tmp_path / "whole", tiny_base, RECIPE.model_copy(update=changed))
-    assert whole.attempt() == [0, 0]
+    assert whole.attempt() == [0, 0], whole.words()
     killed = Run(tmp_path / "killed", tiny_base, SHARDED.model_copy(update=changed))
-    assert killed.attempt(until=5) == [-signal.SIGKILL], "in the middle of the second epoch, after the checkpoint of step 4"
+    assert killed.attempt(until=5) == [-signal.SIGKILL], killed.words()  # in the second epoch, after step 4's checkpoint
     assert [one.step for one in killed.curve()] == [1, 2, 3, 4, 5]
-    assert killed.attempt() == [0, 0]
+    assert killed.attempt() == [0, 0], killed.words()
     assert figures(killed.curve()) == figures(whole.curve()), "whole, and not killed"
     assert len({one.heldout_loss for one in killed.curve()}) > 1, "held out examples were measured on the way"
     assert killed.adapter() == whole.adapter()

@@ -89,6 +89,9 @@ bench-serving: setup engine  ## A served model under load, through the gateway a
 bench-isolation: setup engine  ## Adapters under load for five minutes, let go and loaded again: no answer from the wrong one
 	@$(BIN)/python -m benchmarks.isolation --vllm $(VLLM)/bin/vllm
 
+bench-replicas: setup engine  ## An engine killed under load, of one replica and of two: what fails, for how long nobody is answered
+	@$(BIN)/python -m benchmarks.replicas --vllm $(VLLM)/bin/vllm
+
 bench-speculation: setup engine  ## Guessing tokens by n-grams and by a draft model: answers with and without, acceptance, speed
 	@$(BIN)/python -m benchmarks.speculation --vllm $(VLLM)/bin/vllm
 
@@ -144,4 +147,4 @@ $(VENV)/.installed: requirements/main.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test lint fix setup system browser engine llama compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-isolation bench-speculation bench-exports drill images clean bench-ppo
+.PHONY: help demo test lint fix setup system browser engine llama compressor bench-extraction bench-cleaning fuzz-extraction bench-review bench-training bench-stopping bench-continual bench-alignment bench-kills bench-attention bench-serving bench-isolation bench-replicas bench-speculation bench-exports drill images clean bench-ppo

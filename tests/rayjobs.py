@@ -1,4 +1,4 @@
-"""RayJobs without a cluster: their schema, an API server over HTTP that holds to it, an operator that runs what they start."""
+"""RayJobs without a cluster: their schema, to which the API server holds them, and an operator that runs what they start."""
 
 import json
 import os
@@ -7,20 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import kubernetes_validate
 from jsonschema import Draft202012Validator
 
-Manifest = dict[str, Any]
-KUBERNETES = "1.37"
+from tests.kubernetes import KUBERNETES, Manifest, Objects
+
 _SCHEMA = json.loads((Path(__file__).parent / "schemas" / "rayjob.json").read_text())
 
 
@@ -64,34 +58,18 @@ def faults_of(rayjob: Manifest) -> list[str]:
     return found
 
 
-class Cluster:
-    """What the API server keeps: RayJobs by name, and every change of them. `faults` are statuses that the next requests get
-    instead of an answer; `rights` are the verbs that the account has."""
+class Cluster(Objects):
+    """An API server's objects, of which RayJobs alone are looked at here."""
 
-    def __init__(self) -> None:
-        self.rayjobs: dict[str, Manifest] = {}
-        self.faults: deque[int] = deque()
-        self.rights = {"create", "get", "list", "watch", "delete"}
-        self.token = "first"
-        self.asked: list[str] = []
-        self.compacted = 0
-        """Watches from before this version are too old."""
-        self.broken_watches = 0
-        """So many watches break off at their first event, without an end."""
-        self.changed = threading.Condition()
-        self.changes: list[tuple[int, str, Manifest]] = []
-        self._version = 0
+    @property
+    def rayjobs(self) -> dict[str, Manifest]:
+        return self.kept["rayjobs"]
 
-    def put(self, kind: str, rayjob: Manifest) -> None:
-        with self.changed:
-            self._version += 1
-            rayjob["metadata"]["resourceVersion"] = str(self._version)
-            self.changes.append((self._version, kind, json.loads(json.dumps(rayjob))))
-            self.changed.notify_all()
+    def faults_of(self, plural: str, manifest: Manifest) -> list[str]:
+        return faults_of(manifest)
 
     def create(self, rayjob: Manifest) -> None:
-        self.rayjobs[rayjob["metadata"]["name"]] = rayjob
-        self.put("ADDED", rayjob)
+        self.add("rayjobs", rayjob)
 
     def tell(self, name: str, deployment: str, job: str = "", **more: str) -> None:
         """What the operator writes into the status."""
@@ -100,131 +78,10 @@ class Cluster:
         self.put("MODIFIED", rayjob)
 
     def leave(self, name: str) -> None:
-        """A deletion in the foreground: the object stays until its cluster is gone."""
-        rayjob = self.rayjobs[name]
-        if "deletionTimestamp" not in rayjob["metadata"]:
-            rayjob["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-            self.put("MODIFIED", rayjob)
+        self.leave_object("rayjobs", name)
 
     def remove(self, name: str) -> None:
-        self.put("DELETED", self.rayjobs.pop(name))
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    cluster: Cluster
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
-
-    def do_POST(self) -> None:
-        rayjob = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if not self._may("create"):
-            return
-        if faults := faults_of(rayjob):
-            self._fail(422, "; ".join(faults))
-        elif rayjob["metadata"]["name"] in self.cluster.rayjobs:
-            self._fail(409, "already exists")
-        else:
-            self.cluster.create(rayjob)
-            self._answer(201, rayjob)
-
-    def do_GET(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        if not self._may("watch" if "watch" in query else "get"):
-            return
-        if "watch" in query:
-            self._stream(int(query["resourceVersion"][0]), float(query["timeoutSeconds"][0]))
-        elif (found := self.cluster.rayjobs.get(self._name())) is None:
-            self._fail(404, "not found")
-        else:
-            self._answer(200, found)
-
-    def do_DELETE(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        if not self._may("delete"):
-            return
-        if self._name() not in self.cluster.rayjobs:
-            self._fail(404, "not found")
-            return
-        self.cluster.leave(self._name())
-        self._answer(200, {"kind": "Status", "status": "Success"})
-
-    def _may(self, verb: str) -> bool:
-        self.cluster.asked.append(verb)
-        if self.headers["Authorization"] != f"Bearer {self.cluster.token}":
-            self._fail(401, "Unauthorized")
-        elif verb not in self.cluster.rights:
-            self._fail(403, f'rayjobs.ray.io is forbidden: cannot {verb} resource "rayjobs"')
-        elif not urlsplit(self.path).path.startswith("/apis/ray.io/v1/namespaces/lectern/rayjobs"):
-            self._fail(404, "the server could not find the requested resource")
-        elif self.cluster.faults:
-            self._fail(self.cluster.faults.popleft(), "on purpose")
-        else:
-            return True
-        return False
-
-    def _name(self) -> str:
-        return urlsplit(self.path).path.rsplit("/", 1)[-1]
-
-    def _stream(self, since: int, seconds: float) -> None:
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        if since < self.cluster.compacted:
-            self._chunk({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}})
-        else:
-            self._changes(since, time.monotonic() + seconds)
-        self.wfile.write(b"0\r\n\r\n")
-
-    def _changes(self, since: int, until: float) -> None:
-        while time.monotonic() < until:
-            with self.cluster.changed:
-                self.cluster.changed.wait(0.1)
-                news = [one for one in self.cluster.changes if one[0] > since]
-            for version, kind, rayjob in news:
-                if self.cluster.broken_watches:
-                    self.cluster.broken_watches -= 1
-                    self.connection.close()
-                    return
-                since = version
-                self._chunk({"type": kind, "object": rayjob})
-
-    def _chunk(self, event: Manifest) -> None:
-        line = json.dumps(event).encode() + b"\n"
-        self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-        self.wfile.flush()
-
-    def _fail(self, status: int, message: str) -> None:
-        self._answer(status, {"kind": "Status", "status": "Failure", "message": message, "code": status})
-
-    def _answer(self, status: int, body: Manifest) -> None:
-        sent = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(sent)))
-        self.end_headers()
-        self.wfile.write(sent)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that goes away in the middle of a watch is no fault."""
-
-
-@contextmanager
-def api_server(cluster: Cluster) -> Iterator[str]:
-    """Yields the server's URL."""
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"cluster": cluster}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+        self.drop("rayjobs", name)
 
 
 class Operator:

@@ -4,42 +4,64 @@ import fcntl
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
 from services.serving.adapters.bases import BaseCache
-from services.serving.adapters.lora import AdapterCache
+from services.serving.adapters.deployments import OUTSIDE, DeployedEngines, read_pods
+from services.serving.adapters.lora import AdapterCache, AdapterIndex
 from services.serving.adapters.supervisor import SupervisedEngines
-from services.serving.adapters.weights import ExportCache
+from services.serving.adapters.weights import ExportCache, PublishedExports
 from services.serving.controller import Controller
 from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.identity import EngineIdentity
 from shared.catalog.database import open_database
+from shared.catalog.protocol import Catalog
 from shared.catalog.sql import SqlCatalog
-from shared.errors import Conflict
-from shared.objects import open_store
+from shared.errors import Conflict, InvalidInput, Unavailable
+from shared.kubernetes import KubernetesApi, KubernetesRefused
+from shared.objects import ObjectStore, open_store
 from shared.presence import Presence
 from shared.queue import open_redis
 from shared.telemetry import configure_logs, log
 
 
 def serve(settings: ServingSettings, stop: Event) -> None:
-    """Reconcile until `stop` is set; then end the engines too. Raises Conflict where another controller is at it."""
+    """Reconcile until `stop` is set. Raises Conflict where another controller is at it on this machine, KubernetesRefused where
+    engines are to run on a cluster and may not."""
     with _alone(settings.home / "run" / "serving.lock"):
         store = open_store(settings)
         database = open_database(settings.catalog_url)
-        bases, exports = BaseCache(store, settings.cache_dir), ExportCache(store, settings.cache_dir)
-        engines = SupervisedEngines(settings, lambda engine: _weights(engine, bases, exports), engine_environment())
-        adapters = AdapterCache(store, settings.cache_dir)
-        controller = Controller(SqlCatalog(database), engines, bases, adapters, exports)
         presence = Presence(open_redis(settings), "serving", settings.heartbeat_seconds)
+        parts = _on_kubernetes if settings.engines_on == "kubernetes" else _on_this_machine
         try:
-            with presence.shown():
+            with parts(settings, store, SqlCatalog(database)) as controller, presence.shown():
                 controller.run(stop, settings.reconcile_seconds)
         finally:
-            engines.stop_all()
             database.dispose()
+
+
+@contextmanager
+def _on_this_machine(settings: ServingSettings, store: ObjectStore, catalog: Catalog) -> Iterator[Controller]:
+    """The engines are this process's own, and end with it."""
+    bases, exports = BaseCache(store, settings.cache_dir), ExportCache(store, settings.cache_dir)
+    engines = SupervisedEngines(settings, lambda engine: _weights(engine, bases, exports), engine_environment())
+    try:
+        yield Controller(catalog, engines, bases, AdapterCache(store, settings.cache_dir), exports)
+    finally:
+        engines.stop_all()
+
+
+@contextmanager
+def _on_kubernetes(settings: ServingSettings, store: ObjectStore, catalog: Catalog) -> Iterator[Controller]:
+    """The engines are the cluster's, and go on without this process."""
+    api = KubernetesApi(settings.kubernetes_url, settings.kubernetes_account_dir, 0, OUTSIDE)
+    engines = DeployedEngines(api, read_pods(settings.engine_pod), settings)
+    with suppress(Unavailable):  # It may be away for now; a right that lacks is told at once.
+        engines.observe()
+    bases, adapters = BaseCache(store, settings.cache_dir), AdapterIndex(store, settings.cache_dir)
+    yield Controller(catalog, engines, bases, adapters, PublishedExports(store))
 
 
 def _weights(engine: EngineIdentity, bases: BaseCache, exports: ExportCache) -> Path:
@@ -66,7 +88,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         serve(settings, stop)
-    except Conflict as error:
+    except (Conflict, InvalidInput, KubernetesRefused) as error:
         log().error("serving.refused", detail=error.message)
         return 1
     return 0

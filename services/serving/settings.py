@@ -6,16 +6,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.settings import EngineSettings, SharedSettings
+from shared.settings import EngineSettings, KubernetesSettings, SharedSettings
 
 _INHERITED = ("LECTERN_LAUNCH", "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LD_PRELOAD", "TZ")
 _INHERITED_FAMILIES = ("VLLM_", "OMP_", "CUDA_", "NVIDIA_", "NCCL_")
 
 
-class ServingSettings(SharedSettings, EngineSettings):
+class ServingSettings(SharedSettings, EngineSettings, KubernetesSettings):
     """Which engines serve, with how much, and how patiently."""
 
     home: Path = Field(Path("/var/lib/lectern"), description="Engine records under `run/`, their logs under `log/`.")
+    engines_on: Literal["machine", "kubernetes"] = Field(
+        "machine", description="`machine`: child processes of the controller's. `kubernetes`: a Deployment for each."
+    )
+    engine_pod: Path = Field(
+        Path("/etc/lectern/engine/pod.json"), description="JSON: what the Deployments of engines are called, and their pod."
+    )
     vllm_command: Path = Field(Path("vllm"), description="The vllm executable, of an environment of its own.")
     llama_python: Path | None = Field(None, description="An interpreter that has xllamacpp, which serves GGUFs.")
     llama_slots: int = Field(4, ge=1, description="Sequences that llama.cpp decodes at once, each with a context of its own.")

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from services.gateway.sessions import COOKIE
+from shared.catalog.protocol import Slice
 from shared.contracts.keys import Scope
-from shared.contracts.learning import Canary, DeploymentWish
+from shared.contracts.learning import Canary, DeploymentWish, EvaluationResult, Model, Score
 from tests.api.conftest import BASE, PDF, Gateway
 
 
@@ -150,6 +151,81 @@ def test_the_page_rolls_a_deployment_back_where_it_was_something_else(gateway: G
     assert browser.post(form, data={"csrf": token(browser)}).status_code == 303
     view = gateway.catalog.deployment("answers")
     assert view is not None and view.wish.context_tokens == 1_024
+
+
+CANARY = "/operate/deployments/answers/canary"
+
+
+def papers(gateway: Gateway, version: str) -> str:
+    score = Score(loss=1, perplexity=2, tokens=3, examples=4)
+    model = Model(
+        id=f"papers-{version}", name="papers", run=version * 16, dataset="0" * 16, base=BASE, adapter_key="k",
+        adapter_digest=version, template="alpaca", evaluation=EvaluationResult(base=score, tuned=score),
+        created_at=f"2026-01-0{version}T00:00:00Z",
+    )  # fmt: skip
+    gateway.catalog.put_model(model)
+    return model.id
+
+
+def test_a_canary_is_started_from_the_page(gateway: Gateway, browser: httpx.Client, base: str) -> None:
+    older, newer = papers(gateway, "1"), papers(gateway, "2")
+    assert browser.get(CANARY).status_code == 404, "there is nothing to be a canary of"
+    gateway.parts.records.wish_deployment(
+        DeploymentWish(name="answers", model=older, base=base, replicas=2, wished_at="2026-01-01T00:00:00Z")
+    )
+    assert f'href="{CANARY}"' in browser.get("/operate").text
+    form = browser.get(CANARY, params={"model": newer}).text
+    assert f'value="{newer} adapter" selected' in form and f'value="{older} adapter" disabled' in form
+    asked = {"csrf": token(browser), "served": f"{newer} adapter", "percent": "25", "replicas": "1"}
+    assert browser.post(CANARY, data=asked).headers["location"] == "/operate"
+    view = gateway.catalog.deployment("answers")
+    assert view is not None and view.wish.canary is not None
+    assert (view.wish.model, view.wish.replicas) == (older, 2), "what is served beside it stays"
+    assert (view.wish.canary.model, view.wish.canary.percent) == (newer, 25)
+    assert "25 in 100 get papers-2" in browser.get("/operate").text and 'value="25"' in browser.get(CANARY).text
+    deed = gateway.catalog.deeds(Slice(1))[0]
+    assert (deed.method, deed.path) == ("POST", CANARY)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "told"),
+    [({"served": "papers-1 adapter"}, 409, "That is what answers serves"), ({"served": ""}, 422, "Choose what they are to get"),
+     ({"served": "papers-9 adapter"}, 404, "papers-9"), ({"served": "papers-2 gptq"}, 404, "lectern export papers-2"),
+     ({"served": "papers-2 adapter", "percent": "100"}, 422, "canary_percent"),
+     ({"served": "papers-2 adapter", "replicas": "0"}, 422, "replicas"), ({"served": "papers-2 int3"}, 422, "variant")],
+)  # fmt: skip
+def test_what_stands_against_a_canary_is_told_on_its_form(
+    gateway: Gateway, browser: httpx.Client, base: str, fields: dict[str, str], status: int, told: str
+) -> None:
+    older, _ = papers(gateway, "1"), papers(gateway, "2")
+    wish = DeploymentWish(name="answers", model=older, base=base, wished_at="2026-01-01T00:00:00Z")
+    gateway.parts.records.wish_deployment(wish)
+    answer = browser.post(CANARY, data={"csrf": token(browser), "percent": "10", "replicas": "1", **fields})
+    assert answer.status_code == status and told in answer.text and 'role="alert"' in answer.text
+    assert f'action="{CANARY}"' in answer.text, "with the form as it was"
+    view = gateway.catalog.deployment("answers")
+    assert view is not None and view.wish == wish
+
+
+def test_a_viewer_starts_no_canary(gateway: Gateway, base: str) -> None:
+    gateway.parts.records.wish_deployment(
+        DeploymentWish(name="answers", model=None, base=base, wished_at="2026-01-01T00:00:00Z")
+    )
+    viewer = sign_in(gateway, "read")
+    assert f'href="{CANARY}"' not in viewer.get("/operate").text
+    assert viewer.get(CANARY).status_code == 403
+
+
+def test_replicas_are_asked_for_where_a_model_is_deployed(gateway: Gateway, browser: httpx.Client, base: str) -> None:
+    model = papers(gateway, "1")
+    asked = {"csrf": token(browser), "name": "answers", "replicas": "2"}
+    assert browser.post(f"/models/{model}/deploy", data=asked).status_code == 303
+    view = gateway.catalog.deployment("answers")
+    assert view is not None and view.wish.replicas == 2
+    gateway.catalog.observe_deployment("answers", "ready", None, ["http://a", "http://b"], "lectern-x", model)
+    assert "2 of 2 replicas answer" in browser.get("/operate").text
+    refused = browser.post(f"/models/{model}/deploy", data={**asked, "replicas": "many"})
+    assert refused.status_code == 422 and "replicas" in refused.text
 
 
 def test_the_page_tells_of_a_canary_and_serves_it_to_all(gateway: Gateway, browser: httpx.Client) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from shared.contracts.learning import EvaluationResult, Model, Score
 from shared.contracts.workers import AtWork, Gpu, WorkerReport
 from shared.presence import RedisWorkforce
 from shared.queue import open_redis
 from tests.browser.conftest import EXAMPLES, Enter, violations
-from tests.browser.library import Library
+from tests.browser.library import BASE, Library
 
 Picture = Callable[[Page, str], None]
 
@@ -37,6 +38,65 @@ def test_what_broke_is_told_with_its_document_and_started_again(
     refused = page.get_by_role("row").filter(has_text="errors").filter(has_text="PDF").first
     refused.get_by_role("link").click()
     expect(page.locator(".notice.bad")).to_contain_text("Refused")
+
+
+def test_a_canary_is_started_by_keyboard_told_and_served_to_all(enter: Enter, lectern: Library, picture: Picture) -> None:
+    older, newer = tuned(lectern, 1), tuned(lectern, 2)
+    lectern.deploy(older, "surveys")
+    page = enter("write", refusals=True, color_scheme="dark")
+    page.goto("/operate")
+    page.get_by_role("link", name="Start a canary of surveys").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="A canary of surveys")).to_be_visible()
+    assert violations(page) == []
+    chosen = page.get_by_label("What they get")
+    chosen.focus()
+    page.keyboard.type(f"{newer}: the")
+    page.keyboard.press("Tab")
+    page.keyboard.type("0")
+    page.keyboard.press("Enter")
+    assert page.get_by_label("How many in 100").evaluate("one => one.validity.valid") is False, "0 in 100 is no share"
+    page.get_by_label("How many in 100").fill("25")
+    picture(page, "canary")
+    page.keyboard.press("Enter")
+    row = page.get_by_role("row", name="surveys")
+    expect(row).to_contain_text(f"25 in 100 get {newer}")
+    assert violations(page) == []
+    row.scroll_into_view_if_needed()
+    picture(page, "canary-operate")
+    row.get_by_role("link", name="Change the canary of surveys").click()
+    expect(page.locator(".notice")).to_contain_text("What you choose takes its place")
+    expect(page.get_by_label("How many in 100")).to_have_value("25")
+    page.goto("/operate")
+    row.get_by_role("button", name="Serve the canary of surveys to all").click()
+    expect(row).to_contain_text(newer)
+    expect(row.get_by_role("link", name="Start a canary of surveys")).to_be_visible()
+
+
+def test_what_stands_against_a_canary_is_told_beside_the_form(enter: Enter, lectern: Library, picture: Picture) -> None:
+    model = tuned(lectern, 3)
+    lectern.deploy(model, "charts")
+    page = enter("write", refusals=True)
+    page.goto("/operate/deployments/charts/canary")
+    page.get_by_label("What they get").select_option(f"{BASE} alone")
+    lectern.deploy(None, "charts")  # by somebody else, meanwhile
+    page.get_by_role("button", name="Start the canary").click()
+    expect(page.get_by_role("alert")).to_contain_text("That is what charts serves")
+    expect(page.get_by_role("button", name="Start the canary")).to_be_visible()
+    assert violations(page) == []
+    picture(page, "canary-refused")
+
+
+def tuned(lectern: Library, version: int) -> str:
+    """A tuned model as the catalog has it; no engine of these tests loads one."""
+    score = Score(loss=1, perplexity=2, tokens=3, examples=4)
+    name, at = f"surveys-{version}", f"2026-01-0{version}T00:00:00Z"
+    model = Model(
+        id=name, name="surveys", run=f"{version}" * 16, dataset="0" * 16, base=BASE, adapter_key="k", adapter_digest=name,
+        template="alpaca", evaluation=EvaluationResult(base=score, tuned=score), created_at=at,
+    )  # fmt: skip
+    lectern.gateway.catalog.put_model(model)
+    return model.id
 
 
 def workers(lectern: Library, job: str) -> None:

@@ -34,19 +34,60 @@ def every_pod_has_the_default_seccomp_profile(manifests: list[Manifest]) -> list
     return [owner for owner, pod in pods(manifests) if pod.get("securityContext", {}).get("seccompProfile") != wanted]
 
 
-def no_pod_holds_a_token_of_the_kubernetes_api_but_the_one_that_makes_rayjobs(manifests: list[Manifest]) -> list[str]:
+def no_pod_holds_a_token_of_the_kubernetes_api_but_those_that_make_rayjobs_and_engines(manifests: list[Manifest]) -> list[str]:
     def holds(pod: Manifest) -> bool:
         sources = [source for volume in pod.get("volumes", []) for source in volume.get("projected", {}).get("sources", [])]
         return pod.get("automountServiceAccountToken") is not False or any("serviceAccountToken" in one for one in sources)
 
-    wanted = {"name": "LECTERN_RAY_ADDRESS", "value": "kuberay"}
-    return [owner for owner, pod in pods(manifests) if holds(pod) and wanted not in pod["containers"][0].get("env", [])]
+    makers = [{"name": "LECTERN_RAY_ADDRESS", "value": "kuberay"}, {"name": "LECTERN_ENGINES_ON", "value": "kubernetes"}]
+
+    def makes(pod: Manifest) -> bool:
+        return any(one in pod["containers"][0].get("env", []) for one in makers)
+
+    return [owner for owner, pod in pods(manifests) if holds(pod) and not makes(pod)]
 
 
-def no_role_allows_more_than_making_seeing_and_deleting_rayjobs(manifests: list[Manifest]) -> list[str]:
-    allowed = {"apiGroups": ["ray.io"], "resources": ["rayjobs"], "verbs": ["create", "get", "list", "watch", "delete"]}
+RIGHTS = {
+    "training": [{"apiGroups": ["ray.io"], "resources": ["rayjobs"], "verbs": ["create", "get", "list", "watch", "delete"]}],
+    "serving": [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["create", "get", "list", "update", "delete"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["create", "list"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+    ],
+}
+
+
+def no_role_allows_more_than_making_rayjobs_and_engines(manifests: list[Manifest]) -> list[str]:
     wide = [one["metadata"]["name"] for one in manifests if one["kind"] in {"ClusterRole", "ClusterRoleBinding"}]
-    return wide + [one["metadata"]["name"] for one in manifests if one["kind"] == "Role" and one["rules"] != [allowed]]
+    roles = [one for one in manifests if one["kind"] == "Role"]
+    of = "app.kubernetes.io/component"
+    return wide + [one["metadata"]["name"] for one in roles if one["rules"] != RIGHTS.get(one["metadata"]["labels"][of])]
+
+
+def no_engine_holds_a_secret_but_the_key_that_it_demands(manifests: list[Manifest]) -> list[str]:
+    return [
+        f"{name} {one['name']}"
+        for name, container in containers(manifests)
+        if container["name"] == "engine"
+        for one in container["env"]
+        if "secretKeyRef" in one.get("valueFrom", {}) and one["name"] != "LECTERN_ENGINE_API_KEY"
+    ]
+
+
+def no_engine_answers_but_the_gateway_and_serving(manifests: list[Manifest]) -> list[str]:
+    of = "app.kubernetes.io/component"
+    engines = [one["spec"]["template"]["metadata"]["labels"] for one in manifests if one["kind"] == "Deployment"]
+    policies = [one["spec"] for one in manifests if one["kind"] == "NetworkPolicy"]
+    allowed = {"engine": {"gateway", "serving"}, "adapters": {"serving"}}
+    found = []
+    for labels in (one for one in engines if one[of] == "engine"):
+        rules = [spec.get("ingress", []) for spec in policies if spec["podSelector"]["matchLabels"].items() <= labels.items()]
+        for opening in (opening for rule in rules for opening in rule):
+            asking = {one["podSelector"]["matchLabels"][of] for one in opening.get("from", [])} or {"all"}
+            ports = [port["port"] for port in opening["ports"]] or ["any"]
+            found += [f"{port} {who}" for port in ports for who in asking - allowed.get(port, set())]
+        found += [] if rules else ["open"]
+    return found
 
 
 def no_ray_pod_takes_connections_but_from_its_like_and_the_operator(manifests: list[Manifest]) -> list[str]:
@@ -92,7 +133,7 @@ def no_image_floats(manifests: list[Manifest]) -> list[str]:
 
 
 def no_secret_stands_in_an_environment(manifests: list[Manifest]) -> list[str]:
-    secret = ("PASSWORD", "SECRET", "ACCESS_KEY", "CATALOG_URL", "QUEUE_URL", "TOKEN")
+    secret = ("PASSWORD", "SECRET", "ACCESS_KEY", "API_KEY", "CATALOG_URL", "QUEUE_URL", "TOKEN")
     return [
         f"{name} {variable['name']}"
         for name, one in containers(manifests)
@@ -230,8 +271,10 @@ POLICIES: tuple[Policy, ...] = (
     no_container_can_write_to_its_image,
     no_container_can_gain_privileges,
     every_pod_has_the_default_seccomp_profile,
-    no_pod_holds_a_token_of_the_kubernetes_api_but_the_one_that_makes_rayjobs,
-    no_role_allows_more_than_making_seeing_and_deleting_rayjobs,
+    no_pod_holds_a_token_of_the_kubernetes_api_but_those_that_make_rayjobs_and_engines,
+    no_role_allows_more_than_making_rayjobs_and_engines,
+    no_engine_holds_a_secret_but_the_key_that_it_demands,
+    no_engine_answers_but_the_gateway_and_serving,
     no_ray_pod_takes_connections_but_from_its_like_and_the_operator,
     no_pod_reaches_into_its_node,
     every_container_says_what_it_needs_and_its_memory_is_bounded,

@@ -15,6 +15,8 @@ from services.cleaning.settings import CleaningSettings
 from services.extraction.settings import ExtractionSettings
 from services.gateway.settings import GatewaySettings
 from services.serving.settings import ServingSettings
+from services.serving.stages.engine_pods import Asked, EnginePods, Patience, engine_deployment, engine_service
+from services.serving.stages.identity import EngineIdentity, Seat
 from services.training.settings import TrainingSettings
 from shared.backup.settings import BackupSettings
 
@@ -24,8 +26,10 @@ KUBERNETES = "1.37"
 Manifest = dict[str, Any]
 
 SETTINGS = {
+    "adapters": ServingSettings,
     "backup": BackupSettings,
     "cleaning": CleaningSettings,
+    "engine": ServingSettings,
     "extraction": ExtractionSettings,
     "gateway": GatewaySettings,
     "publish-base": TrainingSettings,
@@ -33,6 +37,7 @@ SETTINGS = {
     "restore": BackupSettings,
     "serving": ServingSettings,
     "training": TrainingSettings,
+    "weights": ServingSettings,
 }
 """What the services with settings of their own read; the others read those that all share."""
 
@@ -53,6 +58,9 @@ GPU_NODE = {
     "nodeSelector": {"accelerator": "h100"},
     "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
 }
+
+ENGINE_PODS = {"serving": {"enginesOn": "kubernetes"}, "secret": {**TRIAL["secret"], "engineApiKey": "long-and-random"}}
+"""Engines as Deployments of their own, in a trial."""
 
 KUBERAY = {"workers": {"training": {"settings": {"rayAddress": "kuberay", "rayjobRetries": 3}}}}
 
@@ -142,6 +150,30 @@ RELEASES: dict[str, Manifest] = {
         "kuberay": {"worker": GPU_NODE, "operatorNamespace": "ray-system"},
         "serviceAccount": {"create": False, "name": "with-role"},
     },
+    "engines on kubernetes": {**TRIAL, **ENGINE_PODS},
+    "engines on kubernetes in a trial with its own servers": {**BROUGHT, "serving": ENGINE_PODS["serving"]},
+    "engines on gpu nodes, behind several gateways": {
+        **OWN_SECRET,
+        "image": {"registry": "mirror.example.org:5000/apps", "pullSecrets": ["mirror"]},
+        "gateway": {"replicas": 3},
+        "cache": {"existingClaim": "models"},
+        "serving": {
+            **GPU_NODE,
+            "enginesOn": "kubernetes",
+            "engine": {
+                "device": "gpu",
+                "image": "mirror.example.org:5000/apps/lectern/serving-gpu:0.1.0",
+                "runtimeClassName": "nvidia",
+            },
+        },
+    },
+    "engines on kubernetes by a cloud role, gateways scaled": {
+        **OWN_SECRET,
+        "store": {"url": "s3://bucket/lectern"},
+        "serviceAccount": {"create": False, "name": "with-role"},
+        "serving": ENGINE_PODS["serving"],
+        "gateway": {"autoscaling": {"enabled": True}},
+    },
     "autoscaled": {
         **OWN_SECRET,
         "serving": {"enabled": False},
@@ -190,14 +222,28 @@ CUSTOM = {
 
 
 def render(values: Manifest, chart: Path = CHART, name: str = "lectern") -> list[Manifest]:
-    """The manifests of a release. Raises HelmError where values are refused."""
+    """The manifests of a release, and with them what serving makes of its template: an engine's Deployment and Service. Raises
+    HelmError where values are refused."""
     loaded = helm_python.Chart.load(str(chart))
     try:
         texts = loaded.render(values, name=name, namespace="lectern")
     finally:
         loaded.close()
     files = {path: text for path, text in texts.items() if path.endswith(".yaml")}
-    return [document for text in files.values() for document in yaml.safe_load_all(text) if document]
+    documents = [document for text in files.values() for document in yaml.safe_load_all(text) if document]
+    return [*documents, *(made for found in engine_pods(documents) for made in engine(found))]
+
+
+def engine_pods(manifests: list[Manifest]) -> list[EnginePods]:
+    """What the chart tells serving of engines, where each is a Deployment."""
+    told = [json.loads(one["data"]["pod.json"]) for one in manifests if "pod.json" in one.get("data", {})]
+    return [EnginePods(one["name"], one["owner"], one["template"]) for one in told]
+
+
+def engine(pods: EnginePods, lora_rank: int = 16) -> list[Manifest]:
+    """What serving makes of an engine, by the code that it makes it by."""
+    asked = Asked(seat=Seat(engine=EngineIdentity(base="tiny")), context_tokens=2_048, lora_rank=lora_rank)
+    return [engine_deployment(asked, pods, Patience(600, 10, 3), "an-id"), engine_service(asked, pods, "another-id")]
 
 
 def invalid(manifests: list[Manifest]) -> list[str]:

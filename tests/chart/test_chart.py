@@ -19,7 +19,9 @@ from shared.queue import queues
 from shared.settings import SharedSettings
 from tests.chart.policies import POLICIES, Policy
 from tests.chart.rendered import (
+    BROUGHT,
     CHART,
+    ENGINE_PODS,
     OWN_SECRET,
     RELEASES,
     ROOT,
@@ -27,6 +29,8 @@ from tests.chart.rendered import (
     TRIAL,
     Manifest,
     containers,
+    engine,
+    engine_pods,
     invalid,
     ours,
     render,
@@ -216,7 +220,7 @@ FAULTS = {
         capabilities={"add": ["SYS_ADMIN"]}
     ),
     "every_pod_has_the_default_seccomp_profile": lambda pod: pod["securityContext"].pop("seccompProfile"),
-    "no_pod_holds_a_token_of_the_kubernetes_api_but_the_one_that_makes_rayjobs": lambda pod: pod.pop(
+    "no_pod_holds_a_token_of_the_kubernetes_api_but_those_that_make_rayjobs_and_engines": lambda pod: pod.pop(
         "automountServiceAccountToken"
     ),
     "no_pod_reaches_into_its_node": lambda pod: pod["volumes"].append({"name": "node", "hostPath": {"path": "/"}}),
@@ -305,24 +309,71 @@ def test_without_kuberay_nothing_may_speak_to_the_kubernetes_api() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "kind", "change"),
+    ("policy", "kind", "name", "change"),
     [
-        ("no_role_allows_more_than", "Role", lambda one: one["rules"][0].update(resources=["rayjobs", "secrets"])),
+        ("no_role_allows_more", "Role", "training", lambda one: one["rules"][0].update(resources=["rayjobs", "secrets"])),
+        ("no_role_allows_more", "Role", "serving", lambda one: one["rules"][2].update(resources=["pods", "pods/exec"])),
+        ("no_ray_pod_takes", "NetworkPolicy", "ray", lambda one: one["spec"].update(ingress=[{"ports": [{"port": 8265}]}])),
+        ("no_engine_answers", "NetworkPolicy", "engine", lambda one: one["spec"]["ingress"][0].pop("from")),
+        ("no_engine_answers", "NetworkPolicy", "engine", lambda one: one["spec"]["ingress"][0]["ports"].pop()),
         (
-            "no_ray_pod_takes_connections",
+            "no_engine_answers",
             "NetworkPolicy",
-            lambda one: one["spec"].update(ingress=[{"ports": [{"port": 8265}]}]),
+            "engine",
+            lambda one: one["spec"]["ingress"][1].update(one["spec"]["ingress"][0] | {"ports": [{"port": "adapters"}]}),
         ),
     ],
 )
-def test_what_would_open_the_clusters_of_runs_is_caught(policy: str, kind: str, change: Callable[[Manifest], None]) -> None:
-    manifests = deepcopy(render(RELEASES["kuberay"]))
+def test_what_would_open_the_clusters_of_runs_or_the_engines_is_caught(
+    policy: str, kind: str, name: str, change: Callable[[Manifest], None]
+) -> None:
+    manifests = deepcopy(render({**RELEASES["kuberay"], **ENGINE_PODS}))
     found = next(one for one in POLICIES if one.__name__.startswith(policy))
     assert found(manifests) == []
-    change(
-        next(one for one in manifests if one["kind"] == kind and one["metadata"]["name"] in {"lectern-ray", "lectern-training"})
-    )
+    change(next(one for one in manifests if one["kind"] == kind and one["metadata"]["name"] == f"lectern-{name}"))
     assert found(manifests) != []
+
+
+def test_an_engine_that_is_given_the_stores_credentials_is_caught() -> None:
+    manifests = deepcopy(render({**TRIAL, **ENGINE_PODS}))
+    policy = next(one for one in POLICIES if one.__name__ == "no_engine_holds_a_secret_but_the_key_that_it_demands")
+    assert policy(manifests) == []
+    (engine,) = [one for _, one in containers(manifests) if one["name"] == "engine"]
+    engine["env"].append({"name": "S3", "valueFrom": {"secretKeyRef": {"name": "lectern", "key": "s3-secret-key"}}})
+    assert policy(manifests) != []
+
+
+def test_an_engine_without_adapters_has_nobody_in_its_pod_who_enters_the_store_while_it_answers() -> None:
+    (pods,) = engine_pods(render({**TRIAL, **ENGINE_PODS}))
+    deployment, service = engine(pods, lora_rank=0)
+    assert [one["name"] for one in deployment["spec"]["template"]["spec"]["containers"]] == ["engine"]
+    assert [one["name"] for one in service["spec"]["ports"]] == ["engine"]
+    assert invalid([deployment, service]) == []
+
+
+def test_engines_go_where_the_values_say_and_of_the_image_that_they_say() -> None:
+    manifests = render(RELEASES["engines on gpu nodes, behind several gateways"])
+    deployments = {one["metadata"]["name"]: one for one in manifests if one["kind"] == "Deployment"}
+    (made,) = [one for name, one in deployments.items() if name.startswith("lectern-engine-")]
+    pod = made["spec"]["template"]["spec"]
+    engine_container = next(one for one in pod["containers"] if one["name"] == "engine")
+    assert engine_container["image"].endswith("/serving-gpu:0.1.0")
+    assert engine_container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert (pod["runtimeClassName"], pod["nodeSelector"]) == ("nvidia", {"accelerator": "h100"})
+    assert pod["imagePullSecrets"] == [{"name": "mirror"}]
+    assert all(one["image"].startswith("mirror.example.org:5000/") for one in [*pod["initContainers"], *pod["containers"]])
+    gateway = deployments["lectern-gateway"]
+    assert gateway["spec"]["replicas"] == 3 and "nodeSelector" not in gateway["spec"]["template"]["spec"]
+    assert [one["name"] for one in gateway["spec"]["template"]["spec"]["containers"]] == ["gateway"]
+
+
+def test_engines_in_pods_of_their_own_want_a_key() -> None:
+    with pytest.raises(helm_python.HelmError, match=r"engine-api-key"):
+        render({**TRIAL, "serving": ENGINE_PODS["serving"]})
+    secret = next(one for one in render({**BROUGHT, "serving": ENGINE_PODS["serving"]}) if one["kind"] == "Secret")
+    again = next(one for one in render({**BROUGHT, "serving": ENGINE_PODS["serving"]}) if one["kind"] == "Secret")
+    assert len(secret["stringData"]["engine-api-key"]) == 64
+    assert secret["stringData"]["engine-api-key"] == again["stringData"]["engine-api-key"], "an upgrade keeps it"
 
 
 def test_cleaning_reaches_this_releases_own_gateway_for_questions() -> None:

@@ -27,17 +27,20 @@ ELSEWHERE = {
     "heartbeat_seconds": "as event_poll_seconds",
     "kubernetes_account_dir": "where Kubernetes mounts an account",
     "rayjob_pods": "where the chart mounts its templates",
+    "engine_pod": "as rayjob_pods",
 }
 """Settings that neither compose nor the chart offers, each with the reason."""
 OF_KUBERNETES = {
-    "kubernetes_url", "kubernetes_patience_seconds", "rayjob_seconds", "rayjob_start_seconds", "rayjob_retries",
+    "engines_on", "kubernetes_url", "kubernetes_patience_seconds", "rayjob_seconds", "rayjob_start_seconds", "rayjob_retries",
     "rayjob_unwatched_seconds",
 }  # fmt: skip
 """Settings that mean something on Kubernetes alone, so that compose leaves them out."""
 OF_ONE_JOB = {"publish-base": {"default_base"}, "ray": {"rayjob_unwatched_seconds", "worker_failures", "checkpoints_kept"}}
 """The one-shots read a service's settings and heed few of them."""
-IN_COMPOSE = sorted(set(SETTINGS) - {"restore", "ray"})
-"""A restore is the backup's service with another command; Ray's pods are made by KubeRay."""
+OF_ENGINES = {"weights", "engine", "adapters"}
+"""Containers of an engine's pod, which heed what each needs of serving's settings."""
+IN_COMPOSE = sorted(set(SETTINGS) - {"restore", "ray"} - OF_ENGINES)
+"""A restore is the backup's service with another command; Ray's pods are made by KubeRay, those of engines by serving."""
 BY_TLS = {"cookies_secure"}
 """In the chart, what follows from the ingress."""
 
@@ -86,8 +89,10 @@ def everything_set() -> dict[str, set[str]]:
     workers["training"]["settings"]["rayAddress"] = "kuberay"
     values: Manifest = {
         **TRIAL, "workers": workers,
+        "secret": {**TRIAL["secret"], "engineApiKey": "long-and-random"},
         "backup": {"enabled": True, "endpoint": "https://elsewhere.example.org", "region": "eu", "restoreFrom": "s3://kept"},
-        **{name: {"settings": _examples(schema[name])} for name in ("gateway", "serving")},
+        "gateway": {"settings": _examples(schema["gateway"])},
+        "serving": {"settings": _examples(schema["serving"]), "enginesOn": "kubernetes"},
     }  # fmt: skip
     found = {one["name"]: one.get("env", []) for _, one in containers(render(values))}
     return {
@@ -102,7 +107,7 @@ def _examples(service: Manifest) -> dict[str, Any]:
 
 @pytest.mark.parametrize("service", SETTINGS)
 def test_the_chart_has_a_value_for_every_setting(service: str, everything_set: dict[str, set[str]]) -> None:
-    assert fields(service) - everything_set[service] - BY_TLS == set()
+    assert service in OF_ENGINES or fields(service) - everything_set[service] - BY_TLS == set()
     assert everything_set[service] - set(SETTINGS[service].model_fields) == set(), "a value that no setting reads"
 
 

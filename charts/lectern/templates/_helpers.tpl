@@ -30,8 +30,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{ with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ .service }}:{{ $image.tag | default .root.Chart.AppVersion }}
 {{- end }}
 
-{{/* The environment of every container: LECTERN_<FIELD>, as on one machine. */}}
-{{- define "lectern.env" -}}
+{{/* Where the object store is, and how it is entered: all that a container needs that only fetches. */}}
+{{- define "lectern.storeEnv" -}}
 - name: LECTERN_STORE_URL
   value: {{ .Values.store.url | quote }}
 {{- with include "lectern.endpoint" . }}
@@ -44,14 +44,26 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: s3-access-key, optional: true}}
 - name: LECTERN_S3_SECRET_KEY
   valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: s3-secret-key, optional: true}}
+- name: LECTERN_CACHE_DIR
+  value: /var/cache/lectern
+{{- include "lectern.logEnv" . | nindent 0 }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "lectern.logEnv" -}}
+- {name: LECTERN_LOG_LEVEL, value: {{ .Values.settings.logLevel | quote }}}
+- {name: LECTERN_LOG_JSON, value: {{ .Values.settings.logJson | quote }}}
+{{- end }}
+
+{{/* The environment of every service: LECTERN_<FIELD>, as on one machine. */}}
+{{- define "lectern.env" -}}
+{{ include "lectern.storeEnv" . }}
 - name: LECTERN_CATALOG_URL
   valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: catalog-url}}
 - name: LECTERN_QUEUE_URL
   valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: queue-url}}
-- name: LECTERN_CACHE_DIR
-  value: /var/cache/lectern
-- name: LECTERN_LOG_LEVEL
-  value: {{ .Values.settings.logLevel | quote }}
 - name: LECTERN_VISIBILITY_TIMEOUT_SECONDS
   value: {{ .Values.settings.visibilityTimeoutSeconds | int | quote }}
 - name: LECTERN_LEASE_SECONDS
@@ -62,11 +74,6 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ .Values.settings.retryBaseSeconds | quote }}
 - name: LECTERN_HEARTBEAT_SECONDS
   value: {{ .Values.settings.heartbeatSeconds | quote }}
-- name: LECTERN_LOG_JSON
-  value: {{ .Values.settings.logJson | quote }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{/* A service's further settings: camelCase becomes LECTERN_<FIELD>. */}}
@@ -182,4 +189,14 @@ topologySpreadConstraints:
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels: {{ include "lectern.selector" . | nindent 8 }}
+{{- end }}
+
+{{/* A token of the pod's account, which the kubelet replaces each hour: for those that speak to the Kubernetes API. */}}
+{{- define "lectern.accountVolume" -}}
+- name: account
+  projected:
+    sources:
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}}]}
 {{- end }}

@@ -58,12 +58,7 @@ spec:
 {{- end }}
 
 {{- define "lectern.rayjobVolumes" -}}
-- name: account
-  projected:
-    sources:
-      - serviceAccountToken: {path: token, expirationSeconds: 3600}
-      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
-      - downwardAPI: {items: [{path: namespace, fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}}]}
+{{ include "lectern.accountVolume" . }}
 - name: rayjob
   configMap: {name: {{ include "lectern.name" . }}-rayjob}
 {{- end }}

@@ -70,7 +70,7 @@ def create_deployment(parts: PartsOf, _: Writer, once: OnceOf, asked: Deployment
 def _create(parts: Parts, asked: DeploymentRequest) -> Reply:
     wish = wish_of(parts, asked)
     if asked.canary_percent is not None:
-        wish = _with_canary(parts.records.running(wish.name), wish, asked.canary_percent)
+        wish = with_canary(parts.records.running(wish.name), wish, asked.canary_percent)
     standing = parts.catalog.deployment(wish.name)
     if standing is not None and standing.wish.same_as(wish):
         return Reply(200, standing, {"Location": f"/v1/deployments/{wish.name}"})
@@ -96,7 +96,7 @@ def wish_of(parts: Parts, asked: DeploymentRequest) -> DeploymentWish:
     )  # fmt: skip
 
 
-def _with_canary(standing: DeploymentWish, wished: DeploymentWish, percent: int) -> DeploymentWish:
+def with_canary(standing: DeploymentWish, wished: DeploymentWish, percent: int) -> DeploymentWish:
     """What stands, with what is wished for as its canary. Raises Conflict where that is what stands."""
     if standing.answers_as(wished):
         raise Conflict(f"That is what {standing.name} serves: a canary is another model, or another form of it.")

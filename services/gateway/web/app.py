@@ -3,6 +3,7 @@
 from types import ModuleType
 
 from services.gateway.web import (
+    canaries,
     datasets,
     document,
     entry,
@@ -33,5 +34,6 @@ VIEWS: tuple[ModuleType, ...] = (
     exports,
     try_it,
     operate,
+    canaries,
     tunings,
 )

@@ -9,13 +9,15 @@ from services.gateway.lineage import all_models, ancestors
 from services.gateway.pagination import PagingOf
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.retention import meant
-from services.gateway.routes.deployments import DeploymentRequest, wish_of
+from services.gateway.routes.deployments import wish_of
 from services.gateway.routes.runs import RunId, curve_of, run_of
 from services.gateway.web import charts
+from services.gateway.web.canaries import requested
 from services.gateway.web.entry import ByReviewer, Viewer
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.words import on_the_way
 from shared.catalog.protocol import Slice
+from shared.contracts.engines import MAX_REPLICAS
 from shared.contracts.exports import Variant
 from shared.contracts.learning import EvaluationResult, LossPoint, Model, TrainingResult
 from shared.contracts.views import FINISHED, RunView
@@ -73,14 +75,14 @@ def run(request: Request, parts: PartsOf, session: Viewer, run: RunId) -> Respon
         children=[one for one in all_models(parts.catalog) if one.parent == model.id] if model else [],
         deployments=[one for one in parts.catalog.deployments() if one.wish.state == "running"],
         exports=[told(parts, one) for one in parts.catalog.exports(model.id, Slice())] if model else [],
-        variants=get_args(Variant),
+        variants=get_args(Variant), most_replicas=MAX_REPLICAS,
     )  # fmt: skip
 
 
 @routes.post("/models/{model}/deploy")
 def deploy(parts: PartsOf, posted: ByReviewer, model: Annotated[str, Path(max_length=200)]) -> Response:
-    asked = {"name": posted.get("name"), "model": model, "variant": posted.get("variant") or "adapter"}
-    parts.records.wish_deployment(wish_of(parts, DeploymentRequest.model_validate(asked)))
+    served = {"variant": posted.get("variant") or "adapter", "replicas": posted.get("replicas") or 1}
+    parts.records.wish_deployment(wish_of(parts, requested({"name": posted.get("name"), "model": model, **served})))
     return back("/try")
 
 

@@ -1,6 +1,5 @@
 """One engine: a process of vLLM or llama.cpp, written down so that whoever comes next finds it, and its state by probes."""
 
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,17 +9,12 @@ from typing import Literal
 from services.serving.adapters import children
 from services.serving.adapters.commands import Launch
 from services.serving.adapters.engine_api import EngineApi
+from services.serving.adapters.last_words import TAIL_BYTES, last_error
 from services.serving.settings import ServingSettings
 from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import EngineSpec
 from shared.contracts.base import Contract
 from shared.errors import Unavailable
-
-_REASON = re.compile(r"^(?:\([^)]*\) )?(?:ERROR [^\]]*\] )?([\w.]*(?:Error|Exception): .+)$", re.MULTILINE)
-_LLAMA_REASON = re.compile(r"^[\d.]+ E .*?(error loading model: .+)$", re.MULTILINE)
-_ECHOES = ("RuntimeError: Engine core initialization failed", "EngineDeadError")
-"""What vLLM's front says when its engine has died of something told before."""
-_TAIL_BYTES = 64 << 10
 
 
 class EngineRecord(Contract):
@@ -102,7 +96,7 @@ class EngineProcess:
 
     def last_words(self) -> str:
         """The last error of its log, for people."""
-        return _last_error(log_path(self._settings, self.seat))
+        return last_error(_tail(log_path(self._settings, self.seat)))
 
     def _deaf(self, heard: bool) -> bool:
         self._failed_probes = 0 if heard else self._failed_probes + 1
@@ -131,11 +125,9 @@ def log_path(settings: ServingSettings, seat: Seat) -> Path:
     return settings.home / "log" / f"engine-{seat.name}.log"
 
 
-def _last_error(path: Path) -> str:
+def _tail(path: Path) -> bytes:
     if not path.exists():
-        return ""
+        return b""
     with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        text = log.read().decode(errors="replace")
-    reasons = [str(found) for pattern in (_LLAMA_REASON, _REASON) for found in pattern.findall(text)]
-    return next((reason[:300] for reason in reversed(reasons) if not reason.startswith(_ECHOES)), "")
+        log.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return log.read()

@@ -18,7 +18,12 @@ class EngineApi:
     """A client of one engine."""
 
     def __init__(self, endpoint: str, timeout_seconds: float, headers: Mapping[str, str] | None = None) -> None:
+        self.endpoint = endpoint
         self._client = httpx.Client(base_url=endpoint, timeout=timeout_seconds, trust_env=False, headers=headers)
+
+    @property
+    def host(self) -> str:
+        return self._client.base_url.host
 
     def is_healthy(self) -> bool:
         try:

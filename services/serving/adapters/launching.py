@@ -6,6 +6,7 @@ from pathlib import Path
 from services.serving.adapters import llama_command, vllm_command
 from services.serving.adapters.commands import HOST, Launch
 from services.serving.settings import ServingSettings
+from services.serving.stages.architectures import MAMBA_1, UNKNOWN
 from services.serving.stages.identity import EngineIdentity
 from services.serving.stages.plan import EngineSpec
 from shared.errors import Unsupported
@@ -17,6 +18,17 @@ def check_possible(settings: ServingSettings, engine: EngineIdentity) -> None:
         llama_command.check_possible(settings, engine)
     else:
         vllm_command.check_possible(settings)
+
+
+def check_architecture(settings: ServingSettings, engine: EngineIdentity, model_type: str) -> None:
+    """Raises Unsupported where such an engine cannot run a base of this kind."""
+    if engine.runtime == "vllm" and model_type in UNKNOWN:
+        raise Unsupported(f"vLLM has no model of the kind {model_type}, so it cannot be served: tune another base")
+    if engine.runtime == "vllm" and settings.engine_device == "cpu" and model_type in MAMBA_1:
+        raise Unsupported(
+            f"vLLM's CPU build has no kernel for the scan of {model_type} models: serve it where there is a GPU "
+            "(LECTERN_ENGINE_DEVICE=gpu), or tune a base of the Mamba 2 kind"
+        )
 
 
 def launch(

@@ -35,6 +35,12 @@ def launch(
 
 def check_possible(settings: ServingSettings, engine: EngineIdentity) -> None:
     """Raises Unsupported where there is no llama.cpp, and for what it is not asked to do here."""
+    check_asked(engine)
+    _python(settings)
+
+
+def check_asked(engine: EngineIdentity) -> None:
+    """Raises Unsupported for what llama.cpp is not asked to do here, wherever it runs."""
     if engine.speculation is not None:
         raise Unsupported("speculation is vLLM's, and a GGUF is served by llama.cpp: deploy it without")
     if engine.arguments.dtype is not None or engine.arguments.prefix_caching is not None:
@@ -42,7 +48,6 @@ def check_possible(settings: ServingSettings, engine: EngineIdentity) -> None:
             "dtype and prefix_caching are vLLM's, and a GGUF is served by llama.cpp, which computes in the types that the file "
             "has: deploy it without them"
         )
-    _python(settings)
 
 
 def _python(settings: ServingSettings) -> Path:

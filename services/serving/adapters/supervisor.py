@@ -8,19 +8,16 @@ from urllib.parse import urlsplit
 
 from services.serving.adapters import engine as engines
 from services.serving.adapters.commands import free_port
+from services.serving.adapters.draining import Leaving, still_asked
 from services.serving.adapters.engine import EngineProcess
-from services.serving.adapters.launching import check_possible, launch
+from services.serving.adapters.launching import check_architecture, check_possible, launch
 from services.serving.adapters.lora import Adapter
 from services.serving.settings import ServingSettings
-from services.serving.stages.architectures import MAMBA_1, UNKNOWN
 from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import Engine, EngineSpec, Problem
 from shared.contracts.engines import DraftSpeculation
-from shared.errors import InvalidInput, LecternError, Unavailable, Unsupported
+from shared.errors import InvalidInput, LecternError, Unavailable
 from shared.telemetry import log
-
-_QUIET_SECONDS = 1.0
-"""A request takes less from the look at its deployment's row to the engine."""
 
 GIVES_UP_AFTER = 3
 """Failures in a row after which users are told that it failed; it is tried on, ever more rarely."""
@@ -37,16 +34,7 @@ class _Slot:
     failures: int = 0
     problem: Problem | None = None
     retry_at: float = 0.0
-    leaving: "_Leaving | None" = None
-
-
-@dataclass
-class _Leaving:
-    """An engine that nobody wants: since when, since when it has had nothing to answer, and whether that still stands."""
-
-    since: float
-    quiet_since: float | None = None
-    asked: bool = True
+    leaving: Leaving | None = None
 
 
 class SupervisedEngines:
@@ -67,13 +55,7 @@ class SupervisedEngines:
 
     def check_architecture(self, engine: EngineIdentity, model_type: str) -> None:
         """Raises Unsupported where such an engine cannot run a base of this kind."""
-        if engine.runtime == "vllm" and model_type in UNKNOWN:
-            raise Unsupported(f"vLLM has no model of the kind {model_type}, so it cannot be served: tune another base")
-        if engine.runtime == "vllm" and self._settings.engine_device == "cpu" and model_type in MAMBA_1:
-            raise Unsupported(
-                f"vLLM's CPU build has no kernel for the scan of {model_type} models: serve it where there is a GPU "
-                "(LECTERN_ENGINE_DEVICE=gpu), or tune a base of the Mamba 2 kind"
-            )
+        check_architecture(self._settings, engine, model_type)
 
     def observe(self) -> dict[Seat, Engine]:
         """Each engine as it is now; one found dead is cleared away."""
@@ -129,19 +111,10 @@ class SupervisedEngines:
             log().info("adapter.unloaded", engine=seat.name, adapter=adapter)
 
     def _answers(self, slot: _Slot, process: EngineProcess) -> bool:
-        """Whether an engine that is to go has requests, or may yet get one that was on its way when its last row was taken
-        from it."""
         moment = time.monotonic()
-        leaving = slot.leaving = slot.leaving or _Leaving(moment)
-        leaving.asked = True
+        slot.leaving = slot.leaving or Leaving(moment)
         requests = process.requests() if process.ready else 0
-        if requests != 0:
-            leaving.quiet_since = None
-        elif leaving.quiet_since is None:
-            leaving.quiet_since = moment
-        late = moment - leaving.since > self._settings.drain_timeout_seconds
-        quiet = leaving.quiet_since is not None and moment - leaving.quiet_since >= _QUIET_SECONDS
-        return process.ready and not (late or quiet)
+        return slot.leaving.answers(requests, moment, self._settings.drain_timeout_seconds) and process.ready
 
     def _end(self, seat: Seat) -> None:
         slot = self._slots.pop(seat, None)
@@ -159,7 +132,7 @@ class SupervisedEngines:
         return self._fetch(EngineIdentity(base=guesses.model)) if isinstance(guesses, DraftSpeculation) else None
 
     def _observe(self, slot: _Slot) -> Engine:
-        slot.leaving = _still_asked(slot.leaving)
+        slot.leaving = still_asked(slot.leaving)
         process, down = slot.process, Engine(slot.spec, "down")
         status = process.probe() if process is not None else "dead"
         if process is not None and status == "dead":
@@ -188,11 +161,3 @@ class SupervisedEngines:
         wait = min(self._settings.retry_base_seconds * 2 ** (slot.failures - 1), self._settings.max_back_off_seconds)
         slot.retry_at = time.monotonic() + wait
         log().warning("engine.failed", engine=slot.seat.name, code=problem.code, detail=problem.detail, failures=slot.failures)
-
-
-def _still_asked(leaving: _Leaving | None) -> _Leaving | None:
-    """None where it was not asked to go since the last look: somebody wants it again."""
-    if leaving is None or not leaving.asked:
-        return None
-    leaving.asked = False
-    return leaving

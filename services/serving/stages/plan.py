@@ -90,6 +90,8 @@ class Engine:
     """Adapters that would not load."""
     problem: Problem | None = None
     """Why it is down, where that will not mend itself soon."""
+    waits_for: str | None = None
+    """What keeps it from being ready, where that is known."""
     retry_due: bool = True
     """Whether the back-off after a failure has passed."""
 
@@ -299,7 +301,8 @@ def _doing(engines: Sequence[Engine | None], need: _Need) -> str:
     if "ready" in statuses:
         return LOADING
     if "starting" in statuses or not known:
-        return STARTING
+        waits_for = next((engine.waits_for for engine in known if engine.waits_for is not None), None)
+        return STARTING if waits_for is None else f"{STARTING}: {waits_for}"
     return RECOVERING if "down" in statuses else RESTARTING
 
 

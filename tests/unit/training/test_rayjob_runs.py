@@ -13,7 +13,8 @@ from shared.catalog.sql import SqlCatalog
 from shared.contracts.learning import TrainingResult
 from shared.objects import ObjectStore
 from shared.results import committed, output_path
-from tests.rayjobs import Cluster, Operator, api_server
+from tests.kubernetes import api_server
+from tests.rayjobs import Cluster, Operator
 from tests.servers import Valkey, wait_until
 from tests.unit.training.test_handlers import RECIPE, Watcher, World, figures, undisturbed
 from tests.unit.training.world import publish_tiny

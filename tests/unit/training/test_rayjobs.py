@@ -25,7 +25,8 @@ from shared.contracts.work import Rejected
 from shared.errors import InvalidInput, NotFound, Unavailable
 from shared.kubernetes import KubernetesApi, KubernetesRefused
 from shared.objects import ObjectStore
-from tests.rayjobs import Cluster, api_server, faults_of
+from tests.kubernetes import api_server
+from tests.rayjobs import Cluster, faults_of
 from tests.servers import wait_until
 
 RUN = "ab" * 32
@@ -215,7 +216,7 @@ def test_a_busy_server_is_asked_again_and_a_dead_one_given_up(api: KubernetesApi
 
 @pytest.mark.parametrize("verb", ["create", "get", "delete"])
 def test_a_right_that_lacks_is_named_at_once(api: KubernetesApi, cluster: Cluster, verb: str) -> None:
-    cluster.rights.remove(verb)
+    cluster.rights["rayjobs"].remove(verb)
     ask = {
         "create": lambda: api.create(RAYJOBS, manifest()),
         "get": lambda: api.get(RAYJOBS, NAME),

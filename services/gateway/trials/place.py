@@ -53,10 +53,10 @@ class TrialPlace:
         self.catalog.put_deployment(sequence, trial_wish(standing, setting))
         try:
             view = self._await_ready(sequence)
+            self._left = view.endpoints
             yield view
             if self._seen(sequence) is None:
                 raise LetGo("another gateway took this tuning up")
-            self._left = view.endpoints
         finally:
             self.catalog.drop_trial(trial_name(self.deployment), sequence)
 

@@ -90,23 +90,16 @@ def _show(session: Session, report: dict[str, Any]) -> None:
     from cli.render import table
 
     many = report["parameters"]["concurrency"]
-    columns = [
-        "setting*",
-        "alone#",
-        f"{many} at once#",
-        "first token#",
-        "gain#",
-        "noise#",
-        "accepted#",
-        "same answers#",
-        "verdict*",
-    ]
+    columns = ["setting*", "alone#", f"{many} at once#", "first token#", "gain#", "accepted#", "same answers#", "verdict"]
     session.console.print(table(columns, [_row(one, report) for one in report["trials"]]))
+    for one in report["trials"]:
+        if one["problem"]:
+            session.say(f"{one['name']}: {one_line(one['problem'], 300)}")
     session.say(f"Kept: {report['kept_name']}. {report['reason']}")
     session.say(
-        f"Tokens a second; to the first token, median and p99 at {many} at once. {prompts_told(report)} Answers of up to "
-        f"{report['parameters']['answer_tokens']} tokens that part where the plain setting holds two tokens within "
-        f"{report['near_tie_nats']:g} nats are near-ties."
+        f"Tokens a second; to the first token, median and p99 {f'at {many} at once' if many > 1 else 'alone'}; gain over plain, "
+        f"and noise. {prompts_told(report)} Answers of up to {report['parameters']['answer_tokens']} tokens; those that part "
+        f"where the plain setting holds two tokens within {report['near_tie_nats']:g} nats are near-ties."
     )
 
 
@@ -114,11 +107,8 @@ def prompts_told(report: dict[str, Any]) -> str:
     """Where the prompts came from."""
     counts = report["prompts"]
     told = {
-        "given": "given",
-        "feedback": "from feedback",
-        "heldout": "held out of training",
-        "too_long": "left out as too long",
-    }
+        "given": "given", "feedback": "from feedback", "heldout": "held out of training", "too_long": "left out as too long",
+    }  # fmt: skip
     return f"Prompts: {', '.join(f'{counts[name]} {words}' for name, words in told.items() if counts[name])}."
 
 
@@ -126,13 +116,13 @@ def _row(trial: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
     kept = trial["setting"] == report["kept"] and trial["verdict"] in ("plain", "faster")
     verdict = VERDICTS[trial["verdict"]] + (", kept" if kept else "")
     if trial["alone"] is None:
-        return (trial["name"], *([""] * 7), f"{verdict}: {one_line(trial['problem'] or '', 300)}")
+        return (trial["name"], *([""] * 6), verdict)
     load, said = trial["together"] or trial["alone"], trial["answers"]
     return (
         trial["name"], f"{trial['alone']['tokens_per_second']:.1f}",
         f"{trial['together']['tokens_per_second']:.1f}" if trial["together"] else "",
-        f"{load['first_token_seconds']:.2f}, {load['first_token_p99_seconds']:.2f} s", f"× {trial['gain']:.2f}",
-        f"{trial['noise']:.0%}", "" if trial["acceptance"] is None else f"{trial['acceptance']:.0%}",
+        f"{load['first_token_seconds']:.2f}, {load['first_token_p99_seconds']:.2f} s",
+        f"{trial['gain']:.2f} ± {trial['noise']:.2f}", "" if trial["acceptance"] is None else f"{trial['acceptance']:.0%}",
         f"{said['same']} of {said['of']}{_gaps(said)}", verdict,
     )  # fmt: skip
 

@@ -97,8 +97,8 @@ def _show(session: Session, report: dict[str, Any]) -> None:
             session.say(f"{one['name']}: {one_line(one['problem'], 300)}")
     session.say(f"Kept: {report['kept_name']}. {report['reason']}")
     session.say(
-        f"Tokens a second; to the first token, median and p99 {f'at {many} at once' if many > 1 else 'alone'}; gain over plain, "
-        f"and noise. {prompts_told(report)} Answers of up to {report['parameters']['answer_tokens']} tokens; those that part "
+        f"Tokens a second; to the first token, median and p99 {f'at {many} at once' if many > 1 else 'alone'}; gain over "
+        f"plain, and noise. {prompts_told(report)} Answers of up to {report['parameters']['answer_tokens']} tokens; those that part "
         f"where the plain setting holds two tokens within {report['near_tie_nats']:g} nats are near-ties."
     )
 

@@ -96,10 +96,11 @@ def _show(session: Session, report: dict[str, Any]) -> None:
         if one["problem"]:
             session.say(f"{one['name']}: {one_line(one['problem'], 300)}")
     session.say(f"Kept: {report['kept_name']}. {report['reason']}")
+    where, tokens = f"at {many} at once" if many > 1 else "alone", report["parameters"]["answer_tokens"]
     session.say(
-        f"Tokens a second; to the first token, median and p99 {f'at {many} at once' if many > 1 else 'alone'}; gain over "
-        f"plain, and noise. {prompts_told(report)} Answers of up to {report['parameters']['answer_tokens']} tokens; those that part "
-        f"where the plain setting holds two tokens within {report['near_tie_nats']:g} nats are near-ties."
+        f"Tokens a second; to the first token, median and p99 {where}; gain over plain, and noise. {prompts_told(report)} "
+        f"Answers of up to {tokens} tokens; those that part where the plain setting holds two tokens within "
+        f"{report['near_tie_nats']:g} nats are near-ties."
     )
 
 

@@ -2,6 +2,8 @@
 
 SHORT = 16
 _EXPORT = "export:"
+TRIAL = "+trial"
+"""What the name of a trial ends with: no deployment can be called so."""
 
 
 def short(key: str) -> str:
@@ -35,6 +37,15 @@ def export_job(export: str) -> str:
 
 def deployment_job(name: str, sequence: int) -> str:
     return f"deployment.{name}.{sequence}"
+
+
+def tuning_job(deployment: str, number: int) -> str:
+    return f"tuning.{deployment}.{number}"
+
+
+def trial_name(deployment: str) -> str:
+    """The name under which a tuning has a setting of a deployment served, for nobody but itself."""
+    return deployment + TRIAL
 
 
 def settings_job(collection: str) -> str:

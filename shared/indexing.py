@@ -16,6 +16,7 @@ from shared.contracts.learning import (
     TrainingResult,
 )
 from shared.contracts.review import ClassifierWish
+from shared.contracts.tunings import TuningReport, TuningWish
 from shared.contracts.work import (
     ChoreWork,
     ClassifierWork,
@@ -28,7 +29,17 @@ from shared.contracts.work import (
     Work,
 )
 from shared.errors import NotFound
-from shared.ids import classifier_job, dataset_job, deployment_job, document_job, export_job, forget_job, run_job, short
+from shared.ids import (
+    classifier_job,
+    dataset_job,
+    deployment_job,
+    document_job,
+    export_job,
+    forget_job,
+    run_job,
+    short,
+    tuning_job,
+)
 from shared.keys import new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.pipeline import (
@@ -139,6 +150,22 @@ def index_deployment(store: ObjectStore, catalog: Catalog, name: str) -> None:
     job = deployment_job(name, sequence)
     catalog.put_deployment(sequence, wish)
     catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=new_trace()), wish.wished_at))
+
+
+def index_tuning(store: ObjectStore, catalog: Catalog, deployment: str, number: int, wish: TuningWish) -> str:
+    """Index a tuning's job, as it ended where it did: one that was cut short is begun again. Returns the job."""
+    job = tuning_job(deployment, number)
+    work = ChoreWork(job=job, trace=new_trace(), chore="tuning", subject=deployment, number=number)
+    if not catalog.put_job(NewJob(job, "tuning", deployment, None, "tuning", work, wish.asked_at)):
+        return job
+    report = read_contract(store, layout.tuning_report(deployment, number), TuningReport)
+    event = Series(store, layout.job_events(job)).latest(JobEvent)
+    if report is not None:
+        catalog.finish_job(job, "done", None, None, report.finished_at)
+    elif event is not None:
+        told = event[1]
+        catalog.finish_job(job, told.kind, told.code or told.kind, told.detail or "Called off by a user.", told.at)
+    return job
 
 
 def index_forgotten(store: ObjectStore, catalog: Catalog, document: str) -> str | None:

@@ -122,6 +122,21 @@ def deployment(name: str) -> str:
     return f"deployments/{name}"
 
 
+def tunings(deployment: str) -> str:
+    """The tunings that were asked for of a deployment."""
+    return f"tunings/{deployment}"
+
+
+def tuning_report(deployment: str, number: int) -> str:
+    """What a tuning found."""
+    return entry(f"tuning-reports/{deployment}", number)
+
+
+def tuning_prompts(job: str) -> str:
+    """Prompts that came with a tuning, until it ends. What is left of one that was lost goes with other uploads."""
+    return f"uploads/{job}.jsonl"
+
+
 def base_manifest(name: str) -> str:
     return f"bases/{name}/manifest.json"
 

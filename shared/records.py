@@ -279,7 +279,7 @@ class Records:
             raise Conflict(f"Job {job} is {found.state} already.")
         if found.kind == "deployment":
             raise Conflict("A deployment is stopped, not cancelled: `lectern stop NAME`.")
-        if found.kind in CHORES:
+        if found.kind in CHORES and found.kind != "tuning":
             raise Conflict(f"Job {job} is carried out to its end: half of it would be worse than either.")
         self.catalog.request_cancel(job)
         if found.state != "running":
@@ -292,6 +292,8 @@ class Records:
         found = self._job(job)
         if found.state not in ("dead", "cancelled"):
             raise Conflict(f"Job {job} is {found.state}; only a dead or cancelled job can be retried.")
+        if found.kind == "tuning":
+            raise Conflict(f"A tuning is not retried: `lectern deploy --name {found.subject} --tune` asks for it again.")
         if found.kind in CHORES:
             return self._ask_again(found)
         if found.kind == "run":
@@ -336,8 +338,9 @@ class Records:
     def _event(self, job: str, kind: Literal["cancelled", "requeued"]) -> JobEvent:
         at = self.catalog.work(job)
         assert at is not None, "the job was looked up before"
-        work = STAGES[at.stage].work.model_validate(at.work)
-        event = JobEvent(kind=kind, stage=at.stage, key=STAGES[at.stage].key(work), at=now(), trace=work.trace)
+        stage = STAGES.get(at.stage)
+        work = stage.work.model_validate(at.work) if stage else ChoreWork.model_validate(at.work)
+        event = JobEvent(kind=kind, stage=at.stage, key=stage.key(work) if stage else job, at=now(), trace=work.trace)
         Series(self.store, layout.job_events(job)).append(event)
         return event
 

@@ -15,6 +15,7 @@ from shared.contracts.line_labels import LineWord
 from shared.contracts.preferences import PreferenceSet
 from shared.contracts.retention import Promotion
 from shared.contracts.review import Label
+from shared.contracts.tunings import TuningWish
 from shared.indexing import (
     index_classifier,
     index_collection,
@@ -24,6 +25,7 @@ from shared.indexing import (
     index_export,
     index_forgotten,
     index_run,
+    index_tuning,
 )
 from shared.objects import ObjectStore, Series, read_contract
 from shared.tombstones import forgotten_once
@@ -65,6 +67,7 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
     for name in _names(store, "deployments", ENTRY):
         index_deployment(store, catalog, name)
         counts["deployments"] += 1
+    counts["tunings"] = sum(_index_tunings(store, catalog, name) for name in _names(store, "tunings", ENTRY))
     counts["forgotten"] = 0
     for document in sorted(forgotten_once(store)):
         index_forgotten(store, catalog, document)
@@ -82,6 +85,14 @@ def reindex(store: ObjectStore, catalog: Catalog, tell: Callable[[int], None] = 
 def index_keys(store: ObjectStore, catalog: Catalog) -> int:
     """Index the API keys alone, without which nobody could ask for the rest; returns how many."""
     return _index_latest(store, "keys", layout.api_key, ApiKey, catalog.put_key)
+
+
+def _index_tunings(store: ObjectStore, catalog: Catalog, deployment: str) -> int:
+    """Every tuning of a deployment; returns how many."""
+    entries = list(Series(store, layout.tunings(deployment)).after(0, TuningWish))
+    for number, wish in entries:
+        index_tuning(store, catalog, deployment, number, wish)
+    return len(entries)
 
 
 def _index_words(store: ObjectStore, catalog: Catalog) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """`lectern deploy`, `rollback`, `stop` and `deployments`: models that are served."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,6 +11,8 @@ from cli.commands.models import forgotten_note
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import one_line, segment
+from cli.tunings import follow_tuning, require_tunable, show_tuning, tuning_request
+from cli.waiting import wait_for_deployment
 from shared.contracts.engines import MAX_REPLICAS, ServedVariant
 
 PANEL = "Models"
@@ -21,6 +24,7 @@ def register(app: typer.Typer) -> None:
     command(app, "finish-canary", panel=PANEL)(finish_canary)
     command(app, "stop", panel=PANEL)(stop)
     command(app, "deployments", panel=PANEL)(deployments)
+    command(app, "tunings", panel=PANEL)(tunings)
 
 
 def deploy(
@@ -45,22 +49,46 @@ def deploy(
     ] = None,
     draft: Annotated[str | None, typer.Option(help="The draft model: a published base with the same vocabulary.")] = None,
     guess: Annotated[int | None, typer.Option(min=1, max=16, help="Tokens guessed at once.")] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Then try its settings on recorded prompts, and keep the fastest that loses nothing.")
+    ] = False,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=64, help="With --tune: requests at once, beside one alone; 8 without it.")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="With --tune: a JSON Lines file of prompts to ask, with `prompt` and maybe `mode`.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it answers.")] = False,
 ) -> None:
     """Serve a model under a name that OpenAI clients use as `model`.
 
     An export is served only if the gate kept it: make it with `lectern export`. Two deployments share an engine where they
     ask for the same base and the same arguments of it; else each has one of its own.
+
+    With --tune and --name alone, what the name serves is tuned as it is. --draft is then a model to try, and nothing is waited
+    for that Ctrl-C does not leave running.
     """
+    if tune:
+        require_tunable(canary, speculate, guess)
+        asked = tuning_request(concurrency, draft, prompts)
+        draft = None
+        if model is None and base is None and name is not None:
+            follow_tuning(session, name, asked)
+            return
+    elif concurrency is not None or prompts is not None:
+        raise Failure("--concurrency and --prompts go with --tune.", Exit.USAGE, "usage")
     if (model is None) == (base is None):
         raise Failure("Name a tuned model, or a base model with --base.", Exit.USAGE, "usage")
     under = name or base or session.api.get(f"/v1/tuned-models/{segment(model or '')}")["name"]
     speculation = _speculation(speculate, draft, guess)
     wish = {"name": under, "model": model, "base": base, "canary_percent": canary, "speculation": speculation}
     form = {"replicas": replicas, "variant": variant, "engine_arguments": parse_assignments(settings or [])}
-    asked = {name: value for name, value in {**wish, **form}.items() if value is not None}
-    found = session.api.post("/v1/deployments", asked)
-    _follow(session, found, wait)
+    found = session.api.post("/v1/deployments", {name: value for name, value in {**wish, **form}.items() if value is not None})
+    if tune:
+        wait_for_deployment(session, found["name"])
+        follow_tuning(session, found["name"], asked)
+    else:
+        _follow(session, found, wait)
 
 
 def _speculation(method: str | None, draft: str | None, guess: int | None) -> dict[str, Any] | None:
@@ -96,8 +124,6 @@ def finish_canary(
 
 def _follow(session: Session, found: dict[str, Any], wait: bool) -> None:
     """Tell of a deployment that was wished for, once it is ready where that is waited for."""
-    from cli.waiting import wait_for_deployment
-
     name = found["name"]
     if wait:
         found = wait_for_deployment(session, name)
@@ -150,3 +176,12 @@ def deployments(session: Session, name: Annotated[str | None, typer.Argument(hel
         for each in found
     ]  # fmt: skip
     session.console.print(table(["deployment", "model", "base", "as", "replicas", "state", "note*"], rows))
+
+
+def tunings(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The deployment's name.")],
+    number: Annotated[int | None, typer.Argument(min=1, help="Which one; the latest without it.")] = None,
+) -> None:
+    """Show what a tuning of a deployment found: the settings tried, their speed, their answers, and the one that was kept."""
+    show_tuning(session, session.api.get(f"/v1/deployments/{segment(name)}/tunings/{number or 'latest'}"))

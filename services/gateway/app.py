@@ -12,7 +12,7 @@ from services.gateway import openapi, problems
 from services.gateway.access import Access
 from services.gateway.audit import Audit
 from services.gateway.balance import Balance
-from services.gateway.chores.kinds import chores
+from services.gateway.chores.kinds import chores, tunings
 from services.gateway.chores.sweep import do_chores
 from services.gateway.editors import Editors
 from services.gateway.infill import Tokenizers
@@ -46,6 +46,7 @@ from services.gateway.routes import (
     runs,
     workers,
 )
+from services.gateway.routes import tunings as tuning_routes
 from services.gateway.web import pages
 from services.gateway.web.app import VIEWS
 from services.gateway.web.pictures import Pictures
@@ -70,6 +71,7 @@ ROUTES = (
     models,
     exports,
     deployments,
+    tuning_routes,
     jobs,
     openai,
     keys,
@@ -120,6 +122,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _thread("retraining-sweep", sweep_for_ever, retraining, settings.review_seconds, stopped),
         _thread("tally", write_for_ever, app.state.tally, stopped),
         _thread("chores", do_chores, chores(parts), settings.recovery_seconds, parts.woken, stopped),
+        _thread("tunings", do_chores, tunings(parts, stopped), settings.recovery_seconds, parts.tuning_woken, stopped),
     ]
     for thread in threads:
         thread.start()
@@ -128,6 +131,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         stopped.set()
         parts.woken.set()
+        parts.tuning_woken.set()
         for thread in threads:
             await to_thread.run_sync(thread.join, 10.0)
         await parts.engines.aclose()

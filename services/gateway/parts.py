@@ -34,6 +34,8 @@ class Parts:
     single_sign_on: SingleSignOn | None = None
     woken: Event = field(default_factory=Event)
     """Set where a chore was asked for, so that it is not left lying until the next sweep."""
+    tuning_woken: Event = field(default_factory=Event)
+    """The same for tunings, which take long and so have a loop of their own."""
 
     @property
     def records(self) -> Records:

@@ -39,6 +39,7 @@ STATUS = {
     "invalid-input": 422,
     "bad-recipe": 422,
     "no-preferences": 422,
+    "no-prompts": 422,
     "idempotency-key-reused": 422,
     "rate-limit-exceeded": 429,
     "unsupported": 501,

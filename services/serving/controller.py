@@ -105,7 +105,7 @@ class Controller:
 
     def reconcile(self) -> bool:
         """One round. Returns whether anything was done, and so whether another look is due at once."""
-        views = self._catalog.deployments()
+        views = self._catalog.deployments(trials=True)
         desired = [self._wanted(target, wish) for target, wish in _targets(views)]
         rows = dict(_rows(views))
         observed = Observed(rows, self._engines.observe())

@@ -12,6 +12,7 @@ from shared.clock import now
 from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import DeploymentWish
 from shared.contracts.views import DeploymentView, Standing
+from shared.ids import TRIAL
 
 _DEED = tuple(name for name in Deed.model_fields if name != "schema_version")
 
@@ -54,10 +55,19 @@ class Access(Transactions):
             row = session.get(DeploymentRow, name)
             return _deployment_view(row) if row else None
 
-    def deployments(self) -> list[DeploymentView]:
+    def deployments(self, trials: bool = False) -> list[DeploymentView]:
+        wanted = select(DeploymentRow).order_by(DeploymentRow.name)
+        if not trials:
+            wanted = wanted.where(DeploymentRow.name.not_like(f"%{TRIAL}"))
         with self._read() as session:
-            rows = session.scalars(select(DeploymentRow).order_by(DeploymentRow.name))
-            return [_deployment_view(row) for row in rows]
+            return [_deployment_view(row) for row in session.scalars(wanted)]
+
+    def drop_trial(self, name: str, sequence: int | None = None) -> None:
+        dropped = delete(DeploymentRow).where(DeploymentRow.name == name, DeploymentRow.name.like(f"%{TRIAL}"))
+        if sequence is not None:
+            dropped = dropped.where(DeploymentRow.sequence == sequence)
+        with self._write() as session:
+            session.execute(dropped)
 
     def put_key(self, key: ApiKey) -> None:
         with self._write() as session:

@@ -289,7 +289,11 @@ class Catalog(Protocol):
         """What is observed of a deployment's canary; None where it is gone."""
 
     def deployment(self, name: str) -> DeploymentView | None: ...
-    def deployments(self) -> list[DeploymentView]: ...
+    def deployments(self, trials: bool = False) -> list[DeploymentView]:
+        """By name; with those that tunings have up where `trials` are asked for, which are for no client."""
+
+    def drop_trial(self, name: str, sequence: int | None = None) -> None:
+        """Remove a trial, which is in no store; only as it was put under that number where one is named."""
 
     # keys and remembered answers
     def put_key(self, key: ApiKey) -> None: ...

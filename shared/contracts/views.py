@@ -14,14 +14,25 @@ from shared.contracts.review import ClassifierWish
 from shared.contracts.work import Progress
 
 JobKind = Literal[
-    "document", "dataset", "preview", "classifier", "run", "export", "deployment", "settings", "reindex", "forget", "tidy"
+    "document",
+    "dataset",
+    "preview",
+    "classifier",
+    "run",
+    "export",
+    "deployment",
+    "settings",
+    "reindex",
+    "forget",
+    "tidy",
+    "tuning",
 ]
 JobState = Literal["queued", "running", "waiting", "done", "failed", "dead", "cancelled"]
 """waiting: will be tried again; failed: the input was refused; dead: given up after too many attempts."""
 
 V = TypeVar("V", bound=Contract)
 
-CHORES: tuple[JobKind, ...] = ("settings", "reindex", "forget", "tidy")
+CHORES: tuple[JobKind, ...] = ("settings", "reindex", "forget", "tidy", "tuning")
 """What the gateway does itself, in no stage and from no queue."""
 
 FINISHED: frozenset[str] = frozenset({"done", "failed", "dead", "cancelled"})

@@ -63,8 +63,11 @@ class ExportWork(Work):
 class ChoreWork(Work):
     """Work that the gateway does itself, on facts rather than on documents' text: no stage, and on no queue."""
 
-    chore: Literal["settings", "reindex", "forget", "tidy"]
-    subject: str = Field("", description="The collection whose settings changed, or the document to forget.")
+    chore: Literal["settings", "reindex", "forget", "tidy", "tuning"]
+    subject: str = Field(
+        "", description="The collection whose settings changed, the document to forget, the deployment to tune."
+    )
+    number: int = Field(0, description="Which tuning of the deployment.")
     older_seconds: float = Field(0, ge=0, description="What a tidying leaves alone: whatever is younger.")
 
 

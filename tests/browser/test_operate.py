@@ -6,8 +6,21 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from shared import layout
+from shared.contracts.engines import NgramSpeculation
 from shared.contracts.learning import EvaluationResult, Model, Score
+from shared.contracts.tunings import (
+    Answers,
+    Load,
+    PromptCounts,
+    Setting,
+    Trial,
+    TuningParameters,
+    TuningReport,
+    TuningWish,
+)
 from shared.contracts.workers import AtWork, Gpu, WorkerReport
+from shared.objects import Series, create_contract
 from shared.presence import RedisWorkforce
 from shared.queue import open_redis
 from tests.browser.conftest import EXAMPLES, Enter, violations
@@ -97,6 +110,45 @@ def tuned(lectern: Library, version: int) -> str:
     )  # fmt: skip
     lectern.gateway.catalog.put_model(model)
     return model.id
+
+
+def test_a_tuning_is_told_setting_by_setting(enter: Enter, lectern: Library, picture: Picture) -> None:
+    lectern.deploy(None, "tuned-here")
+    report_a_tuning(lectern, "tuned-here")
+    for options in ({}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}):
+        page = enter("write", refusals=True, **options)
+        page.goto("/operate")
+        card = page.locator("section", has=page.get_by_role("heading", name="Tunings"))
+        expect(card).to_contain_text("Kept: n-grams of 2 to 4, 4 guesses.")
+        table = card.get_by_role("table", name="Settings of tuned-here that were tried")
+        expect(table.get_by_role("row", name="n-grams of 2 to 4, 4 guesses")).to_contain_text("7 of 8 part by 0.125")
+        expect(table.get_by_role("row", name="draft small")).to_contain_text("no <b>memory</b>")
+        assert violations(page) == []
+    picture(page, "tunings")
+    page.get_by_label("Deployment").select_option("tuned-here")
+    page.get_by_role("button", name="Try its settings").click()
+    expect(page.locator("main")).to_contain_text("There are no recorded prompts")
+
+
+def report_a_tuning(lectern: Library, deployment: str) -> None:
+    """What a tuning leaves in the store."""
+    store, at, asked = lectern.gateway.store, "2026-01-01T00:00:00Z", TuningParameters()
+    number = Series(store, layout.tunings(deployment)).append(
+        TuningWish(deployment=deployment, sequence=1, parameters=asked, given=8, asked_at=at)
+    )
+    load = Load(tokens_per_second=21.5, rounds=(21, 22), first_token_seconds=0.2, first_token_p99_seconds=0.9, requests=16)
+    kept = Setting(speculation=NgramSpeculation())
+    measured = {"alone": load, "together": load, "noise": 0.05, "gain": 1.0, "answers": Answers(same=8, of=8)}
+    plain = Trial(name="plain", setting=Setting(), verdict="plain", **measured)
+    near = {"gain": 1.7, "acceptance": 0.62, "answers": Answers(same=7, of=8, gaps=(0.125,))}
+    faster = Trial(name="n-grams of 2 to 4, 4 guesses", setting=kept, verdict="faster", **{**measured, **near})
+    failed = Trial(name="draft small, 3 guesses", setting=Setting(), problem="no <b>memory</b>")
+    report = TuningReport(
+        deployment=deployment, model=None, base=BASE, variant="adapter", parameters=asked, prompts=PromptCounts(given=8),
+        near_tie_nats=0.25, trials=(plain, faster, failed, plain), kept=kept, kept_name=faster.name, reason="It is.",
+        changes=True, begun_at=at, finished_at=at,
+    )  # fmt: skip
+    create_contract(store, layout.tuning_report(deployment, number), report)
 
 
 def workers(lectern: Library, job: str) -> None:

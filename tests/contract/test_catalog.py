@@ -17,7 +17,7 @@ from shared.contracts.keys import ApiKey, Deed
 from shared.contracts.learning import Canary, DatasetInput, DatasetParameters, DatasetWish, DeploymentWish
 from shared.contracts.preferences import PreferenceParameters, PreferenceSet
 from shared.contracts.retention import Promotion
-from shared.contracts.views import Standing
+from shared.contracts.views import CHORES, Standing
 from shared.contracts.work import DocumentWork, Manifest, Progress, Rejected, Work
 from shared.errors import Unavailable
 
@@ -282,6 +282,19 @@ def test_the_migrations_make_the_tables_that_the_code_knows(any_catalog: Any) ->
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
+def test_a_trial_is_seen_by_those_who_ask_for_trials_and_dropped_as_it_was_put(shelf: Catalog) -> None:
+    for sequence, name in ((1, "birds"), (7, "birds+trial")):
+        shelf.put_deployment(sequence, DeploymentWish(name=name, model=None, base="b", wished_at="2026-01-01T00:00:00Z"))
+    shelf.observe_deployment("birds+trial", "ready", None, ["http://e"], "b", "b")
+    assert [one.name for one in shelf.deployments()] == ["birds"]
+    assert [one.name for one in shelf.deployments(trials=True)] == ["birds", "birds+trial"]
+    shelf.drop_trial("birds+trial", 6)
+    assert shelf.deployment("birds+trial") is not None, "another attempt's"
+    shelf.drop_trial("birds")
+    shelf.drop_trial("birds+trial", 7)
+    assert [one.name for one in shelf.deployments(trials=True)] == ["birds"]
+
+
 def test_deployments_from_before_there_were_replicas_are_asked_where_they_were(any_catalog: Any) -> None:
     wish = DeploymentWish(
         name="birds", model=None, base="b", canary=Canary(percent=10, model="m", base="b"), wished_at="2026-01-01T00:00:00Z"
@@ -314,10 +327,10 @@ def step(connection: Any, revision: str, back: bool = False) -> None:
 
 
 def test_what_no_queue_carries_is_not_pending_and_chores_are_told_apart(any_catalog: Catalog) -> None:
-    for kind in ("document", "preview", "classifier", "dataset", "run", "deployment", "settings", "reindex", "forget", "tidy"):
+    for kind in ("document", "preview", "classifier", "dataset", "run", "deployment", *CHORES):
         any_catalog.put_job(NewJob(kind, kind, "x", None, kind, Work(job=kind, trace="t"), "2026-01-01"))
     assert {job.id for job in any_catalog.pending()} == {"document", "preview", "classifier", "dataset", "run"}
-    assert {job.id for job in any_catalog.chores()} == {"settings", "reindex", "forget", "tidy"}
+    assert {job.id for job in any_catalog.chores()} == set(CHORES) == {"settings", "reindex", "forget", "tidy", "tuning"}
     any_catalog.begin_chore("tidy")
     any_catalog.finish_chore("tidy", {"attempts": 3}, "2026-01-02")
     found = any_catalog.job("tidy")

@@ -1,16 +1,21 @@
 """Which chores there are: each kind of job that the gateway does itself, and what does it."""
 
 import time
+from threading import Event
 from typing import Any
 
 from services.gateway.chores.forgetting import Removal
 from services.gateway.chores.sweep import Chore, Chores, Tell
 from services.gateway.chores.tidying import Tidying
 from services.gateway.parts import Parts
+from services.gateway.trials.tuning import Tunings
 from shared.contracts.work import ChoreWork
 from shared.halves import open_halves
 from shared.keys import new_trace
 from shared.reindex import reindex
+
+TUNING_ATTEMPTS = 3
+"""Each measures from the beginning."""
 
 
 def chores(parts: Parts) -> Chores:
@@ -42,3 +47,9 @@ def chores(parts: Parts) -> Chores:
 
     kinds: dict[str, Chore] = {"settings": recompute, "reindex": rebuild, "tidy": tidy, "forget": forget}
     return Chores(parts.catalog, parts.leases, kinds, regular)
+
+
+def tunings(parts: Parts, stopped: Event) -> Chores:
+    """Tunings of deployments, in a loop of their own: forgetting does not wait for them."""
+    tunings = Tunings(parts, stopped)
+    return Chores(parts.catalog, parts.leases, {"tuning": tunings.run}, tunings.clear, TUNING_ATTEMPTS)

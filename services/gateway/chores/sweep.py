@@ -11,13 +11,13 @@ import structlog
 from shared.catalog.protocol import Catalog, JobWork
 from shared.clock import now
 from shared.contracts.work import ChoreWork, Progress
-from shared.errors import LeaseHeld, LecternError, Unavailable
+from shared.errors import Cancelled, LeaseHeld, LecternError, Unavailable
 from shared.queue import Leases
 from shared.telemetry import log
 
 Tell = Callable[[int, int, str], None]
 """Done, total, unit."""
-Chore = Callable[[ChoreWork, Tell], dict[str, Any]]
+Chore = Callable[[ChoreWork, "Teller"], dict[str, Any]]
 """Does the work from wherever it stands, twice if need be; answers numbers. A retryable error asks for another try."""
 
 RETRY_SECONDS = 2.0
@@ -33,12 +33,14 @@ class Chores:
     catalog: Catalog
     leases: Leases
     kinds: Mapping[str, Chore]
+    """Those that this loop does; others are left to another."""
     regular: Callable[[], object] = lambda: None
     """Asks for what is to be done every so often; asking twice in one period changes nothing."""
+    max_attempts: int = MAX_ATTEMPTS
 
     def sweep(self) -> int:
         """Carry out what is due; returns how many were taken up. Raises Unavailable."""
-        return sum(self._take(job) for job in self.catalog.chores() if _due(job))
+        return sum(self._take(job) for job in self.catalog.chores() if job.stage in self.kinds and _due(job))
 
     def _take(self, job: JobWork) -> bool:
         work = ChoreWork.model_validate(job.work)
@@ -53,7 +55,10 @@ class Chores:
     def _carry_out(self, work: ChoreWork) -> None:
         log().info(f"{work.chore}.begin")
         try:
-            result = self.kinds[work.chore](work, self._teller(work.job))
+            result = self.kinds[work.chore](work, Teller(self.catalog, work.job))
+        except Cancelled as error:
+            self.catalog.finish_job(work.job, "cancelled", error.code, error.message, now())
+            log().info(f"{work.chore}.cancelled")
         except LeaseHeld as error:
             self.catalog.retry_job(work.job, time.time() + RETRY_SECONDS, error.code, error.message)
         except Exception as error:
@@ -68,21 +73,32 @@ class Chores:
         detail = str(error) if known else f"{type(error).__name__} in {work.chore}"
         log().error(f"{work.chore}.broken", code=code, exc_info=error)
         attempts = self.catalog.attempts(work.job)
-        if attempts >= MAX_ATTEMPTS or (isinstance(error, LecternError) and not error.retryable):
+        if attempts >= self.max_attempts or (isinstance(error, LecternError) and not error.retryable):
             self.catalog.finish_job(work.job, "dead", code, detail, now())
         else:
             self.catalog.retry_job(work.job, time.time() + RETRY_SECONDS * attempts, code, detail)
 
-    def _teller(self, job: str) -> Tell:
-        told_at = 0.0
 
-        def tell(done: int, total: int, unit: str) -> None:
-            nonlocal told_at
-            if time.monotonic() - told_at >= TELL_SECONDS:
-                told_at = time.monotonic()
-                self.catalog.touch(job, Progress(done=done, total=total, unit=unit))
+class Teller:
+    """Tells how far a chore has come, now and then. Raises Cancelled where it was called off."""
 
-        return tell
+    def __init__(self, catalog: Catalog, job: str) -> None:
+        self._catalog = catalog
+        self._job = job
+        self._told: Progress | None = None
+        self._told_at = 0.0
+
+    def __call__(self, done: int, total: int, unit: str) -> None:
+        if time.monotonic() - self._told_at >= TELL_SECONDS:
+            self.tell(Progress(done=done, total=total, unit=unit))
+
+    def tell(self, progress: Progress) -> None:
+        """At once where there is something new, else as a sign of life."""
+        if progress == self._told and time.monotonic() - self._told_at < TELL_SECONDS:
+            return
+        new, self._told, self._told_at = progress != self._told, progress, time.monotonic()
+        if self._catalog.touch(self._job, progress if new else None):
+            raise Cancelled("Called off by a user.")
 
 
 def _due(job: JobWork) -> bool:

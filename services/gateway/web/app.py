@@ -17,6 +17,7 @@ from services.gateway.web import (
     shelf,
     single_sign_on,
     try_it,
+    tunings,
 )
 
 VIEWS: tuple[ModuleType, ...] = (
@@ -34,4 +35,5 @@ VIEWS: tuple[ModuleType, ...] = (
     try_it,
     operate,
     canaries,
+    tunings,
 )

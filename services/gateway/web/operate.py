@@ -15,6 +15,7 @@ from services.gateway.routes.keys import KeyRequest
 from services.gateway.routes.keys import views as key_views
 from services.gateway.web.entry import ByAdmin, ByReviewer, Viewer, local
 from services.gateway.web.pages import back, page, router
+from services.gateway.web.tunings import latest_tunings
 from services.gateway.web.words import on_the_way
 from services.gateway.web.workers import address, crew
 from shared.catalog.protocol import Slice
@@ -43,6 +44,7 @@ def _operate(request: Request, parts: Parts, session: Any, secret: str = "", sta
         jobs=_by_kind(catalog.count_jobs()), crew=crew(parts),
         running=[_at_work(job) for job in catalog.jobs(Slice(SHOWN), None, "running")],
         waiting=catalog.jobs(Slice(SHOWN), None, "waiting"), broken=[(job, address(job)) for job in broken],
+        tunings=tuple(latest_tunings(parts)),
         deployments=deployments, guessed={one.name: guessed(one, parts.settings) for one in deployments},
         keys=key_views(parts) if allows(session.key, "admin") else None, secret=secret,
         deeds=catalog.deeds(Slice(SHOWN)) if allows(session.key, "admin") else (),

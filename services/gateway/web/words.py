@@ -7,7 +7,7 @@ from typing import Any
 STAGES = {
     "extraction": "Extracting", "cleaning": "Cleaning", "chunking": "Chunking", "screening": "Screening",
     "classifier": "Learning from labels", "dataset": "Assembling", "training": "Training", "evaluation": "Evaluating",
-    "export": "Exporting",    "deployment": "Deploying",
+    "export": "Exporting",    "deployment": "Deploying", "tuning": "Trying settings",
 }  # fmt: skip
 
 STATES = {

@@ -17,7 +17,7 @@ from shared.catalog.database import migrate, open_database
 from shared.catalog.protocol import NewJob
 from shared.catalog.sql import SqlCatalog
 from shared.clock import now
-from shared.contracts.engines import DraftSpeculation
+from shared.contracts.engines import DraftSpeculation, NgramSpeculation
 from shared.contracts.learning import Canary, DeploymentWish
 from shared.contracts.views import DeploymentView
 from shared.contracts.work import Work
@@ -403,3 +403,18 @@ def test_a_world_at_rest_is_not_written_to(place: Place) -> None:
     place.settle()
     before = place.view()
     assert place.controller.reconcile() is False and place.view() == before
+
+
+def test_a_trial_is_brought_up_beside_what_is_served_and_let_go_when_its_row_is_gone(place: Place) -> None:
+    place.wish(place.model())
+    place.settle()
+    before = place.view()
+    trial = before.wish.model_copy(update={"name": "shelf+trial", "speculation": NgramSpeculation()})
+    place.catalog.put_deployment(4711, trial)
+    place.settle()
+    view = place.view("shelf+trial")
+    assert view.state == "ready" and view.served_model == before.served_model and view.endpoints != before.endpoints
+    assert len(place.engines.engines) == 2
+    place.catalog.drop_trial("shelf+trial", 4711)
+    place.settle()
+    assert len(place.engines.engines) == 1 and place.view() == before

@@ -1,0 +1,100 @@
+"""A tuning from its wish to its end: measured, reported, and what it found put to use.
+
+One at a time in the whole installation, since two would measure each other. A tuning that was cut short is begun again: what it
+had up is cleared away first. The report stands before the deployment's wish is changed by it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Literal
+
+from services.gateway.chores.sweep import Teller
+from services.gateway.parts import Parts
+from services.gateway.trials.place import LetGo
+from services.gateway.trials.prompts import drawn
+from services.gateway.trials.session import Session
+from shared import layout
+from shared.clock import now
+from shared.contracts.learning import DeploymentWish
+from shared.contracts.tunings import TuningReport, TuningWish
+from shared.contracts.work import ChoreWork, JobEvent, Progress
+from shared.errors import Cancelled, LecternError, NotFound
+from shared.ids import TRIAL, trial_name
+from shared.objects import ObjectStore, Series, create_contract, read_contract
+
+LEASE = "tunings"
+
+
+@dataclass(frozen=True, slots=True)
+class Tunings:
+    """Carries tunings out. Once `stopped` is set, the one at work is let go for the next gateway."""
+
+    parts: Parts
+    stopped: Event
+
+    def run(self, work: ChoreWork, tell: Teller) -> dict[str, Any]:
+        """Raises LecternError: LeaseHeld and Unavailable where it is to be taken up again, else it has ended."""
+        try:
+            with self.parts.leases.hold(LEASE):
+                tuning, report = self._reported(work, tell)
+        except LecternError as error:
+            if not error.retryable:
+                self._ended(work, error)
+            raise
+        used = self._put_to_use(tuning, report)
+        self._store.delete(layout.tuning_prompts(work.job))
+        return {"tried": len(report.trials) - 1, "put_to_use": int(used)}
+
+    def clear(self) -> None:
+        """Remove trials that no tuning is at, where a job was lost."""
+        catalog = self.parts.catalog
+        at_work = {trial_name(str(job.work["subject"])) for job in catalog.chores() if job.stage == "tuning"}
+        for view in catalog.deployments(trials=True):
+            if view.name.endswith(TRIAL) and view.name not in at_work:
+                catalog.drop_trial(view.name)
+
+    @property
+    def _store(self) -> ObjectStore:
+        return self.parts.store
+
+    def _reported(self, work: ChoreWork, tell: Teller) -> tuple[TuningWish, TuningReport]:
+        """What was asked for, and the report that stands of it or is made now."""
+        name = work.subject
+        tuning = read_contract(self._store, layout.entry(layout.tunings(name), work.number), TuningWish)
+        tuned = layout.entry(layout.deployment(name), tuning.sequence if tuning else 0)
+        wish = read_contract(self._store, tuned, DeploymentWish)
+        if tuning is None or wish is None:
+            raise NotFound(f"Tuning {work.number} of {name} is not whole in the store: ask for it again.")
+        path = layout.tuning_report(name, work.number)
+        report = read_contract(self._store, path, TuningReport)
+        if report is None:
+            self.parts.catalog.drop_trial(trial_name(name))
+            report = Session(self.parts, tuning, wish, drawn(self.parts, work.job, tuning, wish), self._telling(tell)).report()
+            create_contract(self._store, path, report)
+        return tuning, report
+
+    def _telling(self, tell: Teller) -> Callable[[Progress], None]:
+        def told(progress: Progress) -> None:
+            if self.stopped.is_set():
+                raise LetGo("The gateway is being stopped; the next one begins this tuning again.")
+            tell.tell(progress)
+
+        return told
+
+    def _put_to_use(self, tuning: TuningWish, report: TuningReport) -> bool:
+        """Wish for what is kept, unless something else was wished for since the tuning was asked for."""
+        latest = Series(self._store, layout.deployment(tuning.deployment)).latest(DeploymentWish)
+        if not report.changes or latest is None or latest[0] != tuning.sequence:
+            return False
+        self.parts.records.wish_deployment(latest[1].model_copy(update={**report.kept.wished, "wished_at": now()}))
+        return True
+
+    def _ended(self, work: ChoreWork, error: LecternError) -> None:
+        """Its end without a report, as a fact."""
+        kind: Literal["cancelled", "dead"] = "cancelled" if isinstance(error, Cancelled) else "dead"
+        told = JobEvent(
+            kind=kind, stage=work.chore, key=work.job, code=error.code, detail=error.message, at=now(), trace=work.trace
+        )
+        Series(self._store, layout.job_events(work.job)).append(told)
+        self._store.delete(layout.tuning_prompts(work.job))

@@ -22,6 +22,8 @@ from tests.engines_on_kubernetes import KEY, Release, release, stand_in
 from tests.servers import wait_until
 from tests.unit.serving.models import publish_model
 
+pytestmark = pytest.mark.slow
+
 WAIT_SECONDS = 180
 """A busy machine takes seconds to start each of a pod's processes."""
 

@@ -20,6 +20,7 @@ from services.serving.adapters.lora import Adapter
 from services.serving.adapters.pod_adapters import bring_adapter
 from services.serving.settings import ServingSettings
 from services.serving.stages.engine_pods import (
+    BRINGING,
     Asked,
     EnginePods,
     Manifest,
@@ -31,6 +32,7 @@ from services.serving.stages.engine_pods import (
     is_leaving,
     is_outdated,
     is_pod_of,
+    is_proof,
     object_name,
     state_of,
 )
@@ -202,9 +204,9 @@ class DeployedEngines:
         """A pod that no node takes for longer than an engine may take to start is told as a failure; it is still waited for."""
         moment = time.monotonic()
         held.waiting_since = held.waiting_since or moment
-        if engine.waits_for is None or moment - held.waiting_since < self._settings.start_timeout_seconds:
+        if engine.waits_for in (None, BRINGING) or moment - held.waiting_since < self._settings.start_timeout_seconds:
             return engine
-        return replace(engine, status="down", problem=Problem("engine-failed", engine.waits_for), retry_due=False)
+        return replace(engine, status="down", problem=Problem("engine-failed", str(engine.waits_for)), retry_due=False)
 
     def _adapters(self, held: _Held) -> frozenset[str] | None:
         """As last told: one that is too busy to tell is not guessed about."""
@@ -233,19 +235,25 @@ class DeployedEngines:
         return held.leaving.answers(_requests(held.api), moment, self._settings.drain_timeout_seconds)
 
     def _renew(self, engines: dict[Seat, Engine]) -> None:
-        """After an upgrade of the release, make one pod anew at a time, of the new template: the next one when that is ready,
-        so that what is wrong with the new one reaches no second engine. It answers first what it began."""
+        """After an upgrade of the release, make one pod anew at a time, of the new template, after it answered what it began.
+        The next one waits until that is ready again, so that what is wrong with the template reaches no second engine; what
+        was not ready before holds up nobody."""
         outdated = [seat for seat, one in self._deployments.items() if is_outdated(one, self._pods) and not is_leaving(one)]
-        current = [engine for seat, engine in engines.items() if seat not in outdated]
-        if not outdated or any(engine.status != "ready" for engine in current):
+        current = {seat: one for seat, one in self._deployments.items() if seat not in outdated}
+        proofs = [seat for seat, one in current.items() if is_proof(one, self._pods)]
+        waits = any(engines[seat].status == "starting" for seat in current)
+        if not outdated or waits or any(engines[seat].status != "ready" for seat in proofs):
             return
         seat = min(outdated, key=lambda one: (engines[one].status == "ready", one.name))
+        was_ready = engines[seat].status == "ready"
         engines[seat] = replace(engines[seat], status="starting", waits_for="its pod is made anew for the upgraded release")
-        if self._answers(seat):
-            return
-        standing = self._deployments[seat]["metadata"]
-        manifest = engine_deployment(_known(self._deployments[seat]), self._pods, self._patience, self._owner())
-        manifest["metadata"]["resourceVersion"] = standing["resourceVersion"]
+        if not self._answers(seat):
+            self._replace(seat, was_ready)
+
+    def _replace(self, seat: Seat, was_ready: bool) -> None:
+        standing = self._deployments[seat]
+        manifest = engine_deployment(_known(standing), self._pods, self._patience, self._owner(), was_ready)
+        manifest["metadata"]["resourceVersion"] = standing["metadata"]["resourceVersion"]
         if self._api.replace(DEPLOYMENTS, manifest):
             self._held.pop(seat, None)
             log().info("engine.renewed", engine=seat.name)

@@ -21,6 +21,8 @@ SEAT, ENGINE = "lectern.dev/seat", "lectern.dev/engine"
 """Labels: digests of the seat, and of what its replicas have in common."""
 ASKED, TEMPLATE = "lectern.dev/asked", "lectern.dev/template"
 """Annotations: what the engine was started for, and the digest of the template that its pod was made of."""
+PROVES = "lectern.dev/proves"
+"""Annotation of an engine that was ready before its pod was made anew: that it is ready again proves the new template."""
 NAMED = 12
 """Digits of a digest in names and labels."""
 
@@ -85,10 +87,14 @@ def object_name(pods: EnginePods, seat: Seat) -> str:
     return f"{pods.name}-{digest(seat)[:NAMED]}"
 
 
-def engine_deployment(asked: Asked, pods: EnginePods, patience: Patience, owner_uid: str | None = None) -> Manifest:
+def engine_deployment(
+    asked: Asked, pods: EnginePods, patience: Patience, owner_uid: str | None = None, proves: bool = False
+) -> Manifest:
     """The Deployment of a seat. It goes with its owner, where it has one: nothing of a release that was uninstalled is left."""
     name = object_name(pods, asked.seat)
     metadata: Manifest = {"name": name, "labels": _labels(asked, pods), "annotations": _annotations(asked, pods)}
+    if proves:
+        metadata["annotations"][PROVES] = pods.digest
     if pods.owner is not None and owner_uid is not None:
         owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": pods.owner, "uid": owner_uid}
         metadata["ownerReferences"] = [owner]
@@ -149,6 +155,11 @@ def is_pod_of(pod: Manifest, deployment: Manifest) -> bool:
 def is_outdated(deployment: Manifest, pods: EnginePods) -> bool:
     """Whether its pod was made of another template: the release was upgraded since."""
     return str(deployment["metadata"].get("annotations", {}).get(TEMPLATE)) != pods.digest
+
+
+def is_proof(deployment: Manifest, pods: EnginePods) -> bool:
+    """Whether it shows by being ready that the template is good."""
+    return str(deployment["metadata"].get("annotations", {}).get(PROVES)) == pods.digest
 
 
 def _annotations(asked: Asked, pods: EnginePods) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from services.serving.adapters.deployments import OUTSIDE, DeployedEngines, read_pods
 from services.serving.settings import ServingSettings
-from services.serving.stages.engine_pods import ASKED
+from services.serving.stages.engine_pods import ASKED, is_outdated, object_name
 from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import EngineSpec
 from shared.contracts.engines import EngineArguments
@@ -163,6 +163,39 @@ def test_an_engine_that_is_not_wanted_is_deleted_once_and_waited_for(place: Plac
     assert not place.engines.stop(SEAT) and place.cluster.asked.count("delete") == 1
     place.cluster.drop("deployments", place.deployment()["metadata"]["name"])
     assert place.engines.observe() == {} and place.engines.stop(SEAT)
+
+
+def failing(place: Place, seat: Seat) -> None:
+    """A pod of the seat's Deployment as it now is, whose image is not there."""
+    name = object_name(place.pods, seat)
+    template = json.loads(json.dumps(place.cluster.kept["deployments"][name]["spec"]["template"]))
+    waiting = {"name": "engine", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "not there"}}}
+    pod = {"apiVersion": "v1", "kind": "Pod", **template, "status": {"containerStatuses": [waiting]}}
+    pod["metadata"]["name"] = name
+    place.cluster.kept["pods"].pop(name, None)
+    place.cluster.add("pods", pod)
+
+
+def test_an_engine_that_failed_before_an_upgrade_is_made_anew_and_holds_up_no_other(place: Place) -> None:
+    for seat in (SEAT, OTHER):
+        place.engines.start(seat, SPEC)
+        failing(place, seat)
+    assert {one.status for one in place.engines.observe().values()} == {"down"}
+    place.pods.template["spec"]["containers"][0]["image"] = "lectern/serving:0.2.0"
+    engines = place.another()
+
+    def outdated() -> list[str]:
+        kept = place.cluster.kept["deployments"]
+        return [name for name, one in kept.items() if "lectern-engine-" in name and is_outdated(one, place.pods)]
+
+    engines.observe()
+    engines.observe()
+    assert len(outdated()) == 1, "the second waits while the first starts"
+    for seat in (SEAT, OTHER):
+        if object_name(place.pods, seat) not in outdated():
+            failing(place, seat)
+    engines.observe()
+    assert outdated() == [], "and not until it is ready, which it was not before"
 
 
 def test_what_another_version_made_and_this_one_does_not_understand_is_taken_away(place: Place) -> None:

@@ -2,9 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from shared import layout
 from shared.catalog.protocol import Catalog, NewJob
@@ -236,6 +236,23 @@ class Records:
         sequence = Series(self.store, layout.deployment(wish.name)).append(wish)
         index_deployment(self.store, self.catalog, wish.name)
         return deployment_job(wish.name, sequence)
+
+    def wish_next(self, name: str, sequence: int, changed: Mapping[str, Any]) -> bool:
+        """Ask for a deployment to be what it was wished to be under that number, but for what is changed. False where anything
+        else was wished for since. May be asked again after it was cut short. Raises NotFound where there was no such wish."""
+        path = layout.deployment(name)
+        wish = read_contract(self.store, layout.entry(path, sequence), DeploymentWish)
+        if wish is None:
+            raise NotFound(f"Deployment {name} was never wished for under the number {sequence}.")
+        wanted = wish.model_copy(update={**changed, "wished_at": now()})
+        if not create_contract(self.store, layout.entry(path, sequence + 1), wanted):
+            stands = read_contract(self.store, layout.entry(path, sequence + 1), DeploymentWish)
+            if stands is None or not stands.same_as(wanted):
+                return False
+        view = self.catalog.deployment(name)
+        if view is None or view.sequence <= sequence:
+            index_deployment(self.store, self.catalog, name)
+        return True
 
     def roll_back(self, name: str) -> str:
         """Wish a deployment to be what it last was before it became what it is now, from as many replicas as it has now.

@@ -11,14 +11,15 @@ import pytest
 from services.gateway.settings import GatewaySettings
 from shared import layout
 from shared.catalog.database import migrate, open_database
+from shared.catalog.protocol import NewJob
 from shared.catalog.sql import SqlCatalog
 from shared.clock import now
 from shared.contracts.engines import NgramSpeculation
 from shared.contracts.exports import ExportParameters, ExportWish
 from shared.contracts.learning import DatasetParameters, DatasetWish, DeploymentWish, EvaluationResult, Example, Model, Score
 from shared.contracts.tunings import TuningReport, TuningWish
-from shared.contracts.work import Manifest
-from shared.objects import ObjectStore, Series, create_contract
+from shared.contracts.work import ChoreWork, Manifest
+from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.reindex import reindex
 from tests.api.conftest import BASE, Gateway
 from tests.api.test_web import sign_in, token
@@ -312,6 +313,27 @@ def test_a_deployment_that_was_changed_meanwhile_is_left_as_it_is(
     job = gateway.await_job(answer)
     assert job.result is not None and job.result["put_to_use"] == 0
     assert client.get("/v1/deployments/papers").json()["wish"]["speculation"] is None
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_gateway_killed_between_the_wish_and_the_jobs_end_is_finished_by_the_next(
+    gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines, indexed: bool
+) -> None:
+    """Which dies after it wrote the wish down, or after it told the catalog too."""
+    engines.tokens["ngram-4"] = 1_000_000
+    told = tune(gateway, client)
+    tuned = client.get("/v1/deployments/papers").json()
+    before = read_contract(gateway.store, layout.entry(layout.deployment("papers"), 1), DeploymentWish)
+    assert tuned["sequence"] == 2 and before is not None
+    if not indexed:
+        gateway.catalog.put_deployment(1, before)
+    work = ChoreWork(job=told["job"], trace="t", chore="tuning", subject="papers", number=1)
+    gateway.catalog.put_job(NewJob(told["job"], "tuning", "papers", None, "tuning", work, now()), anew=True)
+    gateway.parts.tuning_woken.set()
+    wait_until(lambda: gateway.catalog.job(told["job"]).state == "done", "it to be finished")  # type: ignore[union-attr]
+    assert gateway.catalog.job(told["job"]).result["put_to_use"] == 1  # type: ignore[union-attr, index]
+    again = client.get("/v1/deployments/papers").json()
+    assert again["sequence"] == 2 and again["wish"] == tuned["wish"]
 
 
 def test_reports_and_ends_survive_a_lost_catalog_and_what_was_unfinished_is_begun_again(

@@ -83,12 +83,9 @@ class Tunings:
         return told
 
     def _put_to_use(self, tuning: TuningWish, report: TuningReport) -> bool:
-        """Wish for what is kept, unless something else was wished for since the tuning was asked for."""
-        latest = Series(self._store, layout.deployment(tuning.deployment)).latest(DeploymentWish)
-        if not report.changes or latest is None or latest[0] != tuning.sequence:
-            return False
-        self.parts.records.wish_deployment(latest[1].model_copy(update={**report.kept.wished, "wished_at": now()}))
-        return True
+        """Wish for what is kept, unless something else was wished for since the tuning was asked for. A gateway that died at it
+        may have wished already."""
+        return report.changes and self.parts.records.wish_next(tuning.deployment, tuning.sequence, report.kept.wished)
 
     def _ended(self, work: ChoreWork, error: LecternError) -> None:
         """Its end without a report, as a fact."""

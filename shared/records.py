@@ -302,6 +302,8 @@ class Records:
         if found.state != "running":
             event = self._event(job, "cancelled")
             self.catalog.finish_job(job, "cancelled", "cancelled", "Called off by a user.", event.at)
+            if found.kind == "tuning":
+                self.store.delete(layout.tuning_prompts(job))
         return self._job(job)
 
     def retry(self, job: str) -> JobView:

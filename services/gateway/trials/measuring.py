@@ -81,7 +81,7 @@ class Asker:
             if answer.status_code == httpx.codes.BAD_REQUEST:
                 return Refused(_words(answer))
             return answer_of(answer.raise_for_status().json()["choices"][0])
-        except (httpx.HTTPError, KeyError, ValueError) as error:
+        except (httpx.HTTPError, LookupError, AttributeError, TypeError, ValueError) as error:
             raise _lost(error) from error
 
     def _request(self, prompt: TuningPrompt, salt: str) -> tuple[str, dict[str, Any]]:

@@ -207,20 +207,31 @@ def _needs(desired: Sequence[Wanted]) -> Needs:
 
 def _stays(seat: Seat, engine: Engine, needs: Needs, observed: Observed) -> bool:
     """Whether an engine may go on as it is: one that nobody wants may, until no row points at it. One that has become too small
-    may until it is its turn to be restarted."""
+    may until it is its turn to be restarted. One that failed with more room than is wanted now may come up with less."""
     need = needs.get(seat.engine)
-    if need is None or engine.spec.covers(need.spec):
+    if need is None:
         return True
+    if engine.spec.covers(need.spec):
+        return not _has_failed(engine) or engine.retry_due or engine.spec == need.spec
     return engine.status == "ready" and not _is_next(seat, engine, need, observed)
 
 
+def _has_failed(engine: Engine) -> bool:
+    """Whether it is down and may stay so: others wait for it no longer."""
+    return engine.status == "down" and engine.problem is not None
+
+
 def _is_next(seat: Seat, engine: Engine, need: _Need, observed: Observed) -> bool:
-    """Whether it is this engine's turn to make room for a larger one: a lone one's at once, of several one by one, each
-    when those before it are back and no row would be left with nothing to point at."""
-    mates = {other: one for other, one in observed.engines.items() if other.engine == seat.engine and other != seat}
+    """Whether it is this engine's turn to make room for a larger one: at once where it is alone, since the others have failed
+    or there are none, and where no row points at it; of several one by one, each when those before it are back and no row
+    would be left with nothing to point at."""
+    others = {other: one for other, one in observed.engines.items() if other.engine == seat.engine and other != seat}
+    mates = {other: one for other, one in others.items() if not _has_failed(one)}
     small = {other for other, one in mates.items() if one.status == "ready" and not one.spec.covers(need.spec)}
-    awaited = [observed.engines.get(other) for other in need.seats if other != seat and other not in small]
-    if not mates and not awaited:
+    left_out = {seat} | small | (others.keys() - mates.keys())
+    awaited = [observed.engines.get(other) for other in need.seats if other not in left_out]
+    idle = not any(_points_at(row, engine) for row in observed.rows.values())
+    if idle or (not mates and not awaited):
         return True
     if any(other.replica < seat.replica for other in small) or not all(one and need.met_by(one) for one in awaited):
         return False

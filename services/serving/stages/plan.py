@@ -179,6 +179,8 @@ class _Need:
     spec: EngineSpec
     replicas: int
     adapters: frozenset[str]
+    names: frozenset[str]
+    """The deployments that ask."""
 
     @property
     def seats(self) -> list[Seat]:
@@ -197,11 +199,12 @@ def _needs(desired: Sequence[Wanted]) -> Needs:
     """Each engine once, with as much of all as the most demanding of its deployments asks for."""
     needs: dict[EngineIdentity, _Need] = {}
     for one in (one for one in desired if one.problem is None):
-        known = needs.get(one.engine, _Need(EngineSpec(one.engine, 0, 0), 0, frozenset()))
+        known = needs.get(one.engine, _Need(EngineSpec(one.engine, 0, 0), 0, frozenset(), frozenset()))
         room = 0 if one.lora_rank is None else next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1])
         context, rank = max(known.spec.context_tokens, one.context_tokens), max(known.spec.lora_rank, room)
         adapters = known.adapters | ({one.adapter} if one.adapter is not None else set())
-        needs[one.engine] = _Need(EngineSpec(one.engine, context, rank), max(known.replicas, one.replicas), adapters)
+        replicas, names = max(known.replicas, one.replicas), known.names | {one.name}
+        needs[one.engine] = _Need(EngineSpec(one.engine, context, rank), replicas, adapters, names)
     return needs
 
 
@@ -223,8 +226,9 @@ def _has_failed(engine: Engine) -> bool:
 
 def _is_next(seat: Seat, engine: Engine, need: _Need, observed: Observed) -> bool:
     """Whether it is this engine's turn to make room for a larger one: at once where it is alone, since the others have failed
-    or there are none, and where no row points at it; of several one by one, each when those before it are back and no row
-    would be left with nothing to point at."""
+    or there are none, and where no row points at it; of several one by one, each when those before it are back and no row that
+    is to move elsewhere would be left with nothing to point at. One that is to stay gains nothing by waiting: what the others
+    do not hold by then, they refused."""
     others = {other: one for other, one in observed.engines.items() if other.engine == seat.engine and other != seat}
     mates = {other: one for other, one in others.items() if not _has_failed(one)}
     small = {other for other, one in mates.items() if one.status == "ready" and not one.spec.covers(need.spec)}
@@ -235,7 +239,8 @@ def _is_next(seat: Seat, engine: Engine, need: _Need, observed: Observed) -> boo
         return True
     if any(other.replica < seat.replica for other in small) or not all(one and need.met_by(one) for one in awaited):
         return False
-    pointed = {row.served_model for row in observed.rows.values() if row.state != "failed" and _points_at(row, engine)}
+    leaving = [row for name, row in observed.rows.items() if name not in need.names and row.state != "failed"]
+    pointed = {row.served_model for row in leaving if _points_at(row, engine)}
     return all(any(mate.serves(model) for mate in mates.values()) for model in pointed)
 
 

@@ -383,6 +383,17 @@ def test_an_engine_that_gave_up_its_row_to_grow_is_not_kept_idle_by_another_that
     assert StopEngine(FIRST) in of_two(READY, Engine(HOPELESS.spec, "starting", THERE[0]), withdrawn.row, longer)
 
 
+def test_a_model_that_the_grown_replica_refuses_does_not_keep_the_other_from_growing() -> None:
+    grown = EngineSpec(LLAMA, 4_096, 16)
+    refuses = Engine(grown, "ready", THERE[0], refused={REFUSED: Problem("adapter-refused", "no adapter")})
+    longer, row = [replace(TWO[0], adapter=REFUSED, context_tokens=4_096)], Row("starting", None, HERE, "lectern-old")
+    (mark,) = of_two(READY, refuses, row, longer)
+    assert isinstance(mark, Mark) and mark.row.endpoints == ()
+    assert of_two(READY, refuses, mark.row, longer) == [StopEngine(FIRST)]
+    (kept, *_) = of_two(READY, refuses, row, [Wanted("alpha", MERGED), replace(longer[0], name="beta")])
+    assert isinstance(kept, Mark) and kept.row.endpoints == HERE, "what is to be served elsewhere is answered until it is"
+
+
 def test_what_failed_with_more_room_than_is_wanted_now_is_asked_for_with_less() -> None:
     one = [Wanted("alpha", LLAMA, "lectern-old", 16)]
     failed = Row("failed", "no node has a GPU to spare")

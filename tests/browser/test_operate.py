@@ -125,7 +125,7 @@ def test_a_tuning_is_told_setting_by_setting(enter: Enter, lectern: Library, pic
         expect(table.get_by_role("row", name="draft small")).to_contain_text("no <b>memory</b>")
         assert violations(page) == []
     picture(page, "tunings")
-    page.get_by_label("Deployment").select_option("tuned-here")
+    page.get_by_label("Deployment", exact=True).select_option("tuned-here")
     page.get_by_role("button", name="Try its settings").click()
     expect(page.locator("main")).to_contain_text("There are no recorded prompts")
 

@@ -160,11 +160,11 @@ def index_tuning(store: ObjectStore, catalog: Catalog, deployment: str, number: 
         return job
     report = read_contract(store, layout.tuning_report(deployment, number), TuningReport)
     event = Series(store, layout.job_events(job)).latest(JobEvent)
-    if report is not None:
-        catalog.finish_job(job, "done", None, None, report.finished_at)
-    elif event is not None:
+    if event is not None:
         told = event[1]
         catalog.finish_job(job, told.kind, told.code or told.kind, told.detail or "Called off by a user.", told.at)
+    elif report is not None:
+        catalog.finish_job(job, "done", None, None, report.finished_at)
     return job
 
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from shared import layout
 from shared.catalog.protocol import Catalog, NewJob
@@ -237,6 +237,23 @@ class Records:
         index_deployment(self.store, self.catalog, wish.name)
         return deployment_job(wish.name, sequence)
 
+    def wish_next(self, name: str, sequence: int, changed: Mapping[str, Any]) -> bool:
+        """Ask for a deployment to be what it was wished to be under that number, but for what is changed. False where anything
+        else was wished for since. May be asked again after it was cut short. Raises NotFound where there was no such wish."""
+        path = layout.deployment(name)
+        wish = read_contract(self.store, layout.entry(path, sequence), DeploymentWish)
+        if wish is None:
+            raise NotFound(f"Deployment {name} was never wished for under the number {sequence}.")
+        wanted = wish.model_copy(update={**changed, "wished_at": now()})
+        if not create_contract(self.store, layout.entry(path, sequence + 1), wanted):
+            stands = read_contract(self.store, layout.entry(path, sequence + 1), DeploymentWish)
+            if stands is None or not stands.same_as(wanted):
+                return False
+        view = self.catalog.deployment(name)
+        if view is None or view.sequence <= sequence:
+            index_deployment(self.store, self.catalog, name)
+        return True
+
     def roll_back(self, name: str) -> str:
         """Wish a deployment to be what it last was before it became what it is now, from as many replicas as it has now.
         Returns the job. A second time undoes the first. A canary is called off, and what is served beside it stays. Raises
@@ -285,6 +302,8 @@ class Records:
         if found.state != "running":
             event = self._event(job, "cancelled")
             self.catalog.finish_job(job, "cancelled", "cancelled", "Called off by a user.", event.at)
+            if found.kind == "tuning":
+                self.store.delete(layout.tuning_prompts(job))
         return self._job(job)
 
     def retry(self, job: str) -> JobView:

@@ -2,7 +2,7 @@
 holds adapters by the files that it is shown, and says who answered. The real one is met in the engine tier.
 
 It leaves the names of the variables that it was given in `environment.json` in its cache, and answers a prompt `wait` when a
-file `go` lies there.
+file `go` lies there; every prompt, where a file `hangs` lies beside the weights. What is beyond `--max-num-seqs` waits.
 """
 
 import argparse
@@ -20,12 +20,14 @@ KEY = os.environ.get("VLLM_API_KEY")
 
 
 class State:
-    def __init__(self, name: str, takes_adapters: bool) -> None:
+    def __init__(self, name: str, takes_adapters: bool, sequences: int, hangs: bool) -> None:
         self.name = name
         self.takes_adapters = takes_adapters
         self.adapters: dict[str, str] = {}
         self.running = 0
         self.lock = threading.Lock()
+        self.slots = threading.BoundedSemaphore(sequences)
+        self.hangs = hangs
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -72,8 +74,9 @@ class Handler(BaseHTTPRequestHandler):
         with self.state.lock:
             self.state.running += 1
         try:
-            while body.get("prompt") == "wait" and not (CACHE / "go").exists():
-                time.sleep(0.05)
+            with self.state.slots:
+                while (self.state.hangs or body.get("prompt") == "wait") and not (CACHE / "go").exists():
+                    time.sleep(0.05)
         finally:
             with self.state.lock:
                 self.state.running -= 1
@@ -101,6 +104,7 @@ def main() -> None:
     for name in ("--host", "--served-model-name"):
         parser.add_argument(name)
     parser.add_argument("--port", type=int)
+    parser.add_argument("--max-num-seqs", type=int, default=64)
     parser.add_argument("--enable-lora", action="store_true")
     given, _ = parser.parse_known_args()
     if (given.directory / "broken").exists():
@@ -108,7 +112,8 @@ def main() -> None:
         sys.exit(1)
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE / "environment.json").write_text(json.dumps(sorted(os.environ)))
-    state = State(given.served_model_name, given.enable_lora)
+    hangs = (given.directory / "hangs").exists()
+    state = State(given.served_model_name, given.enable_lora, given.max_num_seqs, hangs)
     server = ThreadingHTTPServer((given.host, given.port), type("Own", (Handler,), {"state": state}))
     print(f"serving {given.directory.name}", flush=True)
     server.serve_forever()

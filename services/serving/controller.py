@@ -31,7 +31,7 @@ from shared.contracts.engines import DraftSpeculation
 from shared.contracts.learning import DeploymentWish, Model
 from shared.contracts.views import FINISHED, DeploymentView, Standing
 from shared.contracts.work import Progress
-from shared.errors import InvalidInput, LecternError, NotFound, Unavailable, Unsupported
+from shared.errors import InvalidInput, LecternError, NotFound, Unsupported
 from shared.ids import deployment_job
 from shared.telemetry import log
 
@@ -40,7 +40,8 @@ _CANARY = "+canary"
 
 
 class Engines(Protocol):
-    """What runs engines, of vLLM or of llama.cpp: child processes here, or Deployments on Kubernetes."""
+    """What runs engines, of vLLM or of llama.cpp: child processes here, or Deployments on Kubernetes. What is asked of one
+    raises LecternError where it cannot be done now, and is asked again by the next round."""
 
     def check(self, engine: EngineIdentity) -> None:
         """Raises Unsupported where no such engine can run here."""
@@ -173,15 +174,18 @@ class Controller:
             )
 
     def _apply(self, action: Action, sequences: Mapping[str, int]) -> bool:
-        """Whether it was done: an engine that has requests to answer is not stopped yet, and one that is not there to be asked
-        is seen to be gone by the next look. What befalls one is no reason to leave the others alone."""
+        """Whether it was done: an engine that has requests to answer is not stopped yet, one that is not there to be asked is
+        seen to be gone by the next look, and what is refused is asked for again. What befalls one is no reason to leave the
+        others alone."""
         if isinstance(action, Mark):
             self._mark(action, sequences[_deployment(action.name)])
             return True
         try:
             return self._act(action)
-        except Unavailable as error:
-            log().warning("action.failed", action=type(action).__name__, engine=action.seat.name, detail=error.message)
+        except LecternError as error:
+            log().warning(
+                "action.failed", action=type(action).__name__, engine=action.seat.name, code=error.code, detail=error.message
+            )
             return False
 
     def _act(self, action: StartEngine | StopEngine | LoadAdapter | UnloadAdapter) -> bool:

@@ -108,15 +108,12 @@ class Jobs(Transactions):
 
     def retry_job(self, job: str, retry_at: float, code: str, detail: str) -> None:
         with self._write() as session:
-            values = {
-                "state": "waiting",
-                "retry_at": retry_at,
-                "code": code,
-                "detail": detail,
-                "touched_at": time.time(),
-            }
-            session.execute(update(JobRow).where(JobRow.id == job).values(**values))
-            self._event(session, job, "retry", {"code": code, "detail": detail})
+            self._retry(session, job, retry_at, code, detail)
+
+    def _retry(self, session: Session, job: str, retry_at: float, code: str, detail: str) -> None:
+        values = {"state": "waiting", "retry_at": retry_at, "code": code, "detail": detail, "touched_at": time.time()}
+        session.execute(update(JobRow).where(JobRow.id == job).values(**values))
+        self._event(session, job, "retry", {"code": code, "detail": detail})
 
     def finish_job(self, job: str, state: str, code: str | None, detail: str | None, at: str) -> None:
         with self._write() as session:
@@ -154,11 +151,19 @@ class Jobs(Transactions):
         with self._read() as session:
             return [_job_work(row) for row in session.scalars(wanted.order_by(JobRow.created_at))]
 
-    def begin_chore(self, job: str) -> None:
+    def begin_chore(self, job: str) -> bool:
+        begun = update(JobRow).where(JobRow.id == job, JobRow.state.not_in(FINISHED))
+        values = {"state": "running", "retry_at": None, "code": None, "detail": None, "touched_at": time.time()}
         with self._write() as session:
-            values = {"state": "running", "retry_at": None, "code": None, "detail": None, "touched_at": time.time()}
-            session.execute(update(JobRow).where(JobRow.id == job).values(**values, attempts=JobRow.attempts + 1))
+            if not session.connection().execute(begun.values(**values, attempts=JobRow.attempts + 1)).rowcount:
+                return False
             self._event(session, job, "stage", {"stage": job.split(".", maxsplit=1)[0], "state": "running"})
+            return True
+
+    def let_go_chore(self, job: str, retry_at: float, code: str, detail: str) -> None:
+        with self._write() as session:
+            session.execute(update(JobRow).where(JobRow.id == job).values(attempts=JobRow.attempts - 1))
+            self._retry(session, job, retry_at, code, detail)
 
     def finish_chore(self, job: str, result: dict[str, Any], at: str) -> None:
         with self._write() as session:

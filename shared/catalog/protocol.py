@@ -173,7 +173,12 @@ class Catalog(Protocol):
     def chores(self, collection: str | None = None) -> list[JobWork]:
         """Unfinished work of the gateway's own, the oldest first."""
 
-    def begin_chore(self, job: str) -> None: ...
+    def begin_chore(self, job: str) -> bool:
+        """Count an attempt. False where it was finished or called off, which nothing is changed of."""
+
+    def let_go_chore(self, job: str, retry_at: float, code: str, detail: str) -> None:
+        """It waits, and what was begun was no attempt."""
+
     def finish_chore(self, job: str, result: dict[str, Any], at: str) -> None: ...
 
     # datasets, runs, models

@@ -2,23 +2,29 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
 
+from services.gateway.chores.kinds import TUNING_ATTEMPTS, tunings
 from services.gateway.settings import GatewaySettings
+from services.gateway.trials.tuning import LEASE
+from services.gateway.trials.wishes import ask_tuning
 from shared import layout
 from shared.catalog.database import migrate, open_database
+from shared.catalog.protocol import NewJob
 from shared.catalog.sql import SqlCatalog
 from shared.clock import now
 from shared.contracts.engines import NgramSpeculation
 from shared.contracts.exports import ExportParameters, ExportWish
 from shared.contracts.learning import DatasetParameters, DatasetWish, DeploymentWish, EvaluationResult, Example, Model, Score
-from shared.contracts.tunings import TuningReport, TuningWish
-from shared.contracts.work import Manifest
-from shared.objects import ObjectStore, Series, create_contract
+from shared.contracts.tunings import TuningParameters, TuningPrompt, TuningReport, TuningWish
+from shared.contracts.work import ChoreWork, Manifest
+from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.reindex import reindex
 from tests.api.conftest import BASE, Gateway
 from tests.api.test_web import sign_in, token
@@ -90,6 +96,22 @@ def tune(gateway: Gateway, client: httpx.Client, asked: Any = GIVEN, state: str 
     return told
 
 
+def ask_unheard(gateway: Gateway) -> str:
+    """A tuning that the gateway's own loop is not woken for: what is done about it is the test's. Returns its job."""
+    unheard = replace(gateway.parts, tuning_woken=Event())
+    prompts = [TuningPrompt.model_validate(one) for one in GIVEN["prompts"]]  # type: ignore[attr-defined]
+    return ask_tuning(unheard, "papers", TuningParameters(concurrency=2), prompts).job
+
+
+def rebuilt(gateway: Gateway, tmp_path: Path) -> SqlCatalog:
+    """A catalog of what the store holds."""
+    url = f"sqlite:///{tmp_path}/again.db"
+    migrate(url)
+    again = SqlCatalog(open_database(url))
+    reindex(gateway.store, again)
+    return again
+
+
 def trials(told: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one["verdict"] for one in told["report"]["trials"]}
 
@@ -109,8 +131,7 @@ def test_the_fastest_setting_with_the_same_answers_becomes_the_wish_and_a_rollba
     report = told["report"]
     assert trials(told) == {
         "plain": "plain", "n-grams of 2 to 4, 4 guesses": "answers-part", "n-grams of 2 to 4, 8 guesses": "faster",
-        "n-grams of 2 to 4, 8 guesses, max_concurrent_requests=1": "not-faster",
-        "n-grams of 2 to 4, 8 guesses, prefix_caching=false": "not-faster", "plain, again": "plain",
+        "n-grams of 2 to 4, 8 guesses, max_concurrent_requests=1": "not-faster", "plain, again": "plain",
     }  # fmt: skip
     assert serving.tried[0] == serving.tried[-1] == "plain" and serving.most_trials == 1, "one at a time"
     assert report["kept"]["speculation"]["tokens"] == 8 and report["changes"] and report["prompts"]["given"] == 2
@@ -132,8 +153,8 @@ def test_prompts_are_asked_as_clients_ask_with_the_models_template_and_nothing_o
         ("/chat/completions", True), ("/completions", False),
     }  # fmt: skip
     assert {one["temperature"] for one in engines.asked} == {0} and {one["max_tokens"] for one in engines.asked} == {64}
-    at_once = [one for one in engines.asked if one["how"] == "plain" and one["cache_salt"].startswith("at once 0")]
-    assert len({(json.dumps(one.get("messages")), one["cache_salt"]) for one in at_once}) == len(at_once) // 2
+    salted = [(json.dumps([one.get("messages"), one.get("prompt")]), one["cache_salt"]) for one in engines.asked]
+    assert len(set(salted)) == len(salted), "nothing is asked twice on one cache, not even by the plain setting's second trial"
     kept = [path for path in gateway.store.list("") if b"gauge" in gateway.store.read(path)]
     assert kept == [] and "gauge" not in json.dumps(told)
 
@@ -263,36 +284,68 @@ def test_a_tuning_of_a_killed_gateway_is_begun_again_and_its_leftovers_go(
     serving: Serving, engines: TriedEngines,
 ) -> None:  # fmt: skip
     """What a kill leaves: a job that is running, a trial that is up, and prompts that are kept."""
-    with gateway.parts.leases.hold("tunings"):
-        answer = client.post(PATH, json=GIVEN)
-        job = answer.json()["job"]
-        wait_until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "waiting", job)
-        left = DeploymentWish(name="papers+trial", model="papers-abc", base=BASE, wished_at=now())
-        gateway.catalog.put_deployment(1, left)
-        gateway.catalog.begin_chore(job)
+    job = ask_unheard(gateway)
+    left = DeploymentWish(name="papers+trial", model="papers-abc", base=BASE, wished_at=now())
+    gateway.catalog.put_deployment(1, left)
+    gateway.catalog.begin_chore(job)
     other = make_gateway(gateway_settings, gateway.store)
     other.parts.tuning_woken.set()
-    assert other.await_job(answer).state == "done"
+    wait_until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "done", job)
     assert leftovers(gateway) == [] and client.get(f"{PATH}/latest").json()["report"]["kept_name"] == "plain"
 
 
 def test_a_gateway_that_is_stopped_lets_its_tuning_go_for_the_next(
-    make_gateway: Callable[..., Gateway], gateway_settings: GatewaySettings, gateway: Gateway, client: httpx.Client,
-    serving: Serving, engines: TriedEngines,
-) -> None:  # fmt: skip
-    from threading import Event
-
-    from services.gateway.chores.kinds import tunings
-
+    gateway: Gateway, client: httpx.Client, serving: Serving
+) -> None:
     stopped = Event()
     stopped.set()
-    with gateway.parts.leases.hold("tunings"):
-        job = client.post(PATH, json=GIVEN).json()["job"]
-        wait_until(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "waiting", job)
-    loop = tunings(gateway.parts, stopped)
-    wait_until(lambda: loop.sweep() == 1, "it to be due")
+    job = ask_unheard(gateway)
+    assert tunings(gateway.parts, stopped).sweep() == 1
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "waiting" and leftovers(gateway) == [f"uploads/{job}.jsonl"]
+    assert gateway.catalog.attempts(job) == 0, "it was no attempt"
+
+
+def test_a_tuning_waits_for_another_queued_and_at_no_cost(gateway: Gateway, client: httpx.Client, serving: Serving) -> None:
+    job = ask_unheard(gateway)
+    with gateway.parts.leases.hold(LEASE):
+        assert tunings(gateway.parts, Event()).sweep() == 0
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "queued" and gateway.catalog.attempts(job) == 0
+
+
+def test_a_tuning_that_is_called_off_while_it_waits_is_not_begun_and_leaves_no_prompts(
+    gateway: Gateway, client: httpx.Client, serving: Serving
+) -> None:
+    """As seen by a loop that looked before, and was at another tuning meanwhile."""
+    job, loop = ask_unheard(gateway), tunings(gateway.parts, Event())
+    seen = gateway.catalog.chores()
+    assert client.delete(f"/v1/jobs/{job}").json()["state"] == "cancelled" and leftovers(gateway) == []
+    assert [loop._take(one) for one in seen] == [False]
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "cancelled" and serving.tried == []
+
+
+def test_a_tuning_that_breaks_is_tried_again_and_its_end_is_a_fact(
+    gateway: Gateway, client: httpx.Client, serving: Serving, tmp_path: Path
+) -> None:
+    """By what nobody foresaw: prompts that are none."""
+    job = ask_unheard(gateway)
+    gateway.store.delete(layout.tuning_prompts(job))
+    gateway.store.create(layout.tuning_prompts(job), b"no prompts\n")
+    loop = tunings(gateway.parts, Event())
+    for attempt in range(1, TUNING_ATTEMPTS + 1):
+        assert loop._take(next(iter(gateway.catalog.chores()))) and gateway.catalog.attempts(job) == attempt
     found = client.get(f"/v1/jobs/{job}").json()
-    assert found["state"] in ("waiting", "running") and leftovers(gateway) == [f"uploads/{job}.jsonl"]
+    assert (found["state"], found["code"]) == ("dead", "internal") and leftovers(gateway) == []
+    again = rebuilt(gateway, tmp_path).job(job)
+    assert again is not None and (again.state, again.code) == ("dead", "internal")
+
+
+def test_an_engine_that_answers_without_an_answer_is_lost(
+    gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines
+) -> None:
+    engines.mute.add("ngram-4")
+    told = tune(gateway, client)
+    failed = next(one for one in told["report"]["trials"] if one["verdict"] == "failed")
+    assert failed["name"].startswith("n-grams") and "did not answer" in failed["problem"]
 
 
 def test_a_trial_that_no_tuning_is_at_is_removed(gateway: Gateway, client: httpx.Client, serving: Serving) -> None:
@@ -315,6 +368,27 @@ def test_a_deployment_that_was_changed_meanwhile_is_left_as_it_is(
     assert client.get("/v1/deployments/papers").json()["wish"]["speculation"] is None
 
 
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_gateway_killed_between_the_wish_and_the_jobs_end_is_finished_by_the_next(
+    gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines, indexed: bool
+) -> None:
+    """Which dies after it wrote the wish down, or after it told the catalog too."""
+    engines.tokens["ngram-4"] = 1_000_000
+    told = tune(gateway, client)
+    tuned = client.get("/v1/deployments/papers").json()
+    before = read_contract(gateway.store, layout.entry(layout.deployment("papers"), 1), DeploymentWish)
+    assert tuned["sequence"] == 2 and before is not None
+    if not indexed:
+        gateway.catalog.put_deployment(1, before)
+    work = ChoreWork(job=told["job"], trace="t", chore="tuning", subject="papers", number=1)
+    gateway.catalog.put_job(NewJob(told["job"], "tuning", "papers", None, "tuning", work, now()), anew=True)
+    gateway.parts.tuning_woken.set()
+    wait_until(lambda: gateway.catalog.job(told["job"]).state == "done", "it to be finished")  # type: ignore[union-attr]
+    assert gateway.catalog.job(told["job"]).result["put_to_use"] == 1  # type: ignore[union-attr, index]
+    again = client.get("/v1/deployments/papers").json()
+    assert again["sequence"] == 2 and again["wish"] == tuned["wish"]
+
+
 def test_reports_and_ends_survive_a_lost_catalog_and_what_was_unfinished_is_begun_again(
     gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines, tmp_path: Path
 ) -> None:
@@ -323,10 +397,7 @@ def test_reports_and_ends_survive_a_lost_catalog_and_what_was_unfinished_is_begu
     second = tune(gateway, client, state="dead")
     wish = TuningWish.model_validate(first["wish"])
     number = Series(gateway.store, layout.tunings("papers")).append(wish)
-    url = f"sqlite:///{tmp_path}/again.db"
-    migrate(url)
-    again = SqlCatalog(open_database(url))
-    assert reindex(gateway.store, again)["tunings"] == 3
+    again = rebuilt(gateway, tmp_path)
     states = {one: job.state for one in (1, 2, number) if (job := again.job(f"tuning.papers.{one}")) is not None}
     assert states == {1: "done", 2: "dead", 3: "queued"} and again.job(second["job"]).code == "prompt-too-long"  # type: ignore[union-attr]
     assert [view.name for view in again.deployments(trials=True)] == ["papers"]

@@ -32,6 +32,8 @@ class TriedEngines:
     """Those that answer something else, far from the plain setting."""
     too_long: set[str] = field(default_factory=set)
     """Prompts that are refused."""
+    mute: set[str] = field(default_factory=set)
+    """Those whose answers hold none."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     guessed: int = 0
     waits: Event = field(default_factory=Event)
@@ -60,6 +62,8 @@ class TriedEngines:
             return JSONResponse({"error": {"message": TOO_LONG}}, 400)
         if body.get("stream"):
             return StreamingResponse(self._events(how), media_type="text/event-stream")
+        if how in self.mute:
+            return JSONResponse({"choices": []})
         token = "token_id:9" if how in self.parts else "token_id:7"
         likeliest = {"token_id:7": -0.1, "token_id:9": -2.5}
         tops = [{"token": one, "logprob": value} for one, value in likeliest.items()]

@@ -338,6 +338,20 @@ def test_what_no_queue_carries_is_not_pending_and_chores_are_told_apart(any_cata
     assert "tidy" not in {job.id for job in any_catalog.chores()}
 
 
+def test_a_chore_that_was_called_off_is_not_begun_and_one_that_is_let_go_was_no_attempt(any_catalog: Catalog) -> None:
+    for job in ("tuning.birds.1", "tuning.birds.2"):
+        any_catalog.put_job(NewJob(job, "tuning", "birds", None, "tuning", Work(job=job, trace="t"), "2026-01-01"))
+    assert any_catalog.begin_chore("tuning.birds.1")
+    any_catalog.let_go_chore("tuning.birds.1", 123.0, "lease-held", "the gateway is being stopped")
+    found = any_catalog.work("tuning.birds.1")
+    assert found is not None and (found.state, found.retry_at) == ("waiting", 123.0) and any_catalog.attempts(found.id) == 0
+    any_catalog.finish_job("tuning.birds.2", "cancelled", "cancelled", "Called off by a user.", "2026-01-02")
+    events = any_catalog.events("tuning.birds.2", 0)
+    assert not any_catalog.begin_chore("tuning.birds.2") and not any_catalog.begin_chore("nobody")
+    called_off = any_catalog.job("tuning.birds.2")
+    assert called_off is not None and called_off.state == "cancelled" and any_catalog.events("tuning.birds.2", 0) == events
+
+
 def test_a_receipt_marks_what_was_trained_on_the_document_and_nothing_else(any_catalog: Catalog) -> None:
     uses = Uses(
         document="d" * 64,

@@ -8,7 +8,7 @@ from services.gateway.chores.forgetting import Removal
 from services.gateway.chores.sweep import Chore, Chores, Tell
 from services.gateway.chores.tidying import Tidying
 from services.gateway.parts import Parts
-from services.gateway.trials.tuning import Tunings
+from services.gateway.trials.tuning import LEASE, Tunings
 from shared.contracts.work import ChoreWork
 from shared.halves import open_halves
 from shared.keys import new_trace
@@ -52,4 +52,5 @@ def chores(parts: Parts) -> Chores:
 def tunings(parts: Parts, stopped: Event) -> Chores:
     """Tunings of deployments, in a loop of their own: forgetting does not wait for them."""
     tunings = Tunings(parts, stopped)
-    return Chores(parts.catalog, parts.leases, {"tuning": tunings.run}, tunings.clear, TUNING_ATTEMPTS)
+    kinds: dict[str, Chore] = {"tuning": tunings.run}
+    return Chores(parts.catalog, parts.leases, kinds, tunings.clear, TUNING_ATTEMPTS, LEASE, tunings.ended)

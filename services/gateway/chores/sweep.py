@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -19,6 +20,8 @@ Tell = Callable[[int, int, str], None]
 """Done, total, unit."""
 Chore = Callable[[ChoreWork, "Teller"], dict[str, Any]]
 """Does the work from wherever it stands, twice if need be; answers numbers. A retryable error asks for another try."""
+
+End = Literal["cancelled", "dead"]
 
 RETRY_SECONDS = 2.0
 MAX_ATTEMPTS = 20
@@ -37,6 +40,10 @@ class Chores:
     regular: Callable[[], object] = lambda: None
     """Asks for what is to be done every so often; asking twice in one period changes nothing."""
     max_attempts: int = MAX_ATTEMPTS
+    lease: str | None = None
+    """Held by whoever does one of them, where one is done at a time in the whole installation; others stay queued."""
+    ended: Callable[[ChoreWork, End, str, str], object] = lambda work, kind, code, detail: None
+    """Told of each that ends without a result, its code and its words, before the catalog is."""
 
     def sweep(self) -> int:
         """Carry out what is due; returns how many were taken up. Raises Unavailable."""
@@ -44,23 +51,25 @@ class Chores:
 
     def _take(self, job: JobWork) -> bool:
         work = ChoreWork.model_validate(job.work)
+        alone = self.leases.hold(self.lease) if self.lease else nullcontext()
+        told = structlog.contextvars.bound_contextvars(job=job.id, trace=work.trace)
         try:
-            with self.leases.hold(f"chore:{job.id}"), structlog.contextvars.bound_contextvars(job=job.id, trace=work.trace):
-                self.catalog.begin_chore(job.id)
-                self._carry_out(work)
+            with self.leases.hold(f"chore:{job.id}"), alone, told:
+                if begun := self.catalog.begin_chore(job.id):
+                    self._carry_out(work)
+                return begun
         except LeaseHeld:
             return False
-        return True
 
     def _carry_out(self, work: ChoreWork) -> None:
         log().info(f"{work.chore}.begin")
         try:
             result = self.kinds[work.chore](work, Teller(self.catalog, work.job))
         except Cancelled as error:
-            self.catalog.finish_job(work.job, "cancelled", error.code, error.message, now())
+            self._end(work, "cancelled", error.code, error.message)
             log().info(f"{work.chore}.cancelled")
         except LeaseHeld as error:
-            self.catalog.retry_job(work.job, time.time() + RETRY_SECONDS, error.code, error.message)
+            self.catalog.let_go_chore(work.job, time.time() + RETRY_SECONDS, error.code, error.message)
         except Exception as error:
             self._broken(work, error)
         else:
@@ -74,9 +83,13 @@ class Chores:
         log().error(f"{work.chore}.broken", code=code, exc_info=error)
         attempts = self.catalog.attempts(work.job)
         if attempts >= self.max_attempts or (isinstance(error, LecternError) and not error.retryable):
-            self.catalog.finish_job(work.job, "dead", code, detail, now())
+            self._end(work, "dead", code, detail)
         else:
             self.catalog.retry_job(work.job, time.time() + RETRY_SECONDS * attempts, code, detail)
+
+    def _end(self, work: ChoreWork, kind: End, code: str, detail: str) -> None:
+        self.ended(work, kind, code, detail)
+        self.catalog.finish_job(work.job, kind, code, detail, now())
 
 
 class Teller:

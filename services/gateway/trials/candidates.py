@@ -6,15 +6,14 @@ Not every combination: first how to guess, and then arguments of the engine, one
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services.gateway.trials.verdicts import judged
+from services.gateway.trials.verdicts import fastest, judged
 from shared.contracts.engines import DraftSpeculation, EngineArguments, NgramSpeculation, Speculation
-from shared.contracts.tunings import Setting, Trial, Verdict
+from shared.contracts.tunings import Setting, Trial
 
 MANY = 0.5
 """Share of accepted guesses from which guessing more at once is tried, and below which guessing less is."""
 
 PLAIN, AGAIN = "plain", "plain, again"
-FASTER: Verdict = "faster"
 
 Shapes = tuple[Speculation, Speculation, Speculation]
 """Ways to guess by one method: fewer guesses, the usual number, more."""
@@ -87,19 +86,18 @@ def _drafts(model: str) -> Shapes:
 
 def _best(plain: Setting, tried: Sequence[Trial]) -> Setting:
     """The best way of guessing so far, with plain arguments."""
-    good = [one for one in tried if one.verdict == FASTER and one.setting.engine_arguments == plain.engine_arguments]
-    return max(good, key=lambda one: one.gain or 0).setting if good else plain
+    best = fastest([one for one in tried if one.setting.engine_arguments == plain.engine_arguments])
+    return best.setting if best else plain
 
 
 def _arguments(search: Search, best: Setting) -> Iterator[Setting]:
+    """Caching of prefixes is none of them: each request is asked with a salt of its own, so that it never finds anything, and
+    turning it off could only look harmless."""
     half = max(1, search.concurrency // 2)
-    changes: list[dict[str, object]] = [{"max_concurrent_requests": half}] if half < search.concurrency else []
-    if search.llama:
-        changes.append({"max_concurrent_requests": search.concurrency})
-    else:
-        changes.append({"prefix_caching": False})
-    for change in changes:
-        yield best.model_copy(update={"engine_arguments": best.engine_arguments.model_copy(update=change)})
+    counts = [half] if half < search.concurrency else []
+    for count in [*counts, search.concurrency] if search.llama else counts:
+        arguments = best.engine_arguments.model_copy(update={"max_concurrent_requests": count})
+        yield best.model_copy(update={"engine_arguments": arguments})
 
 
 def _guesses(speculation: Speculation) -> str:

@@ -46,12 +46,14 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks one engine, though one that is shared may have replicas. `heard` is called after each answer, and may raise to
+    """Asks one engine, though one that is shared may have replicas. `salt` is its own and no other's, since an engine may have
+    been asked the same before: by an earlier trial, or an earlier tuning. `heard` is called after each answer, and may raise to
     end it."""
 
     target: Target
     headers: Mapping[str, str]
     answer_tokens: int
+    salt: str
     heard: Callable[[], None]
 
     def greedy(self, prompts: Sequence[TuningPrompt]) -> list[Answer | Refused]:
@@ -79,13 +81,13 @@ class Asker:
             if answer.status_code == httpx.codes.BAD_REQUEST:
                 return Refused(_words(answer))
             return answer_of(answer.raise_for_status().json()["choices"][0])
-        except (httpx.HTTPError, KeyError, ValueError) as error:
+        except (httpx.HTTPError, LookupError, AttributeError, TypeError, ValueError) as error:
             raise _lost(error) from error
 
     def _request(self, prompt: TuningPrompt, salt: str) -> tuple[str, dict[str, Any]]:
         chat = prompt.mode == "chat"
         asked = {"messages": [{"role": "user", "content": prompt.prompt}]} if chat else {"prompt": prompt.prompt}
-        body = {**asked, "max_tokens": self.answer_tokens, "temperature": 0, "cache_salt": salt}
+        body = {**asked, "max_tokens": self.answer_tokens, "temperature": 0, "cache_salt": f"{self.salt}, {salt}"}
         return "/v1/chat/completions" if chat else "/v1/completions", rewritten(body, self.target, chat)
 
     async def _driven(self, asked: Sequence[tuple[TuningPrompt, str]], at_once: int) -> Round:

@@ -1,5 +1,6 @@
 """One tuning's measurements: the plain setting, each that is worth trying, the plain one again; and what comes of them."""
 
+import secrets
 from collections.abc import Callable, Sequence
 
 from services.gateway.engines import find_target
@@ -81,7 +82,8 @@ class Session:
     def _measured(self, setting: Setting, name: str, view: DeploymentView) -> Trial:
         target = find_target(view.name, [view], self._parts.catalog.model)
         settings = self._parts.settings
-        asker = Asker(target, settings.engine_headers(), self._tuning.parameters.answer_tokens, self._heard)
+        answer_tokens, salt = self._tuning.parameters.answer_tokens, secrets.token_hex(4)
+        asker = Asker(target, settings.engine_headers(), answer_tokens, salt, self._heard)
         before = guessed(view, settings)
         self._doing("asking for greedy answers")
         said = asker.greedy(self._drawn.prompts)

@@ -7,9 +7,9 @@ had up is cleared away first. The report stands before the deployment's wish is 
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Literal
+from typing import Any
 
-from services.gateway.chores.sweep import Teller
+from services.gateway.chores.sweep import End, Teller
 from services.gateway.parts import Parts
 from services.gateway.trials.place import LetGo
 from services.gateway.trials.prompts import drawn
@@ -19,11 +19,12 @@ from shared.clock import now
 from shared.contracts.learning import DeploymentWish
 from shared.contracts.tunings import TuningReport, TuningWish
 from shared.contracts.work import ChoreWork, JobEvent, Progress
-from shared.errors import Cancelled, LecternError, NotFound
+from shared.errors import NotFound
 from shared.ids import TRIAL, trial_name
 from shared.objects import ObjectStore, Series, create_contract, read_contract
 
 LEASE = "tunings"
+"""Held while one is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +35,28 @@ class Tunings:
     stopped: Event
 
     def run(self, work: ChoreWork, tell: Teller) -> dict[str, Any]:
-        """Raises LecternError: LeaseHeld and Unavailable where it is to be taken up again, else it has ended."""
-        try:
-            with self.parts.leases.hold(LEASE):
-                tuning, report = self._reported(work, tell)
-        except LecternError as error:
-            if not error.retryable:
-                self._ended(work, error)
-            raise
+        """Done under LEASE. Raises LecternError: LetGo and Unavailable where it is to be taken up again, else it has ended."""
+        tuning, report = self._reported(work, tell)
         used = self._put_to_use(tuning, report)
         self._store.delete(layout.tuning_prompts(work.job))
         return {"tried": len(report.trials) - 1, "put_to_use": int(used)}
 
+    def ended(self, work: ChoreWork, kind: End, code: str, detail: str) -> None:
+        """Write its end without a report down as a fact, so that a catalog that is rebuilt does not begin it again."""
+        told = JobEvent(kind=kind, stage=work.chore, key=work.job, code=code, detail=detail, at=now(), trace=work.trace)
+        Series(self._store, layout.job_events(work.job)).append(told)
+        self._store.delete(layout.tuning_prompts(work.job))
+
     def clear(self) -> None:
-        """Remove trials that no tuning is at, where a job was lost."""
+        """Remove trials that no tuning is at, where a job was lost. Trials are looked up first: one that is put up after that
+        is left alone, and one that was there has its job."""
         catalog = self.parts.catalog
-        at_work = {trial_name(str(job.work["subject"])) for job in catalog.chores() if job.stage == "tuning"}
-        for view in catalog.deployments(trials=True):
-            if view.name.endswith(TRIAL) and view.name not in at_work:
-                catalog.drop_trial(view.name)
+        trials = [view for view in catalog.deployments(trials=True) if view.name.endswith(TRIAL)]
+        if trials:
+            at_work = {trial_name(str(job.work["subject"])) for job in catalog.chores() if job.stage == "tuning"}
+            for view in trials:
+                if view.name not in at_work:
+                    catalog.drop_trial(view.name, view.sequence)
 
     @property
     def _store(self) -> ObjectStore:
@@ -71,7 +75,8 @@ class Tunings:
         if report is None:
             self.parts.catalog.drop_trial(trial_name(name))
             report = Session(self.parts, tuning, wish, drawn(self.parts, work.job, tuning, wish), self._telling(tell)).report()
-            create_contract(self._store, path, report)
+            if not create_contract(self._store, path, report):
+                report = read_contract(self._store, path, TuningReport) or report
         return tuning, report
 
     def _telling(self, tell: Teller) -> Callable[[Progress], None]:
@@ -83,18 +88,6 @@ class Tunings:
         return told
 
     def _put_to_use(self, tuning: TuningWish, report: TuningReport) -> bool:
-        """Wish for what is kept, unless something else was wished for since the tuning was asked for."""
-        latest = Series(self._store, layout.deployment(tuning.deployment)).latest(DeploymentWish)
-        if not report.changes or latest is None or latest[0] != tuning.sequence:
-            return False
-        self.parts.records.wish_deployment(latest[1].model_copy(update={**report.kept.wished, "wished_at": now()}))
-        return True
-
-    def _ended(self, work: ChoreWork, error: LecternError) -> None:
-        """Its end without a report, as a fact."""
-        kind: Literal["cancelled", "dead"] = "cancelled" if isinstance(error, Cancelled) else "dead"
-        told = JobEvent(
-            kind=kind, stage=work.chore, key=work.job, code=error.code, detail=error.message, at=now(), trace=work.trace
-        )
-        Series(self._store, layout.job_events(work.job)).append(told)
-        self._store.delete(layout.tuning_prompts(work.job))
+        """Wish for what is kept, unless something else was wished for since the tuning was asked for. A gateway that died at it
+        may have wished already."""
+        return report.changes and self.parts.records.wish_next(tuning.deployment, tuning.sequence, report.kept.wished)

@@ -107,18 +107,25 @@ def _verdict(trial: Trial, plains: Sequence[Trial]) -> Verdict:
 
 def chosen(trials: Sequence[Trial]) -> tuple[Trial, str]:
     """Of judged trials the one that is kept, and why."""
-    faster = [one for one in trials if one.verdict == "faster"]
-    if faster:
-        best = max(faster, key=lambda one: one.gain or 0)
-        return (
-            best,
-            f"{best.gain:.2f} times as fast as the plain setting, where rounds of one setting differ by {best.noise:.0%}.",
-        )
+    best = fastest(trials)
+    if best is not None:
+        told = f"{best.gain:.2f} times as fast as the plain setting, where rounds of one setting differ by {best.noise:.0%}."
+        return best, told
     quickest = max((one for one in trials if one.verdict == "not-faster"), key=lambda one: one.gain or 0, default=None)
     if quickest is None:
         return trials[0], "No other setting could be measured that gives the same answers."
     told = f"{quickest.gain:.2f} times as fast, where rounds of one setting differ by {quickest.noise:.0%}"
     return trials[0], f"No setting is faster than the plain one by more than the noise: the quickest is {told}."
+
+
+def fastest(trials: Sequence[Trial]) -> Trial | None:
+    """Of judged trials the fastest; None where none beats the plain setting. They are tried from the simple to the special, so
+    a later one takes an earlier one's place only by more than noise."""
+    best: Trial | None = None
+    for one in trials:
+        if one.verdict == "faster" and (best is None or (one.gain or 0) > (best.gain or 0) * (1 + (one.noise or 0))):
+            best = one
+    return best
 
 
 def _ratios(trial: Trial, plains: Sequence[Trial]) -> list[float]:

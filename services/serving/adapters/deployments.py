@@ -165,7 +165,9 @@ class DeployedEngines:
         held, patience = self._held[seat], self._settings.start_timeout_seconds
         name = adapter.served_name
         try:
-            directory = bring_adapter(held.api.host, adapter.stored, self._settings.engine_headers(), patience)
+            directory = bring_adapter(
+                held.api.host, adapter.stored, self._settings.engine_headers(), patience, self._settings.probe_timeout_seconds
+            )
             held.api.load_adapter(name, directory, patience)
         except Unavailable:
             if held.fetching is None:

@@ -29,7 +29,8 @@ class EngineRecord(Contract):
 
 
 class EngineProcess:
-    """A running engine. It becomes ready once, with its first token; later probes only ask whether it lives."""
+    """A running engine. It becomes ready once, with its first token, or where it answers others already: it may have been
+    adopted at work. Later probes only ask whether it lives."""
 
     def __init__(self, record: EngineRecord, settings: ServingSettings) -> None:
         self.record = record
@@ -61,7 +62,7 @@ class EngineProcess:
 
     @property
     def ready(self) -> bool:
-        """Whether it gave a token, as last seen."""
+        """Whether it was seen to generate."""
         return self._ready
 
     def probe(self) -> Literal["starting", "ready", "dead"]:
@@ -69,7 +70,7 @@ class EngineProcess:
         if not children.is_alive(self.record.process):
             return "dead"
         if not self._ready:
-            self._ready = self.api.is_healthy() and self.api.gives_a_token(self.spec.engine.served_name)
+            self._ready = self.api.generates(self.spec.engine.served_name)
             age = time.time() - self.record.process.created_at
             expired = age > self._settings.start_timeout_seconds
             return "ready" if self._ready else "dead" if expired and self._deaf(heard=False) else "starting"

@@ -15,10 +15,12 @@ _REQUESTS = re.compile(
 
 
 class EngineApi:
-    """A client of one engine."""
+    """A client of one engine. No connection is waited for longer than `timeout_seconds`, however patiently an answer is."""
 
     def __init__(self, endpoint: str, timeout_seconds: float, headers: Mapping[str, str] | None = None) -> None:
         self.endpoint = endpoint
+        self._connect_seconds = timeout_seconds
+        self._in_vain = 0
         self._client = httpx.Client(base_url=endpoint, timeout=timeout_seconds, trust_env=False, headers=headers)
 
     @property
@@ -30,6 +32,17 @@ class EngineApi:
             return self._client.get("/health").status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
+
+    def generates(self, model: str) -> bool:
+        """Whether it does: it gives a token, or has requests that are not this client's, behind which one may wait for longer
+        than it is waited for. Those that were given up on may still be among what it tells, and prove nothing."""
+        if not self.is_healthy():
+            return False
+        if self._others() > 0:
+            return True
+        given = self.gives_a_token(model)
+        self._in_vain = 0 if given else self._in_vain + 1
+        return given
 
     def gives_a_token(self, model: str) -> bool:
         """Whether it generates: a server may answer before its engine can."""
@@ -66,9 +79,15 @@ class EngineApi:
     def close(self) -> None:
         self._client.close()
 
+    def _others(self) -> int:
+        try:
+            return self.requests() - self._in_vain
+        except Unavailable:
+            return 0
+
     def _post(self, path: str, body: dict[str, str], timeout_seconds: float) -> None:
         try:
-            answer = self._client.post(path, json=body, timeout=timeout_seconds)
+            answer = self._client.post(path, json=body, timeout=httpx.Timeout(timeout_seconds, connect=self._connect_seconds))
         except httpx.HTTPError as error:
             raise Unavailable(f"the engine did not answer {path}") from error
         if answer.status_code != httpx.codes.OK:

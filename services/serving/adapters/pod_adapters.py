@@ -17,13 +17,16 @@ PORT = 8001
 _LARGEST_QUESTION = 4096
 
 
-def bring_adapter(host: str, stored: StoredAdapter, headers: dict[str, str], timeout_seconds: float) -> str:
-    """The directory in the pod in which the adapter now lies, whole and verified. Raises NotFound, InvalidInput; Unavailable
-    where nobody answers, or the store does not."""
+def bring_adapter(
+    host: str, stored: StoredAdapter, headers: dict[str, str], timeout_seconds: float, connect_seconds: float = 10
+) -> str:
+    """The directory in the pod in which the adapter now lies, whole and verified. A fetch is waited for up to
+    `timeout_seconds`, the connection up to `connect_seconds`. Raises NotFound, InvalidInput; Unavailable where nobody answers,
+    or the store does not."""
     try:
         answer = httpx.post(
-            f"{address(host, PORT)}/adapters", content=stored.model_dump_json(), headers=headers, timeout=timeout_seconds,
-            trust_env=False,
+            f"{address(host, PORT)}/adapters", content=stored.model_dump_json(), headers=headers, trust_env=False,
+            timeout=httpx.Timeout(timeout_seconds, connect=connect_seconds),
         )  # fmt: skip
         told = answer.json()
         if answer.status_code == httpx.codes.OK:

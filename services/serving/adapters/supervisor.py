@@ -104,7 +104,7 @@ class SupervisedEngines:
             log().info("adapter.loaded", engine=seat.name, adapter=name)
 
     def unload(self, seat: Seat, adapter: str) -> None:
-        """Unload an adapter, or forget that it was refused. Raises Unavailable."""
+        """Unload an adapter, or forget that it was refused. Raises Unavailable, and InvalidInput where the engine will not."""
         slot = self._slots[seat]
         if slot.refused.pop(adapter, None) is None and slot.process is not None:
             slot.process.api.unload_adapter(adapter, self._settings.probe_timeout_seconds)

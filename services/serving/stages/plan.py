@@ -179,6 +179,8 @@ class _Need:
     spec: EngineSpec
     replicas: int
     adapters: frozenset[str]
+    names: frozenset[str]
+    """The deployments that ask."""
 
     @property
     def seats(self) -> list[Seat]:
@@ -197,34 +199,48 @@ def _needs(desired: Sequence[Wanted]) -> Needs:
     """Each engine once, with as much of all as the most demanding of its deployments asks for."""
     needs: dict[EngineIdentity, _Need] = {}
     for one in (one for one in desired if one.problem is None):
-        known = needs.get(one.engine, _Need(EngineSpec(one.engine, 0, 0), 0, frozenset()))
+        known = needs.get(one.engine, _Need(EngineSpec(one.engine, 0, 0), 0, frozenset(), frozenset()))
         room = 0 if one.lora_rank is None else next((rank for rank in RANKS if rank >= one.lora_rank), RANKS[-1])
         context, rank = max(known.spec.context_tokens, one.context_tokens), max(known.spec.lora_rank, room)
         adapters = known.adapters | ({one.adapter} if one.adapter is not None else set())
-        needs[one.engine] = _Need(EngineSpec(one.engine, context, rank), max(known.replicas, one.replicas), adapters)
+        replicas, names = max(known.replicas, one.replicas), known.names | {one.name}
+        needs[one.engine] = _Need(EngineSpec(one.engine, context, rank), replicas, adapters, names)
     return needs
 
 
 def _stays(seat: Seat, engine: Engine, needs: Needs, observed: Observed) -> bool:
     """Whether an engine may go on as it is: one that nobody wants may, until no row points at it. One that has become too small
-    may until it is its turn to be restarted."""
+    may until it is its turn to be restarted. One that failed with more room than is wanted now may come up with less."""
     need = needs.get(seat.engine)
-    if need is None or engine.spec.covers(need.spec):
+    if need is None:
         return True
+    if engine.spec.covers(need.spec):
+        return not _has_failed(engine) or engine.retry_due or engine.spec == need.spec
     return engine.status == "ready" and not _is_next(seat, engine, need, observed)
 
 
+def _has_failed(engine: Engine) -> bool:
+    """Whether it is down and may stay so: others wait for it no longer."""
+    return engine.status == "down" and engine.problem is not None
+
+
 def _is_next(seat: Seat, engine: Engine, need: _Need, observed: Observed) -> bool:
-    """Whether it is this engine's turn to make room for a larger one: a lone one's at once, of several one by one, each
-    when those before it are back and no row would be left with nothing to point at."""
-    mates = {other: one for other, one in observed.engines.items() if other.engine == seat.engine and other != seat}
+    """Whether it is this engine's turn to make room for a larger one: at once where it is alone, since the others have failed
+    or there are none, and where no row points at it; of several one by one, each when those before it are back and no row that
+    is to move elsewhere would be left with nothing to point at. One that is to stay gains nothing by waiting: what the others
+    do not hold by then, they refused."""
+    others = {other: one for other, one in observed.engines.items() if other.engine == seat.engine and other != seat}
+    mates = {other: one for other, one in others.items() if not _has_failed(one)}
     small = {other for other, one in mates.items() if one.status == "ready" and not one.spec.covers(need.spec)}
-    awaited = [observed.engines.get(other) for other in need.seats if other != seat and other not in small]
-    if not mates and not awaited:
+    left_out = {seat} | small | (others.keys() - mates.keys())
+    awaited = [observed.engines.get(other) for other in need.seats if other not in left_out]
+    idle = not any(_points_at(row, engine) for row in observed.rows.values())
+    if idle or (not mates and not awaited):
         return True
     if any(other.replica < seat.replica for other in small) or not all(one and need.met_by(one) for one in awaited):
         return False
-    pointed = {row.served_model for row in observed.rows.values() if row.state != "failed" and _points_at(row, engine)}
+    leaving = [row for name, row in observed.rows.items() if name not in need.names and row.state != "failed"]
+    pointed = {row.served_model for row in leaving if _points_at(row, engine)}
     return all(any(mate.serves(model) for mate in mates.values()) for model in pointed)
 
 

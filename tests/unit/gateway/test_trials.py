@@ -41,7 +41,7 @@ def with_arguments(setting: Setting, **arguments: Any) -> Setting:
 def test_the_plain_setting_is_first_and_each_is_tried_once() -> None:
     found = tried(Search(PLAIN, 8))
     assert found[:2] == [PLAIN, USUAL] and len(found) == len(set(found))
-    assert found[2:] == [with_arguments(PLAIN, max_concurrent_requests=4), with_arguments(PLAIN, prefix_caching=False)]
+    assert found[2:] == [with_arguments(PLAIN, max_concurrent_requests=4)]
 
 
 @pytest.mark.parametrize(("accepted", "then"), [(0.7, MORE), (0.5, MORE), (0.2, FEWER), (None, None)])
@@ -52,9 +52,10 @@ def test_accepted_guesses_say_whether_more_or_fewer_are_worth_trying(accepted: f
 
 def test_arguments_are_tried_on_the_best_way_of_guessing_alone() -> None:
     found = tried(Search(PLAIN, 8), {USUAL: trial(USUAL, (30, 30), (60, 60), acceptance=0.9)})
-    assert with_arguments(USUAL, prefix_caching=False) in found and with_arguments(PLAIN, prefix_caching=False) not in found
+    half = {"max_concurrent_requests": 4}
+    assert with_arguments(USUAL, **half) in found and with_arguments(PLAIN, **half) not in found
     parted = trial(USUAL, (30, 30), (60, 60), answers=Answers(same=3, of=4, gaps=(2.0,), beyond=1))
-    assert with_arguments(PLAIN, prefix_caching=False) in tried(Search(PLAIN, 8), {USUAL: parted})
+    assert with_arguments(PLAIN, **half) in tried(Search(PLAIN, 8), {USUAL: parted})
 
 
 def test_what_a_deployment_has_is_tried_too_and_its_numbers_stay_of_their_type() -> None:
@@ -144,6 +145,16 @@ def test_the_fastest_is_kept_and_plain_where_none_beats_the_noise() -> None:
     assert kept.setting == MORE and reason.startswith("1.67 times as fast")
     kept, reason = chosen(judged([trial(PLAIN), trial(USUAL, (10.1, 10.1)), trial(PLAIN, (9, 9))]))
     assert kept.setting == PLAIN and "noise" in reason
+
+
+def test_a_later_setting_takes_an_earlier_ones_place_only_by_more_than_noise() -> None:
+    child = with_arguments(USUAL, max_concurrent_requests=4)
+    first, noisy = trial(USUAL, (20, 20), (100, 100)), trial(child, (20, 20.8), (100, 104))
+    found = judged([trial(PLAIN), first, noisy, trial(PLAIN)])
+    assert found[2].verdict == "faster" and (found[2].gain or 0) > (found[1].gain or 0)
+    assert chosen(found)[0].setting == USUAL
+    clearly = judged([trial(PLAIN), first, trial(child, (24, 24), (120, 120)), trial(PLAIN)])
+    assert chosen(clearly)[0].setting == child
 
 
 def test_alone_alone_counts_where_nothing_was_asked_at_once() -> None:

@@ -21,7 +21,9 @@ from shared.contracts.engines import DraftSpeculation, NgramSpeculation
 from shared.contracts.learning import Canary, DeploymentWish
 from shared.contracts.views import DeploymentView
 from shared.contracts.work import Work
+from shared.errors import InvalidInput, LecternError, Unavailable
 from shared.ids import deployment_job
+from shared.kubernetes import KubernetesRefused
 from shared.objects import ObjectStore
 from tests.unit.serving.models import publish_export, publish_model
 from tests.unit.serving.world import SimulatedEngines
@@ -37,11 +39,14 @@ class Place:
         self.catalog = SqlCatalog(self.database)
         self.store, self.tmp_path = store, tmp_path
         self.engines = SimulatedEngines()
-        model = tmp_path / "tiny"
+        self.base("tiny")
+        self.controller = self.another_controller()
+
+    def base(self, name: str) -> None:
+        model = self.tmp_path / name
         model.mkdir()
         (model / "config.json").write_text('{"max_position_embeddings": 8192}')
-        publish_base(store, model, name="tiny", source="", licence="", architecture="", eos_token="")
-        self.controller = self.another_controller()
+        publish_base(self.store, model, name=name, source="", licence="", architecture="", eos_token="")
 
     def another_controller(self) -> Controller:
         bases, adapters = BaseCache(self.store, self.tmp_path / "cache"), AdapterCache(self.store, self.tmp_path / "cache")
@@ -354,6 +359,38 @@ def test_an_engine_that_still_answers_is_stopped_only_when_it_has_ended(place: P
     place.engines.busy = False
     place.settle()
     assert place.engines.engines == {}
+
+
+@pytest.mark.parametrize("error", [KubernetesRefused("may not DELETE deployments"), InvalidInput("no"), Unavailable("away")])
+def test_an_action_that_is_refused_does_not_keep_the_rest_of_the_round_from_being_done(
+    error: LecternError, place: Place
+) -> None:
+    place.base("other")
+    for name, base in (("first", "tiny"), ("second", "other")):
+        place.wish(None, name=name, base=base)
+    place.settle()
+    place.engines.refuse = {"tiny": error}
+    for name, base in (("first", "tiny"), ("second", "other")):
+        place.wish(None, name=name, base=base, sequence=2, state="stopped")
+    place.settle()
+    assert [seat.engine.base for seat in place.engines.engines] == ["tiny"], "it is asked again, and the other is gone"
+    assert place.view("first").state == place.view("second").state == "stopped"
+    place.engines.refuse = {}
+    place.settle()
+    assert place.engines.engines == {}
+
+
+def test_an_adapter_that_the_engine_will_not_unload_keeps_no_other_from_being_loaded(place: Place) -> None:
+    place.wish(place.model("old"))
+    place.settle()
+    place.engines.refuse = {"tiny": InvalidInput("the engine refuses it: no such adapter")}
+    place.wish(place.model("new"), sequence=2)
+    place.settle()
+    place.base("other")
+    place.wish(None, name="neighbour", base="other")
+    place.settle()
+    assert len(place.loaded()) == 2 and place.job_state(2) == ("done", None)
+    assert place.view("neighbour").state == "ready"
 
 
 def test_a_base_that_takes_no_adapters_is_served_alone_or_merged(place: Place) -> None:

@@ -158,6 +158,21 @@ def test_what_has_two_replicas_answers_throughout_even_while_its_engines_are_res
         settle(world, desired, always=answering if number else set())
 
 
+@given(st.lists(wishes, min_size=1, max_size=4), st.sets(st.integers(min_value=0, max_value=2), min_size=1))
+def test_seats_that_never_come_up_hold_up_no_other_and_no_job(history: list[list[Wanted]], broken: set[int]) -> None:
+    world = fresh()
+    world.engines.broken = frozenset(broken)
+    for desired in history:
+        settle(world, desired)
+        assert all(mark.ends for mark in verdicts(desired, world.observe())), "nobody waits for what will not come"
+    for one in history[-1]:
+        row = world.rows[one.name]
+        if one.problem or one.adapter == REFUSED:
+            assert row.state == "failed"
+        elif living := set(range(replicas(history[-1], one.engine))) - broken:
+            assert (row.state, row.served_model, len(row.endpoints)) == ("ready", one.served_model, len(living))
+
+
 SPEC = EngineSpec(LLAMA, 2_048, 16)
 HERE, THERE = ("http://127.0.0.1:9001",), ("http://127.0.0.1:9002",)
 READY = Engine(SPEC, "ready", HERE[0], frozenset({"lectern-old"}))
@@ -334,6 +349,57 @@ def test_engines_that_have_to_grow_are_restarted_one_after_the_other() -> None:
     full = of_two(replace(READY, spec=grown), OTHER, row, longer)
     assert isinstance(full[0], Mark) and full[0].row.endpoints == HERE
     assert of_two(replace(READY, spec=grown), OTHER, full[0].row, longer) == [StopEngine(SECOND)]
+
+
+HOPELESS = Engine(
+    EngineSpec(LLAMA, 4_096, 16), "down", problem=Problem("engine-failed", "no node has a GPU to spare"), retry_due=False
+)
+
+
+def test_the_only_replica_that_lives_is_restarted_for_a_neighbours_longer_context_as_a_lone_one_is() -> None:
+    world = fresh()
+    world.engines.broken = frozenset({1})
+    settle(world, TWO)
+    assert len(world.rows["alpha"].endpoints) == 1
+    neighbours = [*TWO, Wanted("beta", LLAMA, "lectern-b", 16, 4_096)]
+    settle(world, neighbours)
+    ends = {mark.name: mark for mark in verdicts(neighbours, world.observe())}
+    assert (ends["alpha"].row.state, ends["alpha"].ends, ends["alpha"].code) == ("ready", "failed", "engine-failed")
+    assert (ends["beta"].row.state, ends["beta"].ends) == ("ready", "done")
+    assert world.engines.engines[FIRST].spec.context_tokens == 4_096
+
+
+def test_a_replica_that_still_may_come_is_waited_for() -> None:
+    longer, row = [replace(TWO[0], context_tokens=4_096)], Row("ready", None, HERE, "lectern-old")
+    for other in (replace(HOPELESS, status="starting", problem=None), replace(HOPELESS, problem=None), None):
+        (mark, *after) = of_two(READY, other, row, longer)
+        assert isinstance(mark, Mark) and mark.row.endpoints == HERE and StopEngine(FIRST) not in after
+
+
+def test_an_engine_that_gave_up_its_row_to_grow_is_not_kept_idle_by_another_that_is_tried_again() -> None:
+    longer = [replace(TWO[0], context_tokens=4_096)]
+    withdrawn, *_ = of_two(READY, replace(HOPELESS, retry_due=True), Row("ready", None, HERE, "lectern-old"), longer)
+    assert isinstance(withdrawn, Mark) and withdrawn.row.endpoints == ()
+    assert StopEngine(FIRST) in of_two(READY, Engine(HOPELESS.spec, "starting", THERE[0]), withdrawn.row, longer)
+
+
+def test_a_model_that_the_grown_replica_refuses_does_not_keep_the_other_from_growing() -> None:
+    grown = EngineSpec(LLAMA, 4_096, 16)
+    refuses = Engine(grown, "ready", THERE[0], refused={REFUSED: Problem("adapter-refused", "no adapter")})
+    longer, row = [replace(TWO[0], adapter=REFUSED, context_tokens=4_096)], Row("starting", None, HERE, "lectern-old")
+    (mark,) = of_two(READY, refuses, row, longer)
+    assert isinstance(mark, Mark) and mark.row.endpoints == ()
+    assert of_two(READY, refuses, mark.row, longer) == [StopEngine(FIRST)]
+    (kept, *_) = of_two(READY, refuses, row, [Wanted("alpha", MERGED), replace(longer[0], name="beta")])
+    assert isinstance(kept, Mark) and kept.row.endpoints == HERE, "what is to be served elsewhere is answered until it is"
+
+
+def test_what_failed_with_more_room_than_is_wanted_now_is_asked_for_with_less() -> None:
+    one = [Wanted("alpha", LLAMA, "lectern-old", 16)]
+    failed = Row("failed", "no node has a GPU to spare")
+    assert one_round(one, failed, HOPELESS) == [StopEngine(FIRST)]
+    assert one_round(one, failed, None)[-1] == StartEngine(FIRST, SPEC)
+    assert one_round(one, failed, replace(HOPELESS, spec=SPEC)) == [], "and with what is wanted it is left as it is"
 
 
 def test_the_name_of_a_seat_is_a_file_name_that_no_base_can_have() -> None:

@@ -2,17 +2,21 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.serving.adapters.commands import free_port
 from services.serving.adapters.engine import EngineProcess, EngineRecord, record_path
+from services.serving.adapters.engine_api import EngineApi
 from services.serving.adapters.supervisor import GIVES_UP_AFTER, SupervisedEngines
 from services.serving.settings import ServingSettings
 from services.serving.stages.identity import EngineIdentity, Seat
 from services.serving.stages.plan import EngineSpec
 from shared.errors import NotFound, Unsupported
+from tests.engines_on_kubernetes import stand_in
 from tests.servers import wait_until
 
 TINY = EngineIdentity(base="tiny")
@@ -110,6 +114,59 @@ def test_each_replica_is_a_process_with_a_port_a_log_and_a_record_of_its_own_and
     finally:
         engines.stop_all()
     assert not list((given.home / "run" / "engines").iterdir())
+
+
+def at_work(tmp_path: Path) -> ServingSettings:
+    """An engine that answers one request at a time, and whose controller is not patient."""
+    more = {
+        "vllm_command": stand_in(tmp_path),
+        "cache_dir": tmp_path / "cache",
+        "max_concurrent_requests": 1,
+        "probe_timeout_seconds": 1.0,
+    }
+    return settings(tmp_path, None).model_copy(update=more)
+
+
+def complete(endpoint: str, prompt: str) -> None:
+    httpx.post(f"{endpoint}/v1/completions", json={"model": TINY.served_name, "prompt": prompt}, timeout=60)
+
+
+def test_an_engine_that_is_adopted_with_all_its_hands_full_counts_as_ready(tmp_path: Path) -> None:
+    given = at_work(tmp_path)
+    engines = SupervisedEngines(given, lambda _: tmp_path, dict(os.environ))
+    asked: list[threading.Thread] = []
+    try:
+        engines.start(FIRST, SPEC)
+        wait_until(lambda: engines.observe()[FIRST].status == "ready", "the engine's first token")
+        endpoint = str(engines.observe()[FIRST].endpoint)
+        asked = [threading.Thread(target=complete, args=(endpoint, "wait"))]
+        asked[0].start()
+        api = EngineApi(endpoint, 10)
+        wait_until(lambda: api.requests() == 1, "the request to be taken")
+        seen = SupervisedEngines(given, lambda _: tmp_path, {}).observe()[FIRST]
+        assert not EngineApi(endpoint, 1).gives_a_token(TINY.served_name), "a token would have to wait its turn"
+        assert (seen.status, seen.endpoint) == ("ready", endpoint)
+    finally:
+        (given.cache_dir / "vllm" / "go").touch()
+        for one in asked:
+            one.join()
+        engines.stop_all()
+
+
+def test_the_questions_that_a_controller_gave_up_on_are_no_proof_that_the_engine_works(tmp_path: Path) -> None:
+    given = at_work(tmp_path)
+    (tmp_path / "hangs").touch()
+    engines = SupervisedEngines(given, lambda _: tmp_path, dict(os.environ))
+    try:
+        engines.start(FIRST, SPEC)
+        api = EngineApi(str(engines.observe()[FIRST].endpoint), 10)
+        wait_until(api.is_healthy, "the engine's server")
+        assert [engines.observe()[FIRST].status for _ in range(3)] == ["starting"] * 3
+        assert api.requests() > 0, "for it has not forgotten them"
+        (given.cache_dir / "vllm" / "go").touch()
+        wait_until(lambda: engines.observe()[FIRST].status == "ready", "the engine's first token")
+    finally:
+        engines.stop_all()
 
 
 def test_an_engine_that_was_written_down_before_there_were_replicas_is_the_first(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from services.serving.stages.plan import (
     StopEngine,
     UnloadAdapter,
 )
-from shared.errors import Unavailable, Unsupported
+from shared.errors import LecternError, Unavailable, Unsupported
 
 
 @dataclass
@@ -34,6 +34,8 @@ class SimulatedEngines:
     """Replicas that are not there to be asked."""
     busy: bool = False
     """Whether they have requests that they still answer."""
+    refuse: dict[str, LecternError] = field(default_factory=dict)
+    """What is said to whoever asks something of an engine of a base."""
 
     def check(self, engine: EngineIdentity) -> None:
         if self.impossible:
@@ -60,6 +62,7 @@ class SimulatedEngines:
         self.engines[seat] = Engine(spec, "starting", f"http://127.0.0.1:{9000 + self.starts}")
 
     def stop(self, seat: Seat) -> bool:
+        self._refuse(seat)
         if self.busy:
             return False
         del self.engines[seat]
@@ -79,9 +82,14 @@ class SimulatedEngines:
             self.engines[seat] = replace(engine, adapters=engine.adapters | {adapter})
 
     def unload(self, seat: Seat, adapter: str) -> None:
+        self._refuse(seat)
         engine = self.engines[seat]
         refused = {name: problem for name, problem in engine.refused.items() if name != adapter}
         self.engines[seat] = replace(engine, adapters=engine.adapters - {adapter}, refused=refused)
+
+    def _refuse(self, seat: Seat) -> None:
+        if seat.engine.base in self.refuse:
+            raise self.refuse[seat.engine.base]
 
     def die(self, seat: Seat) -> None:
         self.engines[seat] = Engine(self.engines[seat].spec, "down")

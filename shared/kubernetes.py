@@ -65,9 +65,10 @@ class KubernetesApi:
         client = httpx.Client(base_url=self.url, verify=verify, timeout=_REQUEST_SECONDS, trust_env=False)
         object.__setattr__(self, "_client", client)
 
-    def create(self, kind: Kind, manifest: dict[str, Any]) -> dict[str, Any] | None:
-        """The object as it now stands; None where one of that name is there already."""
-        answer = self._ask("POST", kind, json=manifest)
+    def create(self, kind: Kind, manifest: dict[str, Any], dry_run: bool = False) -> dict[str, Any] | None:
+        """The object as it now stands; None where one of that name is there already. A dry run asks whether it would be had,
+        and makes nothing."""
+        answer = self._ask("POST", kind, json=manifest, params=_asked_dry(dry_run))
         return None if answer.status_code == _CONFLICT else dict(answer.json())
 
     def get(self, kind: Kind, name: str) -> dict[str, Any] | None:
@@ -80,9 +81,10 @@ class KubernetesApi:
         answer = self._ask("GET", kind, params={"labelSelector": selector})
         return [] if answer.status_code == httpx.codes.NOT_FOUND else list(answer.json()["items"])
 
-    def replace(self, kind: Kind, manifest: dict[str, Any]) -> bool:
-        """False where somebody else changed it (its `resourceVersion` is an older one) or it is gone."""
-        answer = self._ask("PUT", kind, f"/{manifest['metadata']['name']}", json=manifest)
+    def replace(self, kind: Kind, manifest: dict[str, Any], dry_run: bool = False) -> bool:
+        """False where somebody else changed it (its `resourceVersion` is an older one) or it is gone. A dry run asks whether
+        it would be had, and changes nothing."""
+        answer = self._ask("PUT", kind, f"/{manifest['metadata']['name']}", json=manifest, params=_asked_dry(dry_run))
         return answer.is_success
 
     def delete(self, kind: Kind, name: str) -> None:
@@ -178,6 +180,10 @@ def _allowed(answer: httpx.Response, method: str, kind: Kind) -> httpx.Response:
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise KubernetesRefused(f"this cluster knows no {kind.name} ({told}): {kind.brought_by}")
     raise KubernetesRefused(f"the Kubernetes API refused to {method} {kind.name} ({answer.status_code}): {told}")
+
+
+def _asked_dry(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -99,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(422, "; ".join(faults))
         elif given["metadata"]["name"] in self._kept():
             self._fail(409, "already exists")
+        elif self._is_dry():
+            self._answer(201, given)
         else:
             self._answer(201, self.cluster.add(self._plural(), given))
 
@@ -115,6 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(409, "the object has been modified")
         elif given["spec"].get("selector") != standing["spec"].get("selector"):
             self._fail(422, "spec.selector: field is immutable")
+        elif self._is_dry():
+            self._answer(200, given)
         else:
             kept = {name: standing["metadata"][name] for name in ("uid", "creationTimestamp")}
             standing |= {"metadata": {**given["metadata"], **kept}, "spec": given["spec"]}
@@ -162,6 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             return True
         return False
+
+    def _is_dry(self) -> bool:
+        return parse_qs(urlsplit(self.path).query).get("dryRun") == ["All"]
 
     def _parts(self) -> list[str]:
         return urlsplit(self.path).path.partition("/namespaces/")[2].split("/")[1:]

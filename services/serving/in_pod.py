@@ -76,7 +76,8 @@ def bring_weights(settings: ServingSettings, asked: Asked, *_: object) -> int:
 
 
 def run_engine(settings: ServingSettings, asked: Asked, host: str, port: int) -> int:
-    """Run the engine until it ends or is told to; its log is this process's. Raises Unsupported, NotReady."""
+    """Run the engine until it ends or is told to; its log is this process's. One that ends of itself has failed, whatever its
+    status: vLLM's front ends in peace when its engine has died. Raises Unsupported, NotReady."""
     path = _brought(settings)
     if not path.is_file():
         raise NotReady(f"{path} is not there: the container weights has not written it")
@@ -84,8 +85,8 @@ def run_engine(settings: ServingSettings, asked: Asked, host: str, port: int) ->
     started = launch(
         settings, asked.spec, brought.weights, engine_environment(), port, brought.draft, host
     )  # fmt: skip
-    status, tail = _run(started, settings)
-    if status in (0, -signal.SIGTERM):
+    status, tail, told_to_end = _run(started, settings)
+    if told_to_end and status in (0, -signal.SIGTERM):
         return 0
     return _last_line("engine-failed", last_error(tail) or f"exit status {status}", True)
 
@@ -106,9 +107,9 @@ PARTS: dict[str, Callable[[ServingSettings, Asked, str, int], int]] = {
 }  # fmt: skip
 
 
-def _run(started: Launch, settings: ServingSettings) -> tuple[int, bytes]:
-    """Its exit status, and the end of what it wrote. Told to end, it first answers what it began: a node that is drained tells
-    nobody else."""
+def _run(started: Launch, settings: ServingSettings) -> tuple[int, bytes, bool]:
+    """Its exit status, the end of what it wrote, and whether it was told to end. Told so, it first answers what it began: a
+    node that is drained tells nobody else."""
     child = subprocess.Popen(
         list(started.command), env=dict(started.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -127,7 +128,7 @@ def _run(started: Launch, settings: ServingSettings) -> tuple[int, bytes]:
     copying.start()
     status = child.wait()
     copying.join(1.0)  # What it started may hold its output open; it ends with this container.
-    return status, bytes(tail)
+    return status, bytes(tail), leave.ident is not None
 
 
 def _leave(child: subprocess.Popen[bytes], api: EngineApi, longest_seconds: float) -> None:

@@ -107,7 +107,7 @@ def engine_deployment(
             # The old pod's memory, or GPU, is what the new one needs.
             "strategy": {"type": "Recreate"},
             "revisionHistoryLimit": 1,
-            "selector": {"matchLabels": _selector(asked.seat, pods)},
+            "selector": {"matchLabels": pod_selector(asked.seat, pods)},
             "template": {
                 "metadata": {"labels": _labels(asked, pods), "annotations": _annotations(asked, pods)},
                 "spec": _pod(asked, pods, patience),
@@ -126,7 +126,9 @@ def engine_service(asked: Asked, pods: EnginePods, deployment_uid: str) -> Manif
         "kind": "Service",
         "metadata": {"name": name, "labels": _labels(asked, pods), "ownerReferences": [owner]},
         "spec": {
-            "selector": _selector(asked.seat, pods),
+            # The controller looks whether the engine answers; what fetches adapters beside it does not decide that.
+            "publishNotReadyAddresses": True,
+            "selector": pod_selector(asked.seat, pods),
             "ports": [{"name": one["name"], "port": one["containerPort"], "targetPort": one["name"]} for one in ports],
         },
     }
@@ -157,6 +159,11 @@ def is_outdated(deployment: Manifest, pods: EnginePods) -> bool:
     return str(deployment["metadata"].get("annotations", {}).get(TEMPLATE)) != pods.digest
 
 
+def is_misnamed(seat: Seat, deployment: Manifest, pods: EnginePods) -> bool:
+    """Whether this version calls the seat otherwise: names cover all that can be asked of an engine, which may be more now."""
+    return str(deployment["metadata"]["name"]) != object_name(pods, seat)
+
+
 def is_proof(deployment: Manifest, pods: EnginePods) -> bool:
     """Whether it shows by being ready that the template is good."""
     return str(deployment["metadata"].get("annotations", {}).get(PROVES)) == pods.digest
@@ -166,7 +173,8 @@ def _annotations(asked: Asked, pods: EnginePods) -> dict[str, str]:
     return {ASKED: asked.model_dump_json(), TEMPLATE: pods.digest}
 
 
-def _selector(seat: Seat, pods: EnginePods) -> dict[str, str]:
+def pod_selector(seat: Seat, pods: EnginePods) -> dict[str, str]:
+    """What the pods of a seat have, and no others."""
     return {**pods.selector, SEAT: digest(seat)[:NAMED]}
 
 
@@ -223,32 +231,77 @@ def _fetcher_probes() -> Manifest:
 @dataclass(frozen=True, slots=True)
 class PodState:
     """What Kubernetes tells of a seat's pod. `life` is another for each start of the engine's container; `detail` is what it
-    waits for; `problem` is set where waiting will not mend it soon."""
+    waits for; `problem` is set where waiting will not mend it soon. Of an engine that runs, it is that of what fetches its
+    adapters. So many times its container was started again (`restarts`), and so many pods before it were ended (`ended`)."""
 
     status: Literal["waiting", "running", "failing"]
     life: str = ""
     restarts: int = 0
+    ended: int = 0
     detail: str | None = None
     problem: Problem | None = None
+    is_cut_off: bool = False
+    """Whether Kubernetes hears nothing from its node."""
 
 
-def state_of(deployment: Manifest, pods: Sequence[Manifest], forgiven: int = 0) -> PodState:
-    """Of the newest pod that is not on its way out. So many restarts are `forgiven`: it was ready after them."""
-    staying = [pod for pod in pods if not is_leaving(pod)]
+def state_of(deployment: Manifest, pods: Sequence[Manifest], forgiven: int = 0, forgiven_pods: int = 0) -> PodState:
+    """Of the newest pod that is not on its way out. So many restarts, and pods that were ended, are `forgiven`: it was ready
+    after them."""
+    staying = sorted((pod for pod in pods if not is_leaving(pod)), key=_made_at)
+    ended = [pod for pod in staying if pod.get("status", {}).get("phase") == "Failed"]
     if not staying:
         return _without_pod(deployment)
-    pod = max(staying, key=lambda one: str(one["metadata"].get("creationTimestamp", "")))
+    pod = staying[-1]
     status = pod.get("status", {})
+    if _is_running(status, "engine"):
+        return _running(pod, forgiven, len(ended))
+    if len(ended) > forgiven_pods:
+        return _ended(ended[-1], status, len(ended) - forgiven_pods)
     if (why := _unscheduled(status)) is not None:
         return PodState("waiting", detail=why)
     for container in _statuses(status):
         if (state := _trouble(container, forgiven)) is not None:
             return state
-    engine = next((one for one in status.get("containerStatuses", []) if one["name"] == "engine"), None)
-    if engine is None or "running" not in engine.get("state", {}):
-        return PodState("waiting", detail=_doing(status))
+    return PodState("waiting", detail=_doing(status))
+
+
+def _made_at(pod: Manifest) -> str:
+    return str(pod["metadata"].get("creationTimestamp", ""))
+
+
+def _is_running(status: Mapping[str, Any], name: str) -> bool:
+    return any(one["name"] == name and "running" in one.get("state", {}) for one in status.get("containerStatuses", []))
+
+
+def _running(pod: Manifest, forgiven: int, ended: int) -> PodState:
+    """The engine decides: while it runs, what fetches adapters beside it takes nothing of what is served away."""
+    status = pod["status"]
+    by_name = {one["name"]: one for one in status["containerStatuses"]}
+    engine = by_name.pop("engine")
+    if (state := _trouble(engine, forgiven)) is not None:
+        return state
     restarts = int(engine.get("restartCount", 0))
-    return PodState("running", f"{pod['metadata']['uid']}/{restarts}", restarts=restarts)
+    beside = next((state for one in by_name.values() if (state := _trouble(one, 0)) is not None), None)
+    return PodState(
+        "running", f"{pod['metadata']['uid']}/{restarts}", restarts, ended, beside.detail if beside else None,
+        beside.problem if beside else None, _is_cut_off(status),
+    )  # fmt: skip
+
+
+def _is_cut_off(status: Mapping[str, Any]) -> bool:
+    """The kubelet tells both conditions alike. Where its node is lost, the cluster sets the pod's alone."""
+    conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
+    return conditions.get("Ready") == "False" and conditions.get("ContainersReady") == "True"
+
+
+def _ended(pod: Manifest, newest: Mapping[str, Any], times: int) -> PodState:
+    """A pod that was ended whole, such as one that filled its disk, is followed by another, which may fare no better."""
+    why = str(pod["status"].get("message") or pod["status"].get("reason") or "no reason given")
+    if times >= GIVES_UP_AFTER:
+        told = f"Kubernetes ended {times} of its pods, the last since: {why}"
+        return PodState("failing", problem=Problem("engine-failed", told))
+    doing = _unscheduled(newest) or _doing(newest)
+    return PodState("waiting", detail=f"Kubernetes ended its pod ({why}){f'; {doing}' if doing else ''}")
 
 
 def _without_pod(deployment: Manifest) -> PodState:
@@ -282,14 +335,14 @@ def _doing(status: Mapping[str, Any]) -> str | None:
 
 def _trouble(container: Manifest, forgiven: int) -> PodState | None:
     """A container that ended, or cannot begin. One that was started again is in trouble until it is ready, where it is not
-    likely to be."""
+    likely to be. To end in peace is what is asked of `weights` alone."""
     state, name = container.get("state", {}), container["name"]
     waiting = state.get("waiting", {})
     if waiting.get("reason") in _NO_IMAGE:
         told = f"the container {name} cannot start ({waiting['reason']}: {waiting.get('message', 'no reason given')})"
         return PodState("failing", problem=Problem("engine-failed", told))
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
-    if ended is None or ended.get("exitCode") == 0 or container.get("ready"):
+    if ended is None or container.get("ready") or (name == "weights" and ended.get("exitCode") == 0):
         return None
     problem, hopeless = _last_words(name, ended)
     told_now = hopeless or container.get("restartCount", 0) - forgiven >= GIVES_UP_AFTER
@@ -301,16 +354,19 @@ def _trouble(container: Manifest, forgiven: int) -> PodState | None:
 def _last_words(name: str, ended: Mapping[str, Any]) -> tuple[Problem, bool]:
     """Why a container ended, and whether trying again cannot help: the last line of what it wrote, where that is ours."""
     where = f"see `kubectl logs --previous` of its container {name}"
+    stopped = "the engine stopped" if name == "engine" else f"the engine's container {name} stopped"
     if ended.get("reason") == "OOMKilled":
-        more = "it took more memory than its limit: give it more (serving.resources), or serve less at once"
-        return Problem("engine-failed", f"the engine stopped ({more})"), False
+        value = "serving.resources" if name == "engine" else "serving.fetcher.resources"
+        return Problem("engine-failed", f"{stopped} (it took more memory than its limit: give it more, {value})"), False
+    if ended.get("exitCode") == 0:  # It is told to end by the kubelet alone.
+        return Problem("engine-failed", f"{stopped} (Kubernetes ended it, since it did not answer in time): {where}"), False
     lines = str(ended.get("message", "")).strip().splitlines()
     try:
         told = json.loads(lines[-1])
         code, detail, again = str(told["code"]), str(told["detail"]), bool(told["retryable"])
     except (IndexError, ValueError, KeyError, TypeError):
         told_last = lines[-1][:300] if lines else f"exit status {ended.get('exitCode', 'unknown')}"
-        return Problem("engine-failed", f"the engine stopped ({told_last}): {where}"), False
+        return Problem("engine-failed", f"{stopped} ({told_last}): {where}"), False
     if code == "engine-failed":
-        return Problem(code, f"the engine stopped ({detail}): {where}"), False
+        return Problem(code, f"{stopped} ({detail}): {where}"), False
     return Problem(code, detail), not again

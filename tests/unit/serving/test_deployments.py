@@ -1,13 +1,19 @@
-"""Engines as Deployments against an API server over HTTP that validates; no pod runs here, their states are written."""
+"""Engines as Deployments against an API server over HTTP that validates; their pods' states are written, and where one is to
+answer, a stand-in for vLLM does."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.serving.adapters import deployments
 from services.serving.adapters.deployments import OUTSIDE, DeployedEngines, read_pods
+from services.serving.adapters.lora import AdapterCache
 from services.serving.settings import ServingSettings
 from services.serving.stages.engine_pods import ASKED, is_outdated, object_name
 from services.serving.stages.identity import EngineIdentity, Seat
@@ -15,12 +21,23 @@ from services.serving.stages.plan import EngineSpec
 from shared.contracts.engines import EngineArguments
 from shared.errors import InvalidInput, Unavailable, Unsupported
 from shared.kubernetes import KubernetesApi, KubernetesRefused
-from tests.chart.rendered import ENGINE_PODS, TRIAL, Manifest, engine_pods, render
+from shared.objects import ObjectStore
+from tests.chart.rendered import ENGINE_PODS, ROOT, TRIAL, Manifest, engine_pods, render
 from tests.kubernetes import NAMESPACE, Objects, api_server
+from tests.kubernetes import SEAT as SEAT_LABEL
+from tests.servers import free_port, wait_until
+from tests.unit.serving.models import publish_model
 
 TINY = EngineIdentity(base="tiny")
 SEAT, SPEC = Seat(engine=TINY), EngineSpec(TINY, 2_048, 16)
 OTHER = Seat(engine=TINY, replica=1)
+PARTS = ("engine", "adapters")
+
+
+RUNNING: dict[str, Any] = {
+    "initContainerStatuses": [{"name": "weights", "ready": True, "state": {"terminated": {"exitCode": 0}}}],
+    "containerStatuses": [{"name": one, "ready": True, "restartCount": 0, "state": {"running": {}}} for one in PARTS],
+}
 
 
 class Place:
@@ -32,6 +49,10 @@ class Place:
         (self.pods,) = engine_pods(render({**TRIAL, **ENGINE_PODS}))
         (owner,) = [one for one in render({**TRIAL, **ENGINE_PODS}) if one["metadata"]["name"] == "lectern-serving"][-1:]
         cluster.add("deployments", owner)
+        self.port = free_port()
+        self.pods.template["spec"]["containers"][0]["ports"][0]["containerPort"] = self.port
+        self.directory = tmp_path
+        self.process: subprocess.Popen[bytes] | None = None
         self.settings = ServingSettings(
             engine_device="gpu", retry_base_seconds=0.01, max_back_off_seconds=0.02, start_timeout_seconds=0.2,
             probe_timeout_seconds=1,
@@ -41,9 +62,29 @@ class Place:
     def another(self) -> DeployedEngines:
         return DeployedEngines(self.api, self.pods, self.settings)
 
+    def upgrade(self, **container: Any) -> None:
+        """The template of another version, in which engines' containers say this."""
+        self.pods.template["spec"]["containers"][0].update(container)
+
     def deployment(self) -> Manifest:
         (found,) = [one for name, one in self.cluster.kept["deployments"].items() if name != "lectern-serving"]
         return found
+
+    def serve(self, seat: Seat = SEAT) -> None:
+        """A process behind the seat's Service, and the pod in which it would be."""
+        host = self.cluster.kept["services"][object_name(self.pods, seat)]["spec"]["clusterIP"]
+        command = [sys.executable, "-m", "tests.vllm_stand_in", "serve", str(self.directory), "--enable-lora", "--host", host]
+        self.process = subprocess.Popen(
+            [*command, "--port", str(self.port), "--served-model-name", seat.engine.served_name], cwd=ROOT,
+            env={**os.environ, "VLLM_CACHE_ROOT": str(self.directory / "vllm")},
+        )  # fmt: skip
+        self.pod(**RUNNING)
+        wait_until(lambda: self.engines.observe()[seat].status == "ready", "the engine")
+
+    def silence(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
 
     def pod(self, **status: Any) -> None:
         """The Deployment's pod, as far as it came."""
@@ -51,14 +92,18 @@ class Place:
         manifest = {"apiVersion": "v1", "kind": "Pod", **template, "status": status}
         manifest["metadata"]["name"] = "a-pod"
         self.cluster.kept["pods"].pop("a-pod", None)
-        self.cluster.add("pods", manifest)
+        self.cluster.add("pods", manifest)["metadata"]["uid"] = "the-same"
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     cluster = Objects()
     with api_server(cluster) as url:
-        yield Place(cluster, url, tmp_path)
+        made = Place(cluster, url, tmp_path)
+        yield made
+        if made.process is not None:
+            made.process.kill()
+            made.process.wait()
 
 
 def test_what_is_asked_for_is_found_by_whoever_looks_next(place: Place) -> None:
@@ -68,7 +113,7 @@ def test_what_is_asked_for_is_found_by_whoever_looks_next(place: Place) -> None:
     assert set(seen) == {SEAT, OTHER} and {one.spec for one in seen.values()} == {SPEC}
     assert {one.status for one in seen.values()} == {"starting"}
     endpoints = {one.endpoint for one in seen.values()}
-    assert len(endpoints) == 2 and all(str(one).endswith(":8000") for one in endpoints)
+    assert len(endpoints) == 2 and all(str(one).endswith(f":{place.port}") for one in endpoints)
 
 
 def test_what_stands_already_is_not_made_twice(place: Place) -> None:
@@ -154,6 +199,70 @@ def test_a_pod_that_no_node_takes_is_told_at_once_and_as_a_failure_only_after_a_
     assert place.engines.observe()[SEAT].status == "starting", "and it mends itself"
 
 
+def test_a_pod_that_does_not_begin_and_does_not_say_why_is_told_as_a_failure_after_a_while(place: Place) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.pod(containerStatuses=[{"name": "engine", "state": {"waiting": {"reason": "ContainerCreating"}}}])
+    seen = place.engines.observe()[SEAT]
+    assert (seen.status, seen.waits_for) == ("starting", None)
+    wait_until(lambda: place.engines.observe()[SEAT].status == "down", "the limit")
+    problem = place.engines.observe()[SEAT].problem
+    assert problem is not None and f"{SEAT_LABEL}={place.deployment()['metadata']['labels'][SEAT_LABEL]}" in problem.detail
+
+
+def test_an_engine_that_falls_silent_is_ready_no_more_though_its_pod_is(place: Place) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.serve()
+    place.silence()
+    seen = [place.engines.observe()[SEAT].status for _ in range(3)]
+    assert seen == ["ready", "ready", "starting"], "one look is no proof"
+
+
+def test_an_engine_whose_node_is_lost_is_ready_as_long_as_it_answers(place: Place) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.serve()
+    lost = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    place.pod(**RUNNING, conditions=lost)
+    place.engines.observe()
+    assert place.engines.observe()[SEAT].status == "ready"
+    place.silence()
+    seen = place.engines.observe()[SEAT]
+    assert seen.status == "starting" and "its node does not answer" in str(seen.waits_for)
+    wait_until(lambda: place.engines.observe()[SEAT].status == "down", "the limit")
+
+
+def test_an_adapter_that_was_refused_is_tried_again_once_the_engine_was_started_again(
+    place: Place, tmp_path: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.serve()
+    model = publish_model(store, tmp_path, {"adapter_model.safetensors": b"no adapter"})
+    adapter = AdapterCache(store, tmp_path / "cache").fetch(model)
+    monkeypatch.setattr(deployments, "bring_adapter", lambda *_: str(adapter.directory))
+    place.engines.load(SEAT, adapter)
+    assert list(place.engines.observe()[SEAT].refused) == [adapter.served_name]
+    again = [{**one, "restartCount": 1} for one in RUNNING["containerStatuses"]]
+    place.pod(**{**RUNNING, "containerStatuses": again})
+    assert place.engines.observe()[SEAT].refused == {}
+
+
+def test_while_nothing_fetches_adapters_it_is_told_why_and_what_is_served_stays(
+    place: Place, tmp_path: Path, store: ObjectStore
+) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.serve()
+    adapter = AdapterCache(store, tmp_path / "cache").fetch(publish_model(store, tmp_path))
+    with pytest.raises(Unavailable):
+        place.engines.load(SEAT, adapter)
+    ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    crashed = {"name": "adapters", "ready": False, "restartCount": 3, "state": {"waiting": {}}, "lastState": ended}
+    place.pod(**{**RUNNING, "containerStatuses": [RUNNING["containerStatuses"][0], crashed]})
+    assert place.engines.observe()[SEAT].status == "ready"
+    place.engines.load(SEAT, adapter)
+    assert "serving.fetcher.resources" in place.engines.observe()[SEAT].refused[adapter.served_name].detail
+    place.pod(**RUNNING)
+    assert place.engines.observe()[SEAT].refused == {}, "it is tried again"
+
+
 def test_an_engine_that_is_not_wanted_is_deleted_once_and_waited_for(place: Place) -> None:
     place.engines.start(SEAT, SPEC)
     place.engines.observe()
@@ -196,6 +305,58 @@ def test_an_engine_that_failed_before_an_upgrade_is_made_anew_and_holds_up_no_ot
             failing(place, seat)
     engines.observe()
     assert outdated() == [], "and not until it is ready, which it was not before"
+
+
+def test_a_template_that_kubernetes_will_not_have_leaves_engines_as_they_are_and_asks_none_to_end(place: Place) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.serve()
+    before = place.deployment()["metadata"]["resourceVersion"]
+    place.upgrade(livenesProbe={})
+    engines = place.another()
+    assert [engines.observe()[SEAT].status for _ in range(3)] == ["ready"] * 3, "and that is no reason to end"
+    assert place.deployment()["metadata"]["resourceVersion"] == before
+    engines.stop(SEAT)
+    wait_until(lambda: engines.stop(SEAT) or "deletionTimestamp" in place.deployment()["metadata"], "its end")
+
+
+def test_an_engine_is_not_asked_to_end_for_an_upgrade_while_nobody_would_own_it(place: Place) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.serve()
+    place.cluster.leave_object("deployments", "lectern-serving")
+    place.upgrade(image="lectern/serving:0.2.0")
+    engines = place.another()
+    assert [engines.observe()[SEAT].status for _ in range(2)] == ["ready"] * 2
+    assert is_outdated(place.deployment(), place.pods)
+
+
+def test_a_service_that_kubernetes_will_not_have_is_its_engines_trouble_alone(place: Place) -> None:
+    for seat in (SEAT, OTHER):
+        place.engines.start(seat, SPEC)
+    place.cluster.kept["services"].pop(object_name(place.pods, SEAT))
+    place.cluster.rights["services"].remove("create")
+    engines = place.engines.observe()
+    problem = engines[SEAT].problem
+    assert problem is not None and "POST services" in problem.detail and not engines[SEAT].retry_due
+    assert engines[OTHER].status == "starting"
+    place.cluster.rights["services"].add("create")
+    place.engines.observe()
+    assert place.engines.observe()[SEAT].endpoint is not None, "and it is tried again"
+
+
+def test_an_engine_that_this_version_calls_otherwise_is_made_anew_under_its_name(place: Place) -> None:
+    place.engines.start(SEAT, SPEC)
+    name = object_name(place.pods, SEAT)
+    renamed = place.cluster.kept["deployments"].pop(name)
+    renamed["metadata"]["name"] = "lectern-engine-of-before"
+    place.cluster.kept["deployments"]["lectern-engine-of-before"] = renamed
+    engines = place.another()
+    engines.observe()
+    assert "deletionTimestamp" in renamed["metadata"]
+    assert engines.observe()[SEAT].status == "down", "it is waited for"
+    place.cluster.drop("deployments", "lectern-engine-of-before")
+    assert engines.observe() == {}
+    engines.start(SEAT, SPEC)
+    assert place.deployment()["metadata"]["name"] == name and engines.observe()[SEAT].status == "starting"
 
 
 def test_what_another_version_made_and_this_one_does_not_understand_is_taken_away(place: Place) -> None:

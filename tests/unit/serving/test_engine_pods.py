@@ -138,6 +138,52 @@ def test_a_crash_is_waited_out_and_crashes_in_a_row_are_told_with_the_last_words
     assert state_of({}, [ready]).status == "running"
 
 
+def test_an_engine_that_the_kubelet_ends_again_and_again_has_failed_though_it_ended_in_peace() -> None:
+    hanging = crashed(restarts=12, told={"exitCode": 0})
+    found = state_of({}, [pod(hanging)])
+    assert found.problem is not None and "did not answer in time" in found.problem.detail
+    assert state_of({}, [pod(container("engine", "terminated", told={"exitCode": 0}))]).status == "failing"
+
+
+@pytest.mark.parametrize("beside", [crashed("adapters", restarts=9), crashed("adapters", restarts=9, told={"exitCode": 0})])
+def test_what_fetches_adapters_takes_no_engine_away_that_runs(beside: dict[str, Any]) -> None:
+    found = state_of({}, [pod(container("engine", ready=True), beside)])
+    assert (found.status, found.life) == ("running", "u/0")
+    assert found.problem is not None and "container adapters stopped" in found.problem.detail
+    killed = crashed("adapters", restarts=3, told={"exitCode": 137, "reason": "OOMKilled"})
+    told = state_of({}, [pod(container("engine", ready=True), killed)]).problem
+    assert told is not None and "serving.fetcher.resources" in told.detail
+
+
+def test_a_pod_whose_node_is_lost_is_known_by_what_the_kubelet_would_not_say() -> None:
+    def conditions(ready: str, containers: str) -> dict[str, Any]:
+        return {"conditions": [{"type": "Ready", "status": ready}, {"type": "ContainersReady", "status": containers}]}
+
+    engine = container("engine", ready=True)
+    assert state_of({}, [pod(engine, **conditions("False", "True"))]).is_cut_off
+    assert not state_of({}, [pod(engine, **conditions("False", "False"))]).is_cut_off
+    assert not state_of({}, [pod(engine, **conditions("True", "True"))]).is_cut_off
+
+
+def test_pods_that_are_ended_one_after_the_other_are_told_with_the_reason() -> None:
+    why = 'Usage of EmptyDir volume "cache" exceeds the limit "20Gi".'
+
+    def made(at: int, **status: Any) -> dict[str, Any]:
+        return {"metadata": {"uid": f"u{at}", "creationTimestamp": str(at)}, "status": status}
+
+    gone = [made(at, phase="Failed", reason="Evicted", message=why) for at in range(3)]
+    fetching = {**pod(container("engine", "waiting"), first=(container("weights"),))}
+    fetching["metadata"] = {"uid": "u9", "creationTimestamp": "9"}
+    once = state_of({}, [gone[0], fetching])
+    assert once.status == "waiting" and once.detail is not None and why in once.detail and BRINGING in once.detail
+    for pods in (gone, [*gone, fetching]):
+        found = state_of({}, pods).problem
+        assert found is not None and why in found.detail
+    assert state_of({}, [*gone, fetching], forgiven_pods=3).detail == BRINGING, "it was ready since"
+    running = {**pod(container("engine")), "metadata": fetching["metadata"]}
+    assert (state_of({}, [*gone, running]).status, state_of({}, [*gone, running]).ended) == ("running", 3)
+
+
 def test_what_trying_again_cannot_mend_is_told_at_once() -> None:
     told = {"exitCode": 1, "message": json.dumps({"code": "not-found", "detail": "no base is published", "retryable": False})}
     state = state_of({}, [pod(container("engine", "waiting"), first=(crashed("weights", told=told),))])

@@ -157,6 +157,13 @@ def test_an_engine_that_is_told_to_end_answers_first_what_it_began(place: Place,
     assert answers == [200] and engine.wait(30) == 0
 
 
+def test_an_engine_that_ends_of_itself_has_failed_whatever_its_status(place: Place, tmp_path: Path) -> None:
+    assert place.run("weights")[0] == 0
+    (tmp_path / "vllm").write_text("#!/bin/sh\necho EngineDeadError: gone; exit 0\n")
+    status, told = place.run("engine")
+    assert (status, json.loads(told)) == (1, {"code": "engine-failed", "detail": "exit status 0", "retryable": True})
+
+
 def _healthy(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health").status_code == 200

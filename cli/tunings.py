@@ -16,6 +16,15 @@ VERDICTS = {
 }  # fmt: skip
 
 
+def require_as_it_is(name: str, variant: str | None, settings: list[str] | None, replicas: int | None) -> None:
+    """What is tuned by its name alone is not deployed anew. Raises Failure where options would have it another."""
+    if variant is not None or settings or replicas is not None:
+        raise Failure(
+            f"`--name {name} --tune` tunes what {name} serves as it is: leave --variant, --set and --replicas out, or name the "
+            "model that is to be deployed so first.", Exit.USAGE, "usage",
+        )  # fmt: skip
+
+
 def require_tunable(canary: int | None, speculate: str | None, guess: int | None) -> None:
     """Raises Failure where options do not go together."""
     if canary is not None or speculate is not None or guess is not None:
@@ -34,7 +43,7 @@ def tuning_request(concurrency: int | None, draft: str | None, prompts: Path | N
 def read_prompts(file: Path) -> list[dict[str, Any]]:
     """The prompts in a JSON Lines file. Raises Failure, which names the line that is none."""
     try:
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.", Exit.USAGE, "usage") from error
     if not 1 <= len(lines) <= MOST_PROMPTS:

@@ -11,7 +11,7 @@ from cli.commands.models import forgotten_note
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import one_line, segment
-from cli.tunings import follow_tuning, require_tunable, show_tuning, tuning_request
+from cli.tunings import follow_tuning, require_as_it_is, require_tunable, show_tuning, tuning_request
 from cli.waiting import wait_for_deployment
 from shared.contracts.engines import MAX_REPLICAS, ServedVariant
 
@@ -33,14 +33,16 @@ def deploy(
     name: Annotated[str | None, typer.Option(help="The name to serve it under; the model's own without it.")] = None,
     base: Annotated[str | None, typer.Option(help="Serve this base model alone.")] = None,
     variant: Annotated[
-        ServedVariant,
-        typer.Option(help="adapter: on a shared base. Else an export: gguf-… on llama.cpp, others on vLLM."),
-    ] = "adapter",
+        ServedVariant | None,
+        typer.Option(help="adapter, as without it: on a shared base. Else an export: gguf-… on llama.cpp, others on vLLM."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="An argument of its engine, such as dtype=float32; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
-    replicas: Annotated[int, typer.Option(min=1, max=MAX_REPLICAS, help="Engines that answer for it, all alike.")] = 1,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, max=MAX_REPLICAS, help="Engines that answer for it, all alike; 1 without it.")
+    ] = None,
     canary: Annotated[
         int | None, typer.Option(min=1, max=99, help="Serve it to so many requests in a hundred, beside what NAME serves.")
     ] = None,
@@ -73,6 +75,7 @@ def deploy(
         asked = tuning_request(concurrency, draft, prompts)
         draft = None
         if model is None and base is None and name is not None:
+            require_as_it_is(name, variant, settings, replicas)
             follow_tuning(session, name, asked)
             return
     elif concurrency is not None or prompts is not None:

@@ -1,7 +1,7 @@
 """The reconciliation loop: read wishes, look at what runs, plan, act, tell; again and again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, replace
 from threading import Event
 from typing import Protocol
 
@@ -204,7 +204,7 @@ class Controller:
         row, name = mark.row, _deployment(mark.name)
         self._settled.pop(name, None)  # a catalog that was rebuilt knows the job as one that waits
         if name == mark.name:
-            self._catalog.observe_deployment(name, *astuple(row))
+            self._catalog.observe_deployment(name, **asdict(row), sequence=sequence)
         else:
             gone = row.state == "stopped"
             self._catalog.observe_canary(name, None if gone else Standing.model_validate(asdict(row)))

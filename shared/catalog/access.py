@@ -39,16 +39,20 @@ class Access(Transactions):
         endpoints: Sequence[str] = (),
         served_model: str | None = None,
         serves: str | None = None,
+        sequence: int | None = None,
     ) -> None:
         where = {"endpoints": list(endpoints), "served_model": served_model, "serves": serves}
-        self._observe(name, {"state": state, "detail": detail, **where})
+        self._observe(name, {"state": state, "detail": detail, **where}, sequence)
 
     def observe_canary(self, name: str, standing: Standing | None) -> None:
         self._observe(name, {"canary": standing.model_dump(mode="json") if standing else None})
 
-    def _observe(self, name: str, values: dict[str, Any]) -> None:
+    def _observe(self, name: str, values: dict[str, Any], sequence: int | None = None) -> None:
+        observed = update(DeploymentRow).where(DeploymentRow.name == name)
+        if sequence is not None:
+            observed = observed.where(DeploymentRow.sequence == sequence)
         with self._write() as session:
-            session.execute(update(DeploymentRow).where(DeploymentRow.name == name).values(**values, updated_at=now()))
+            session.execute(observed.values(**values, updated_at=now()))
 
     def deployment(self, name: str) -> DeploymentView | None:
         with self._read() as session:

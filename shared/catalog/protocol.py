@@ -289,7 +289,10 @@ class Catalog(Protocol):
         endpoints: Sequence[str] = (),
         served_model: str | None = None,
         serves: str | None = None,
-    ) -> None: ...
+        sequence: int | None = None,
+    ) -> None:
+        """What is observed of a deployment; only of the wish with that number where one is named."""
+
     def observe_canary(self, name: str, standing: Standing | None) -> None:
         """What is observed of a deployment's canary; None where it is gone."""
 

@@ -50,13 +50,16 @@ def test_what_stands_is_tuned_as_it_is_by_its_name_alone(
 
 def test_what_cannot_be_asked_for_is_refused_with_what_to_do(serving: Serving, run: Run, tmp_path: Path) -> None:  # noqa: F811
     wrong = tmp_path / "wrong.jsonl"
-    wrong.write_text('{"prompt": "p"}\n["p"]\n')
+    wrong.write_text('{"prompt": "one\u2028line"}\n["p"]\n')
     named = ("deploy", "--name", "papers")
     for arguments, exit_code, words in (
         ((*named, "--tune", "--prompts", str(wrong)), 2, "Prompt 2"),
         ((*named, "--tune", "--prompts", str(tmp_path / "none")), 2, "cannot be read"),
         ((*named, "--tune", "--speculate", "ngram"), 2, "--speculate"),
         ((*named, "--tune", "--canary", "5"), 2, "--canary"),
+        ((*named, "--tune", "--set", "dtype=float32"), 2, "--set"),
+        ((*named, "--tune", "--replicas", "3"), 2, "--replicas"),
+        ((*named, "--tune", "--variant", "merged"), 2, "--variant"),
         ((*named, "--concurrency", "4"), 2, "--tune"),
         ((*named, "--tune"), 2, "no recorded prompts"),
         (("deploy", "--name", "nobody", "--tune"), 5, "nobody"),

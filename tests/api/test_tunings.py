@@ -12,7 +12,7 @@ import pytest
 
 from services.gateway.chores.kinds import TUNING_ATTEMPTS, tunings
 from services.gateway.settings import GatewaySettings
-from services.gateway.trials.tuning import LEASE
+from services.gateway.trials.tuning import LEASE, Tunings
 from services.gateway.trials.wishes import ask_tuning
 from shared import layout
 from shared.catalog.database import migrate, open_database
@@ -175,6 +175,38 @@ def test_a_setting_that_does_not_come_up_is_told_and_the_others_are_tried(
     told = tune(gateway, client, {**GIVEN, "draft": BASE})
     failed = next(one for one in told["report"]["trials"] if one["verdict"] == "failed")
     assert failed["problem"] == "small has another vocabulary" and trials(told)["plain, again"] == "plain"
+
+
+def test_where_plain_cannot_be_measured_again_the_rest_is_reported_and_nothing_changes(
+    gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines
+) -> None:
+    engines.tokens["ngram-4"] = 1_000_000
+    engines.waits.set()
+    answer = client.post(PATH, json=GIVEN)
+    wait_until(lambda: any(one.get("stream") for one in engines.asked), "the first trial to be measured")
+    serving.fails["plain"] = "no memory"
+    engines.waits.clear()
+    job = gateway.await_job(answer)
+    report = client.get(answer.headers["Location"]).json()["report"]
+    assert (job.state, job.result) == ("done", {"tried": len(report["trials"]) - 1, "put_to_use": 0})
+    assert report["trials"][1]["verdict"] == "faster" and report["trials"][-1]["problem"] == "no memory"
+    assert not report["changes"] and report["kept_name"] == "plain" and "no memory" in report["reason"]
+
+
+def test_a_report_that_stands_already_is_the_one_that_is_put_to_use(
+    gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines
+) -> None:
+    """Where another gateway, which was thought dead, was done first."""
+    first = tune(gateway, client)["report"]
+    engines.tokens["ngram-4"] = 1_000_000
+    engines.waits.set()
+    answer = client.post(PATH, json=GIVEN)
+    standing = TuningReport.model_validate(first).model_copy(update={"reason": "another's"})
+    assert create_contract(gateway.store, layout.tuning_report("papers", 2), standing)
+    engines.waits.clear()
+    job = gateway.await_job(answer)
+    assert job.result == {"tried": len(standing.trials) - 1, "put_to_use": 0}
+    assert client.get("/v1/deployments/papers").json()["wish"]["speculation"] is None
 
 
 def test_recorded_prompts_are_feedback_filled_up_with_what_was_held_out(
@@ -353,6 +385,31 @@ def test_a_trial_that_no_tuning_is_at_is_removed(gateway: Gateway, client: httpx
     gateway.parts.tuning_woken.set()
     wait_until(lambda: leftovers(gateway) == [], "the trial to go")
     assert [view.name for view in gateway.catalog.deployments(trials=True)] == ["papers"]
+
+
+def test_a_trial_that_is_put_up_while_others_are_cleared_away_stays(gateway: Gateway, serving: Serving) -> None:
+    class Busy:
+        """The catalog, in which a tuning is begun once it was looked into."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(gateway.catalog, name)
+
+        def chores(self) -> Any:
+            return self._then(gateway.catalog.chores())
+
+        def deployments(self, trials: bool) -> Any:
+            return self._then(gateway.catalog.deployments(trials))
+
+        def _then(self, found: Any) -> Any:
+            if gateway.catalog.job("tuning.papers.1") is None:
+                ask_unheard(gateway)
+                wish = DeploymentWish(name="papers+trial", model=None, base=BASE, wished_at=now())
+                gateway.catalog.put_deployment(1, wish)
+            return found
+
+    Tunings(replace(gateway.parts, catalog=Busy()), Event()).clear()  # type: ignore[arg-type]
+    assert gateway.catalog.deployment("papers+trial") is not None
+    gateway.catalog.drop_trial("papers+trial")
 
 
 def test_a_deployment_that_was_changed_meanwhile_is_left_as_it_is(

@@ -295,6 +295,16 @@ def test_a_trial_is_seen_by_those_who_ask_for_trials_and_dropped_as_it_was_put(s
     assert [one.name for one in shelf.deployments(trials=True)] == ["birds"]
 
 
+def test_what_is_observed_of_one_wish_is_not_told_of_the_next(shelf: Catalog) -> None:
+    wish = DeploymentWish(name="birds+trial", model=None, base="b", wished_at="2026-01-01T00:00:00Z")
+    shelf.put_deployment(7, wish)
+    shelf.observe_deployment("birds+trial", "failed", "no memory", sequence=6)
+    pending = shelf.deployment("birds+trial")
+    shelf.observe_deployment("birds+trial", "failed", "no memory", sequence=7)
+    failed = shelf.deployment("birds+trial")
+    assert pending is not None and failed is not None and (pending.state, failed.state) == ("pending", "failed")
+
+
 def test_deployments_from_before_there_were_replicas_are_asked_where_they_were(any_catalog: Any) -> None:
     wish = DeploymentWish(
         name="birds", model=None, base="b", canary=Canary(percent=10, model="m", base="b"), wished_at="2026-01-01T00:00:00Z"

@@ -5,9 +5,9 @@ Whatever serves models brings it up as any other, and lets it go when its row is
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 
@@ -37,13 +37,14 @@ class LetGo(LeaseHeld):
 
 @dataclass(slots=True)
 class TrialPlace:
-    """One trial after another of one deployment. `doing` is told what is waited for, and may raise."""
+    """One trial after another of one deployment. `doing` is told what is waited for, and may raise. `left` are endpoints of the
+    trial before, whose engine may be up yet."""
 
     catalog: Catalog
     deployment: str
     poll_seconds: float
     doing: Callable[[str], None]
-    _left: tuple[str, ...] = field(default=(), init=False)
+    left: Collection[str] = ()
 
     @contextmanager
     def up(self, standing: DeploymentWish, setting: Setting) -> Iterator[DeploymentView]:
@@ -52,17 +53,20 @@ class TrialPlace:
         sequence = secrets.randbelow(1 << 31)
         self.catalog.put_deployment(sequence, trial_wish(standing, setting))
         try:
-            view = self._await_ready(sequence)
-            self._left = view.endpoints
-            yield view
+            yield self._await_ready(sequence)
             if self._seen(sequence) is None:
                 raise LetGo("another gateway took this tuning up")
         finally:
+            self._seen(sequence)
             self.catalog.drop_trial(trial_name(self.deployment), sequence)
 
     def _seen(self, sequence: int) -> DeploymentView | None:
+        """Its row, where it is not another's. Remembers where its engine was, however the trial ends."""
         view = self.catalog.deployment(trial_name(self.deployment))
-        return view if view is not None and view.sequence == sequence else None
+        if view is None or view.sequence != sequence:
+            return None
+        self.left = {*self.left, *view.endpoints}
+        return view
 
     def _await_ready(self, sequence: int) -> DeploymentView:
         deadline = time.monotonic() + READY_SECONDS
@@ -83,7 +87,7 @@ class TrialPlace:
         """So that engines' memory adds up by one and not by two. An engine that another deployment has too stays."""
         deadline = time.monotonic() + GONE_SECONDS
         used = {endpoint for view in self.catalog.deployments() for endpoint in view.endpoints}
-        left, self._left = [endpoint for endpoint in self._left if endpoint not in used], ()
+        left, self.left = [endpoint for endpoint in self.left if endpoint not in used], ()
         while any(map(_answers, left)) and time.monotonic() < deadline:
             self.doing("letting the engine go that was tried before")
             time.sleep(self.poll_seconds)

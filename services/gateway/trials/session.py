@@ -1,7 +1,7 @@
 """One tuning's measurements: the plain setting, each that is worth trying, the plain one again; and what comes of them."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from services.gateway.engines import find_target
 from services.gateway.guesses import guessed
@@ -36,34 +36,48 @@ class PromptTooLong(InvalidInput):
 
 
 class Session:
-    """Tries one setting after another of one deployment. `tell` may raise to end it."""
+    """Tries one setting after another of one deployment. `tell` may raise to end it. `left` are endpoints of a trial that an
+    earlier attempt left."""
 
     def __init__(
-        self, parts: Parts, tuning: TuningWish, wish: DeploymentWish, drawn: Drawn, tell: Callable[[Progress], None]
-    ) -> None:
+        self, parts: Parts, tuning: TuningWish, wish: DeploymentWish, drawn: Drawn, tell: Callable[[Progress], None],
+        left: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._parts, self._tuning, self._wish, self._drawn, self._tell = parts, tuning, wish, drawn, tell
         asked = tuning.parameters
         self._search = Search(setting_of(wish), asked.concurrency, asked.draft, serves_by_llama(wish))
-        self._place = TrialPlace(parts.catalog, wish.name, parts.settings.event_poll_seconds, self._doing)
+        self._place = TrialPlace(parts.catalog, wish.name, parts.settings.event_poll_seconds, self._doing, left)
         self._near_tie = near_tie(wish.engine_arguments.dtype)
         self._plain: list[Answer] | None = None
         self._trials: list[Trial] = []
         self._now = (PLAIN, "")
 
     def report(self) -> TuningReport:
-        """Raises PlainFailed, NoPrompts, PromptTooLong, and what `tell` and the trials' place raise."""
+        """Where the plain setting cannot be measured again at the end, nothing is changed. Raises PlainFailed, NoPrompts,
+        PromptTooLong, and what `tell` and the trials' place raise."""
         begun_at, plain = now(), self._search.plain
         self._try(plain, PLAIN)
         while (setting := following(self._search, self._trials)) is not None:
             self._try(setting, name_of(setting, plain))
         self._try(plain, AGAIN)
         trials = judged(self._trials)
-        kept, reason = chosen(trials)
+        kept, kept_name, reason = self._kept(trials)
         return TuningReport(
             deployment=self._wish.name, model=self._wish.model, base=self._wish.base, variant=self._wish.variant,
             parameters=self._tuning.parameters, prompts=self._drawn.counts, near_tie_nats=self._near_tie, trials=tuple(trials),
-            kept=kept.setting, kept_name=kept.name, reason=reason, changes=kept.setting != self._search.standing,
-            begun_at=begun_at, finished_at=now(),
+            kept=kept, kept_name=kept_name, reason=reason, changes=kept != self._search.standing, begun_at=begun_at,
+            finished_at=now(),
+        )  # fmt: skip
+
+    def _kept(self, trials: Sequence[Trial]) -> tuple[Setting, str, str]:
+        """The setting, its name, and why."""
+        if trials[-1].problem is None:
+            kept, reason = chosen(trials)
+            return kept.setting, kept.name, reason
+        standing = self._search.standing
+        return standing, name_of(standing, self._search.plain), (
+            f"The plain setting could not be measured again at the end ({trials[-1].problem}), so nobody knows what changed "
+            "meanwhile, and what the deployment has stays."
         )  # fmt: skip
 
     def _try(self, setting: Setting, name: str) -> None:
@@ -72,7 +86,7 @@ class Session:
             with self._place.up(self._wish, setting) as view:
                 self._trials.append(self._measured(setting, name, view))
         except (NeverReady, EngineLost) as error:
-            if setting == self._search.plain:
+            if name == PLAIN:
                 raise PlainFailed(
                     f"The plain setting of {self._wish.name} could not be measured: {error.message}. Its engine runs beside "
                     "the one that serves, so both need memory."

@@ -73,11 +73,17 @@ class Tunings:
         path = layout.tuning_report(name, work.number)
         report = read_contract(self._store, path, TuningReport)
         if report is None:
-            self.parts.catalog.drop_trial(trial_name(name))
-            report = Session(self.parts, tuning, wish, drawn(self.parts, work.job, tuning, wish), self._telling(tell)).report()
+            prompts, left = drawn(self.parts, work.job, tuning, wish), self._drop_leftover(name)
+            report = Session(self.parts, tuning, wish, prompts, self._telling(tell), left).report()
             if not create_contract(self._store, path, report):
                 report = read_contract(self._store, path, TuningReport) or report
         return tuning, report
+
+    def _drop_leftover(self, name: str) -> tuple[str, ...]:
+        """Remove the trial that an earlier attempt left; its engine's endpoints."""
+        left = self.parts.catalog.deployment(trial_name(name))
+        self.parts.catalog.drop_trial(trial_name(name))
+        return left.endpoints if left else ()
 
     def _telling(self, tell: Teller) -> Callable[[Progress], None]:
         def told(progress: Progress) -> None:

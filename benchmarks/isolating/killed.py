@@ -16,7 +16,7 @@ import httpx
 
 from benchmarks.isolating.load import judge
 from benchmarks.isolating.marked import MARKS
-from benchmarks.isolating.place import READY_SECONDS, Place
+from benchmarks.isolating.place import ENGINE, READY_SECONDS, Place
 from benchmarks.load import Door
 from tests.servers import wait_until
 
@@ -37,7 +37,7 @@ class Told:
 
 def deploy(place: Place, replicas: int) -> None:
     """The mark's model from so many replicas, all of which answer."""
-    served = {"model": place.models[MARK].id, "replicas": replicas, "engine_arguments": {"dtype": "float32"}}
+    served = {"model": place.models[MARK].id, "replicas": replicas, "engine_arguments": ENGINE}
     place.request("POST", "/v1/deployments", {"name": NAME, **served})
     wait_until(lambda: len(endpoints(place)) == replicas, f"{replicas} replicas", READY_SECONDS)
 

@@ -21,6 +21,9 @@ from tests.servers import Valkey, end, free_port, wait_until
 
 BASE = "marked"
 READY_SECONDS = 300.0
+ENGINE = {"dtype": "float32"}
+"""vLLM 0.32 was seen to end at this model's first token (`Illegal instruction`) where it computes attention in bfloat16 by AMX.
+Perhaps only larger products ask for the permission for AMX, and a model this small has none; SmolLM2 answers there."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Place:
     def deploy(self, name: str, mark: str) -> None:
         """Wish a mark's model to be served under a name, and wait until that very model answers there."""
         model = self.models[mark].id
-        self.request("POST", "/v1/deployments", {"name": name, "model": model})
+        self.request("POST", "/v1/deployments", {"name": name, "model": model, "engine_arguments": ENGINE})
         self.await_view(name, lambda view: view["state"] == "ready" and view["wish"]["model"] == model)
 
     def stop(self, name: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.isolating.place import Place, open_place
+from benchmarks.isolating.place import ENGINE, Place, open_place
 from shared.contracts.tunings import TuningReport
 from tests.servers import wait_until
 
@@ -21,8 +21,7 @@ def place(vllm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plac
 
 
 def test_settings_are_measured_on_real_engines_and_their_answers_are_the_plain_ones(place: Place) -> None:
-    """In float32, which a tuning leaves as it is."""
-    wish = {"name": "steady", "model": place.models["red"].id, "engine_arguments": {"dtype": "float32"}}
+    wish = {"name": "steady", "model": place.models["red"].id, "engine_arguments": ENGINE}
     place.request("POST", "/v1/deployments", wish)
     place.await_view("steady", lambda view: view["state"] == "ready")
     asked = {"prompts": PROMPTS, "concurrency": 1, "answer_tokens": 32}
@@ -32,7 +31,8 @@ def test_settings_are_measured_on_real_engines_and_their_answers_are_the_plain_o
     assert found["state"] == "done", found
     told = place.request("GET", "/v1/deployments/steady/tunings/latest")["report"]
     report = TuningReport.model_validate(told)
-    assert {one.setting.engine_arguments.dtype for one in report.trials} == {"float32"} and report.near_tie_nats == 0.001
+    assert {one.setting.engine_arguments.dtype for one in report.trials} == {ENGINE["dtype"]}, "a tuning leaves it as it is"
+    assert report.near_tie_nats == 0.001
     assert [one.problem for one in report.trials] == [None] * len(report.trials) and len(report.trials) >= 4
     for one in report.trials:
         assert one.answers is not None and (one.answers.same, one.answers.of) == (2, 2), "the logits lie far apart"

@@ -65,27 +65,42 @@ def no_role_allows_more_than_making_rayjobs_and_engines(manifests: list[Manifest
 
 
 def no_engine_holds_a_secret_but_the_key_that_it_demands(manifests: list[Manifest]) -> list[str]:
+    found = []
+    for owner, pod in pods(manifests):
+        secret = {one["name"] for one in pod.get("volumes", []) if "secret" in one or "projected" in one}
+        for engine in (one for one in pod["containers"] if one["name"] == "engine"):
+            held = [one["name"] for one in engine.get("env", []) if "secretKeyRef" in one.get("valueFrom", {})]
+            found += [f"{owner} {name}" for name in held if name != "LECTERN_ENGINE_API_KEY"]
+            found += [f"{owner} {one['secretRef']['name']}" for one in engine.get("envFrom", []) if "secretRef" in one]
+            found += [f"{owner} {one['name']}" for one in engine.get("volumeMounts", []) if one["name"] in secret]
+    return found
+
+
+def no_engine_writes_what_others_trust(manifests: list[Manifest]) -> list[str]:
     return [
-        f"{name} {one['name']}"
-        for name, container in containers(manifests)
-        if container["name"] == "engine"
-        for one in container["env"]
-        if "secretKeyRef" in one.get("valueFrom", {}) and one["name"] != "LECTERN_ENGINE_API_KEY"
+        name
+        for name, one in containers(manifests)
+        if name.endswith("/engine")
+        for mount in one["volumeMounts"]
+        if mount["name"] == "cache" and not mount.get("readOnly")
     ]
 
 
 def no_engine_answers_but_the_gateway_and_serving(manifests: list[Manifest]) -> list[str]:
+    """Of its own release and namespace: a peer is the labels that the release's pods have, and nothing beside."""
     of = "app.kubernetes.io/component"
     engines = [one["spec"]["template"]["metadata"]["labels"] for one in manifests if one["kind"] == "Deployment"]
     policies = [one["spec"] for one in manifests if one["kind"] == "NetworkPolicy"]
-    allowed = {"engine": {"gateway", "serving"}, "adapters": {"serving"}}
     found = []
     for labels in (one for one in engines if one[of] == "engine"):
+        release = {name: labels[name] for name in ("app.kubernetes.io/name", "app.kubernetes.io/instance")}
+        allowed = {"engine": [{**release, of: "gateway"}, {**release, of: "serving"}], "adapters": [{**release, of: "serving"}]}
         rules = [spec.get("ingress", []) for spec in policies if spec["podSelector"]["matchLabels"].items() <= labels.items()]
         for opening in (opening for rule in rules for opening in rule):
-            asking = {one["podSelector"]["matchLabels"][of] for one in opening.get("from", [])} or {"all"}
+            asking = opening.get("from") or [{}]
             ports = [port["port"] for port in opening["ports"]] or ["any"]
-            found += [f"{port} {who}" for port in ports for who in asking - allowed.get(port, set())]
+            let = {port: [{"podSelector": {"matchLabels": one}} for one in allowed.get(port, [])] for port in ports}
+            found += [f"{port} {who}" for port in ports for who in asking if who not in let[port]]
         found += [] if rules else ["open"]
     return found
 
@@ -274,6 +289,7 @@ POLICIES: tuple[Policy, ...] = (
     no_pod_holds_a_token_of_the_kubernetes_api_but_those_that_make_rayjobs_and_engines,
     no_role_allows_more_than_making_rayjobs_and_engines,
     no_engine_holds_a_secret_but_the_key_that_it_demands,
+    no_engine_writes_what_others_trust,
     no_engine_answers_but_the_gateway_and_serving,
     no_ray_pod_takes_connections_but_from_its_like_and_the_operator,
     no_pod_reaches_into_its_node,

@@ -33,6 +33,7 @@ from tests.chart.rendered import (
     engine_pods,
     invalid,
     ours,
+    pods,
     render,
     runnable,
 )
@@ -308,6 +309,9 @@ def test_without_kuberay_nothing_may_speak_to_the_kubernetes_api() -> None:
     assert not kinds & {"Role", "RoleBinding", "ConfigMap"}
 
 
+ANYWHERE = {"namespaceSelector": {}}
+
+
 @pytest.mark.parametrize(
     ("policy", "kind", "name", "change"),
     [
@@ -316,6 +320,13 @@ def test_without_kuberay_nothing_may_speak_to_the_kubernetes_api() -> None:
         ("no_ray_pod_takes", "NetworkPolicy", "ray", lambda one: one["spec"].update(ingress=[{"ports": [{"port": 8265}]}])),
         ("no_engine_answers", "NetworkPolicy", "engine", lambda one: one["spec"]["ingress"][0].pop("from")),
         ("no_engine_answers", "NetworkPolicy", "engine", lambda one: one["spec"]["ingress"][0]["ports"].pop()),
+        ("no_engine_answers", "NetworkPolicy", "engine", lambda one: one["spec"]["ingress"][0]["from"][0].update(ANYWHERE)),
+        (
+            "no_engine_answers",
+            "NetworkPolicy",
+            "engine",
+            lambda one: one["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"].pop("app.kubernetes.io/instance"),
+        ),
         (
             "no_engine_answers",
             "NetworkPolicy",
@@ -334,13 +345,44 @@ def test_what_would_open_the_clusters_of_runs_or_the_engines_is_caught(
     assert found(manifests) != []
 
 
-def test_an_engine_that_is_given_the_stores_credentials_is_caught() -> None:
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("env", {"name": "S3", "valueFrom": {"secretKeyRef": {"name": "lectern", "key": "s3-secret-key"}}}),
+        ("envFrom", {"secretRef": {"name": "lectern"}}),
+        ("volumeMounts", {"name": "credentials", "mountPath": "/etc/credentials"}),
+    ],
+)
+def test_an_engine_that_is_given_the_stores_credentials_is_caught(field: str, given: Manifest) -> None:
     manifests = deepcopy(render({**TRIAL, **ENGINE_PODS}))
     policy = next(one for one in POLICIES if one.__name__ == "no_engine_holds_a_secret_but_the_key_that_it_demands")
     assert policy(manifests) == []
-    (engine,) = [one for _, one in containers(manifests) if one["name"] == "engine"]
-    engine["env"].append({"name": "S3", "valueFrom": {"secretKeyRef": {"name": "lectern", "key": "s3-secret-key"}}})
+    (pod,) = [pod for _, pod in pods(manifests) if any(one["name"] == "engine" for one in pod["containers"])]
+    pod["volumes"].append({"name": "credentials", "secret": {"secretName": "lectern"}})
+    (engine_container,) = [one for one in pod["containers"] if one["name"] == "engine"]
+    engine_container.setdefault(field, []).append(given)
     assert policy(manifests) != []
+
+
+def test_an_engine_that_could_rewrite_weights_is_caught() -> None:
+    manifests = deepcopy(render({**TRIAL, **ENGINE_PODS}))
+    policy = next(one for one in POLICIES if one.__name__ == "no_engine_writes_what_others_trust")
+    (engine_container,) = [one for _, one in containers(manifests) if one["name"] == "engine"]
+    assert policy(manifests) == []
+    (mount,) = [one for one in engine_container["volumeMounts"] if one["name"] == "cache"]
+    del mount["readOnly"]
+    assert policy(manifests) != []
+    cache = next(one["value"] for one in engine_container["env"] if one["name"] == "LECTERN_CACHE_DIR")
+    assert not cache.startswith(mount["mountPath"]), "what it compiles has to lie somewhere"
+
+
+def test_rights_are_not_given_to_the_account_that_all_pods_of_a_namespace_have() -> None:
+    with pytest.raises(helm_python.HelmError, match=r"serviceAccount\.name"):
+        render({**TRIAL, **ENGINE_PODS, "serviceAccount": {"create": False}})
+    bound = render({**TRIAL, **ENGINE_PODS, "serviceAccount": {"create": False, "name": "ours"}})
+    (binding,) = [one for one in bound if one["kind"] == "RoleBinding"]
+    assert [one["name"] for one in binding["subjects"]] == ["ours"]
+    assert render({**TRIAL, "serviceAccount": {"create": False}})
 
 
 def test_an_engine_without_adapters_has_nobody_in_its_pod_who_enters_the_store_while_it_answers() -> None:

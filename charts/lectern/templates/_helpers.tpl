@@ -149,7 +149,7 @@ securityContext:
 {{- define "lectern.mounts" -}}
 - {name: tmp, mountPath: /tmp}
 - {name: state, mountPath: /var/lib/lectern}
-- {name: cache, mountPath: /var/cache/lectern}
+- {name: cache, mountPath: /var/cache/lectern{{ if .readsCache }}, readOnly: true{{ end }}}
 {{- if .sharedMemory }}
 - {name: shared-memory, mountPath: /dev/shm}
 {{- end }}

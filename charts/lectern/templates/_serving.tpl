@@ -10,7 +10,10 @@
 
 {{/* The account that may make engines: one of its own, or yours where the chart makes none. */}}
 {{- define "lectern.servingAccount" -}}
-{{ if .Values.serviceAccount.create }}{{ include "lectern.name" . }}-serving{{ else }}{{ include "lectern.serviceAccount" . }}{{ end }}
+{{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
+{{- fail "serving.enginesOn=kubernetes gives serving's account rights in Kubernetes, and without one of its own that would be the namespace's default account, which other pods have: set serviceAccount.name to an account that you made, or serviceAccount.create=true" }}
+{{- end }}
+{{- if .Values.serviceAccount.create }}{{ include "lectern.name" . }}-serving{{ else }}{{ include "lectern.serviceAccount" . }}{{ end }}
 {{- end }}
 
 {{/* How engines are started, for whoever starts them. */}}
@@ -91,7 +94,8 @@ template:
           - {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
           - name: LECTERN_ENGINE_API_KEY
             valueFrom: {secretKeyRef: {name: {{ include "lectern.secretName" . }}, key: engine-api-key}}
-          - {name: LECTERN_CACHE_DIR, value: /var/cache/lectern}
+          # What it compiles lies on its pod's own disk: weights and adapters it may read alone, since others trust them, too.
+          - {name: LECTERN_CACHE_DIR, value: /var/lib/lectern/engine}
           {{- include "lectern.logEnv" . | nindent 10 }}
           {{- include "lectern.engineEnv" . | nindent 10 }}
           {{- with .Values.extraEnv }}
@@ -101,7 +105,7 @@ template:
           - {name: engine, containerPort: 8000}
         resources: {{ toYaml $serving.resources | nindent 10 }}
         {{- include "lectern.containerSecurity" . | nindent 8 }}
-        volumeMounts: {{ include "lectern.mounts" $serving | nindent 10 }}
+        volumeMounts: {{ include "lectern.mounts" (dict "sharedMemory" $serving.sharedMemory "readsCache" true) | nindent 10 }}
       - name: adapters
         image: {{ $own }}
         imagePullPolicy: {{ .Values.image.pullPolicy }}

@@ -3,6 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from services.serving.stages.plan import RANKS
 from shared import layout
@@ -18,12 +21,15 @@ FILES = ("adapter_config.json", "adapter_model.safetensors")
 """All that an engine is given of an adapter: JSON and safetensors. Tokenizer and template are the base's and ours."""
 
 
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class StoredAdapter(Contract):
     """Where training left a model's adapter: enough to fetch it and to know that it came whole."""
 
     model: str
-    key: str
-    digest: str
+    key: _Digest
+    digest: _Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,11 @@ class AdapterIndex:
 
 
 def stored_adapter(model: Model) -> StoredAdapter:
-    return StoredAdapter(model=model.id, key=model.adapter_key, digest=model.adapter_digest)
+    """Raises NotFound where the model names nothing that training leaves."""
+    try:
+        return StoredAdapter(model=model.id, key=model.adapter_key, digest=model.adapter_digest)
+    except ValueError as error:
+        raise NotFound(f"model {model.id} names no adapter of a training: train it again", model=model.id) from error
 
 
 def _directory(cache_dir: Path, stored: StoredAdapter) -> Path:
@@ -92,10 +102,16 @@ def _directory(cache_dir: Path, stored: StoredAdapter) -> Path:
 
 
 def _files(store: ObjectStore, stored: StoredAdapter) -> dict[str, File]:
-    """What an engine is given of it, by name."""
+    """What an engine is given of it, by name. Raises NotFound where training left none, or another than the one of the digest,
+    by which it is kept and called."""
     manifest = read_contract(store, layout.manifest("training", stored.key), Manifest)
     if manifest is None:
         raise NotFound(f"the adapter of model {stored.model} is not in the object store: train it again", model=stored.model)
+    if manifest.result.get("adapter_digest") != stored.digest:
+        raise NotFound(
+            f"the adapter of model {stored.model} is another than the one in the object store: train it again",
+            model=stored.model,
+        )
     try:
         return {name: manifest.files[f"adapter/{name}"] for name in FILES}
     except KeyError as error:

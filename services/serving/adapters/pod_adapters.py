@@ -38,8 +38,9 @@ def bring_adapter(
 
 
 class AdapterServer(ThreadingHTTPServer):
-    """`POST /adapters` with a StoredAdapter fetches it and answers where it lies, for whoever has the key. Files come from the
-    object store by their digests, so the worst that one who has the key can do is to fill the pod's cache."""
+    """`POST /adapters` with a StoredAdapter fetches it and answers where it lies, for whoever has the key. Where it lies is a
+    digest, and the store must have the adapter by it: one who has the key can fill the pod's disk with adapters that training
+    left, and have no other file written, nor one adapter under another's name."""
 
     daemon_threads = True
     allow_reuse_address = True

@@ -23,13 +23,15 @@ def publish_model(
     for file, data in given.items():
         (tmp_path / file).write_bytes(data)
         stored[f"adapter/{file}"] = store.upload(f"stages/training/{key}/one/adapter/{file}", tmp_path / file)
+    whole = digest({file: one.sha256 for file, one in stored.items()})
     manifest = Manifest(
-        stage="training", stage_version=1, key=key, work={}, files=stored, started_at=now(), finished_at=now(), seconds=1.0
-    )
+        stage="training", stage_version=1, key=key, work={}, files=stored, result={"adapter_digest": whole}, started_at=now(),
+        finished_at=now(), seconds=1.0,
+    )  # fmt: skip
     create_contract(store, f"stages/training/{key}/manifest.json", manifest)
     return Model(
         id=short(key), name=name, run=short(key), dataset="d", base=base, adapter_key=key,
-        adapter_digest=digest({file: one.sha256 for file, one in stored.items()}), template="alpaca",
+        adapter_digest=whole, template="alpaca",
         evaluation=EvaluationResult(base=SCORE, tuned=SCORE), created_at=now(),
     )  # fmt: skip
 

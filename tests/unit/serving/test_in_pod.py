@@ -64,6 +64,23 @@ def test_a_bad_question_is_refused(path: str, body: bytes, status: int, server: 
     assert httpx.post(f"{server}{path}", content=body, headers=HEADERS).status_code == status
 
 
+@pytest.mark.parametrize("digest", ["", "..", "../bases", "A" * 64, "0" * 63, f"{'0' * 64}\n", f"../{'0' * 61}"])
+@pytest.mark.parametrize("field", ["key", "digest"])
+def test_what_is_no_digest_names_neither_a_directory_nor_an_object(
+    field: str, digest: str, server: str, tmp_path: Path
+) -> None:
+    asked = {"model": "m", "key": "0" * 64, "digest": "1" * 64, field: digest}
+    assert httpx.post(f"{server}/adapters", json=asked, headers=HEADERS).status_code == 422
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_adapter_is_not_brought_under_the_digest_of_another(server: str, store: ObjectStore, tmp_path: Path) -> None:
+    ours, other = (stored_adapter(publish_model(store, tmp_path, name=name)) for name in ("shelf", "other"))
+    with pytest.raises(NotFound, match="another than the one"):
+        bring_adapter("127.0.0.1", ours.model_copy(update={"key": other.key}), HEADERS, 10)
+    assert not (tmp_path / "cache" / "adapters").exists()
+
+
 def test_what_stands_against_an_adapter_is_told_as_what_it_is(server: str, store: ObjectStore, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="train it again"):
         bring_adapter("127.0.0.1", StoredAdapter(model="m", key="0" * 64, digest="1" * 64), HEADERS, 10)

@@ -41,6 +41,15 @@ def test_an_adapter_that_training_did_not_leave_is_not_found(store: ObjectStore,
         AdapterCache(store, tmp_path / "cache").fetch(model.model_copy(update={"adapter_key": "0" * 64}))
 
 
+@pytest.mark.parametrize("changed", [{"adapter_digest": "0" * 64}, {"adapter_digest": "d"}, {"adapter_key": "../../bases"}])
+def test_a_model_that_names_another_adapter_than_training_left_has_none(
+    changed: dict[str, str], store: ObjectStore, tmp_path: Path
+) -> None:
+    model = publish_model(store, tmp_path).model_copy(update=changed)
+    with pytest.raises(NotFound, match="train it again"):
+        AdapterCache(store, tmp_path / "cache").fetch(model)
+
+
 @pytest.mark.parametrize(
     "config", ["{}", "[]", "not json", json.dumps({"r": 512}), json.dumps({"r": 8, "rank_pattern": {"q": 999}})]
 )

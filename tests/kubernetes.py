@@ -81,7 +81,7 @@ class Objects:
         self.put("DELETED", self.kept[plural].pop(name))
 
     def address(self, seat: str) -> str:
-        """Of a seat's Service, and of its pods: one of the loopback's own, so that all of them may listen on the same ports, and
+        """Of a seat's Service, and of its pods: one of the loopback's own, so that all may listen on the same ports, and
         those of two runs of the tests beside each other as well."""
         number = len(self._addresses)
         return self._addresses.setdefault(seat, f"127.{os.getpid() % 250 + 1}.{number // 250}.{number % 250 + 1}")

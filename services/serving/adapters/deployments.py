@@ -3,13 +3,10 @@
 Kubernetes starts engines, watches them and starts them again; here they are asked for, asked whether they answer, and let go.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 from services.serving.adapters import llama_command
 from services.serving.adapters.commands import address
@@ -18,6 +15,7 @@ from services.serving.adapters.engine_api import EngineApi
 from services.serving.adapters.launching import check_architecture
 from services.serving.adapters.lora import Adapter
 from services.serving.adapters.pod_adapters import bring_adapter
+from services.serving.adapters.pod_template import port_of
 from services.serving.settings import ServingSettings
 from services.serving.stages.engine_pods import (
     BRINGING,
@@ -208,7 +206,7 @@ class DeployedEngines:
         name = deployment["metadata"]["name"]
         if name not in addresses:
             return self._exposed(asked, deployment)
-        endpoint = address(addresses[name], _port(self._pods, "engine"))
+        endpoint = address(addresses[name], port_of(self._pods, "engine"))
         mine = [pod for pod in pods if is_pod_of(pod, deployment)]
         held = self._hold(seat, endpoint)
         state = state_of(deployment, mine, held.forgiven, held.forgiven_pods)
@@ -402,25 +400,3 @@ def _requests(api: EngineApi) -> int | None:
         return api.requests()
     except Unavailable:
         return None
-
-
-def _port(pods: EnginePods, name: str) -> int:
-    ports = [port for one in pods.template["spec"]["containers"] for port in one["ports"]]
-    return int(next(one["containerPort"] for one in ports if one["name"] == name))
-
-
-def read_pods(path: Path) -> EnginePods:
-    """What the chart wrote. Raises InvalidInput where there is none."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        template = found["template"]
-        names = {one["name"] for one in [*template["spec"]["initContainers"], *template["spec"]["containers"]]}
-        if not {"weights", "engine", "adapters"} <= names:
-            raise ValueError("a container lacks")
-        return EnginePods(str(found["name"]), found.get("owner"), template)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{path} holds no template of an engine's pod (JSON with name and template, and in it the containers weights, "
-            "engine and adapters): the chart writes it where serving.enginesOn is kubernetes; elsewhere, write the file and "
-            "name it in LECTERN_ENGINE_POD, or set LECTERN_ENGINES_ON=machine"
-        ) from error

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from services.serving.adapters import deployments
-from services.serving.adapters.deployments import OUTSIDE, DeployedEngines, read_pods
+from services.serving.adapters.deployments import OUTSIDE, DeployedEngines
 from services.serving.adapters.lora import AdapterCache
+from services.serving.adapters.pod_template import read_pods
 from services.serving.settings import ServingSettings
 from services.serving.stages.engine_pods import ASKED, is_outdated, object_name
 from services.serving.stages.identity import EngineIdentity, Seat

@@ -200,7 +200,9 @@ def test_a_report_that_stands_already_is_the_one_that_is_put_to_use(
     first = tune(gateway, client)["report"]
     engines.tokens["ngram-4"] = 1_000_000
     engines.waits.set()
+    before = len(engines.asked)
     answer = client.post(PATH, json=GIVEN)
+    wait_until(lambda: len(engines.asked) > before, "the first trial to be measured")
     standing = TuningReport.model_validate(first).model_copy(update={"reason": "another's"})
     assert create_contract(gateway.store, layout.tuning_report("papers", 2), standing)
     engines.waits.clear()

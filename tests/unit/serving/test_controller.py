@@ -427,6 +427,23 @@ def test_a_controller_that_died_before_the_job_was_finished_is_made_good_by_the_
     assert place.job_state() == ("done", None)
 
 
+def test_what_is_seen_of_one_wish_is_not_marked_on_the_next(place: Place) -> None:
+    """A tuning puts one trial up after another under one name, and may do so in the middle of a look."""
+    place.wish(None)
+    mark = place.controller._mark
+
+    def mark_late(*of: Any) -> None:
+        place.wish(None, sequence=2)
+        mark(*of)
+
+    place.controller._mark = mark_late  # type: ignore[method-assign]
+    place.controller.reconcile()
+    assert (place.view().sequence, place.view().state) == (2, "pending")
+    place.controller._mark = mark  # type: ignore[method-assign]
+    place.settle()
+    assert place.view().state == "ready" and place.job_state(2) == ("done", None)
+
+
 def test_those_who_watch_the_job_see_what_is_being_done(place: Place) -> None:
     place.wish(place.model())
     place.settle()

@@ -57,7 +57,7 @@ class _Held:
 
     api: EngineApi
     life: str = ""
-    """The start of its container that gave a token."""
+    """The start of its container that was seen to generate."""
     forgiven: int = 0
     """Restarts after which it was ready again."""
     forgiven_pods: int = 0
@@ -227,7 +227,7 @@ class DeployedEngines:
             return Engine(spec, "down", endpoint, problem=state.problem, retry_due=False)
         if state.status == "waiting":
             return self._waiting(seat, Engine(spec, "starting", endpoint, waits_for=state.detail))
-        if held.life != state.life and _generates(held.api, spec.engine.served_name):
+        if held.life != state.life and held.api.generates(spec.engine.served_name):
             _begin(held, state)
         if held.life != state.life and not state.is_cut_off:
             held.waiting_since = None  # Kubernetes ends one that does not come up in time.
@@ -235,8 +235,8 @@ class DeployedEngines:
         return self._asked(seat, Engine(spec, "ready", endpoint), state)
 
     def _asked(self, seat: Seat, engine: Engine, state: PodState) -> Engine:
-        """An engine that gave a token. It counts as ready until it has not answered for so many looks in a row; where its node
-        is lost, until it does not answer."""
+        """An engine that was seen to generate. It counts as ready until it has not answered for so many looks in a row; where
+        its node is lost, until it does not answer."""
         held = self._held[seat]
         adapters = self._adapters(held)
         if held.unheard >= (1 if state.is_cut_off else self._settings.probe_failures):
@@ -388,11 +388,6 @@ def _known(deployment: Manifest) -> Asked:
 def _begin(held: _Held, state: PodState) -> None:
     """Another start of its container: of adapters it knows nothing, nor what it would refuse now."""
     held.life, held.adapters, held.refused, held.unheard = state.life, None, {}, 0
-
-
-def _generates(api: EngineApi, model: str) -> bool:
-    """Whether it answers: with a full queue, it does and a token of one's own is long in coming."""
-    return api.is_healthy() and ((_requests(api) or 0) > 0 or api.gives_a_token(model))
 
 
 def _requests(api: EngineApi) -> int | None:

@@ -32,6 +32,8 @@ class Container:
     """One container over its starts."""
 
     spec: Manifest
+    ends_in_peace: bool = False
+    """Whether it is to: any other is started again."""
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
     ended: Manifest | None = None
@@ -44,7 +46,7 @@ class Container:
         told: Manifest = {"name": name, "ready": self.ready, "restartCount": restarts, "state": {"waiting": {}}}
         if self.process is not None:
             told["state"] = {"running": {}}
-        elif self.ended is not None and self.ended["exitCode"] == 0:
+        elif self.ended is not None and self.ended["exitCode"] == 0 and self.ends_in_peace:
             told["state"] = {"terminated": self.ended}
         elif self.ended is not None:
             told["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
@@ -141,7 +143,7 @@ class Kubelet:
         directory.mkdir(parents=True)
         pod = Pod(
             self.cluster.add("pods", manifest), directory, self.cluster.address(metadata["labels"][SEAT]),
-            [Container(one) for one in spec["initContainers"]], [Container(one) for one in spec["containers"]],
+            [Container(one, True) for one in spec["initContainers"]], [Container(one) for one in spec["containers"]],
             json.loads(json.dumps(template)),
         )  # fmt: skip
         self.pods[uid] = pod

@@ -1,6 +1,7 @@
 """Kubernetes without a cluster: an API server over HTTP that validates what it is sent, keeps it, knows rights and fails."""
 
 import json
+import os
 import threading
 import time
 import uuid
@@ -80,8 +81,10 @@ class Objects:
         self.put("DELETED", self.kept[plural].pop(name))
 
     def address(self, seat: str) -> str:
-        """Of a seat's Service, and of its pods: one of the loopback's own, so that all of them may listen on the same ports."""
-        return self._addresses.setdefault(seat, f"127.1.{len(self._addresses) // 250}.{len(self._addresses) % 250 + 1}")
+        """Of a seat's Service, and of its pods: one of the loopback's own, so that all may listen on the same ports, and
+        those of two runs of the tests beside each other as well."""
+        number = len(self._addresses)
+        return self._addresses.setdefault(seat, f"127.{os.getpid() % 250 + 1}.{number // 250}.{number % 250 + 1}")
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -109,7 +109,7 @@ def main() -> None:
     given, _ = parser.parse_known_args()
     if (given.directory / "broken").exists():
         print("(EngineCore pid=7) ERROR 11-24 21:00:00 [core.py:1] ValueError: the model is not to my liking", flush=True)
-        sys.exit(1)
+        sys.exit(int((given.directory / "broken").read_text()))
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE / "environment.json").write_text(json.dumps(sorted(os.environ)))
     hangs = (given.directory / "hangs").exists()

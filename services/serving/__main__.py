@@ -9,8 +9,9 @@ from pathlib import Path
 from threading import Event
 
 from services.serving.adapters.bases import BaseCache
-from services.serving.adapters.deployments import OUTSIDE, DeployedEngines, read_pods
+from services.serving.adapters.deployments import OUTSIDE, DeployedEngines
 from services.serving.adapters.lora import AdapterCache, AdapterIndex
+from services.serving.adapters.pod_template import read_pods
 from services.serving.adapters.supervisor import SupervisedEngines
 from services.serving.adapters.weights import ExportCache, PublishedExports
 from services.serving.controller import Controller

@@ -245,7 +245,7 @@ def test_after_an_upgrade_pods_are_made_anew_one_after_the_other_and_answer_befo
 def test_what_stands_against_an_engine_is_told_where_people_look(
     place: Release, gateway: Gateway, client: httpx.Client, tmp_path: Path
 ) -> None:
-    publish(gateway, tmp_path, "faulty", broken="yes")
+    publish(gateway, tmp_path, "faulty", broken="0")  # as vLLM's front ends where its engine died
     deploy(client, "faulty", base="faulty")
     failed = await_state(client, place, "faulty", "failed")
     assert "the model is not to my liking" in failed["detail"] and "kubectl logs" in failed["detail"]

@@ -3,13 +3,10 @@
 Kubernetes starts engines, watches them and starts them again; here they are asked for, asked whether they answer, and let go.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 from services.serving.adapters import llama_command
 from services.serving.adapters.commands import address
@@ -18,6 +15,7 @@ from services.serving.adapters.engine_api import EngineApi
 from services.serving.adapters.launching import check_architecture
 from services.serving.adapters.lora import Adapter
 from services.serving.adapters.pod_adapters import bring_adapter
+from services.serving.adapters.pod_template import port_of
 from services.serving.settings import ServingSettings
 from services.serving.stages.engine_pods import (
     BRINGING,
@@ -59,7 +57,7 @@ class _Held:
 
     api: EngineApi
     life: str = ""
-    """The start of its container that gave a token."""
+    """The start of its container that was seen to generate."""
     forgiven: int = 0
     """Restarts after which it was ready again."""
     forgiven_pods: int = 0
@@ -208,7 +206,7 @@ class DeployedEngines:
         name = deployment["metadata"]["name"]
         if name not in addresses:
             return self._exposed(asked, deployment)
-        endpoint = address(addresses[name], _port(self._pods, "engine"))
+        endpoint = address(addresses[name], port_of(self._pods, "engine"))
         mine = [pod for pod in pods if is_pod_of(pod, deployment)]
         held = self._hold(seat, endpoint)
         state = state_of(deployment, mine, held.forgiven, held.forgiven_pods)
@@ -229,7 +227,7 @@ class DeployedEngines:
             return Engine(spec, "down", endpoint, problem=state.problem, retry_due=False)
         if state.status == "waiting":
             return self._waiting(seat, Engine(spec, "starting", endpoint, waits_for=state.detail))
-        if held.life != state.life and _generates(held.api, spec.engine.served_name):
+        if held.life != state.life and held.api.generates(spec.engine.served_name):
             _begin(held, state)
         if held.life != state.life and not state.is_cut_off:
             held.waiting_since = None  # Kubernetes ends one that does not come up in time.
@@ -237,8 +235,8 @@ class DeployedEngines:
         return self._asked(seat, Engine(spec, "ready", endpoint), state)
 
     def _asked(self, seat: Seat, engine: Engine, state: PodState) -> Engine:
-        """An engine that gave a token. It counts as ready until it has not answered for so many looks in a row; where its node
-        is lost, until it does not answer."""
+        """An engine that was seen to generate. It counts as ready until it has not answered for so many looks in a row; where
+        its node is lost, until it does not answer."""
         held = self._held[seat]
         adapters = self._adapters(held)
         if held.unheard >= (1 if state.is_cut_off else self._settings.probe_failures):
@@ -392,35 +390,8 @@ def _begin(held: _Held, state: PodState) -> None:
     held.life, held.adapters, held.refused, held.unheard = state.life, None, {}, 0
 
 
-def _generates(api: EngineApi, model: str) -> bool:
-    """Whether it answers: with a full queue, it does and a token of one's own is long in coming."""
-    return api.is_healthy() and ((_requests(api) or 0) > 0 or api.gives_a_token(model))
-
-
 def _requests(api: EngineApi) -> int | None:
     try:
         return api.requests()
     except Unavailable:
         return None
-
-
-def _port(pods: EnginePods, name: str) -> int:
-    ports = [port for one in pods.template["spec"]["containers"] for port in one["ports"]]
-    return int(next(one["containerPort"] for one in ports if one["name"] == name))
-
-
-def read_pods(path: Path) -> EnginePods:
-    """What the chart wrote. Raises InvalidInput where there is none."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        template = found["template"]
-        names = {one["name"] for one in [*template["spec"]["initContainers"], *template["spec"]["containers"]]}
-        if not {"weights", "engine", "adapters"} <= names:
-            raise ValueError("a container lacks")
-        return EnginePods(str(found["name"]), found.get("owner"), template)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{path} holds no template of an engine's pod (JSON with name and template, and in it the containers weights, "
-            "engine and adapters): the chart writes it where serving.enginesOn is kubernetes; elsewhere, write the file and "
-            "name it in LECTERN_ENGINE_POD, or set LECTERN_ENGINES_ON=machine"
-        ) from error

@@ -255,14 +255,13 @@ def state_of(deployment: Manifest, pods: Sequence[Manifest], forgiven: int = 0, 
     status = pod.get("status", {})
     if _is_running(status, "engine"):
         return _running(pod, forgiven, len(ended))
+    troubles = (_trouble(container, forgiven) for container in _statuses(status))
+    trouble = next((state for state in troubles if state is not None), None)
+    if trouble is not None and trouble.problem is not None:
+        return trouble
     if len(ended) > forgiven_pods:
         return _ended(ended[-1], status, len(ended) - forgiven_pods)
-    if (why := _unscheduled(status)) is not None:
-        return PodState("waiting", detail=why)
-    for container in _statuses(status):
-        if (state := _trouble(container, forgiven)) is not None:
-            return state
-    return PodState("waiting", detail=_doing(status))
+    return trouble or PodState("waiting", detail=_unscheduled(status) or _doing(status))
 
 
 def _made_at(pod: Manifest) -> str:

@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from services.serving.adapters import deployments
-from services.serving.adapters.deployments import OUTSIDE, DeployedEngines, read_pods
+from services.serving.adapters.deployments import OUTSIDE, DeployedEngines
 from services.serving.adapters.lora import AdapterCache
+from services.serving.adapters.pod_template import read_pods
 from services.serving.settings import ServingSettings
 from services.serving.stages.engine_pods import ASKED, is_outdated, object_name
 from services.serving.stages.identity import EngineIdentity, Seat
@@ -73,9 +76,10 @@ class Place:
     def serve(self, seat: Seat = SEAT) -> None:
         """A process behind the seat's Service, and the pod in which it would be."""
         host = self.cluster.kept["services"][object_name(self.pods, seat)]["spec"]["clusterIP"]
-        command = [sys.executable, "-m", "tests.vllm_stand_in", "serve", str(self.directory), "--enable-lora", "--host", host]
+        given = ["--enable-lora", "--max-num-seqs", "1", "--host", host, "--port", str(self.port)]
+        command = [sys.executable, "-m", "tests.vllm_stand_in", "serve", str(self.directory), *given]
         self.process = subprocess.Popen(
-            [*command, "--port", str(self.port), "--served-model-name", seat.engine.served_name], cwd=ROOT,
+            [*command, "--served-model-name", seat.engine.served_name], cwd=ROOT,
             env={**os.environ, "VLLM_CACHE_ROOT": str(self.directory / "vllm")},
         )  # fmt: skip
         self.pod(**RUNNING)
@@ -207,6 +211,21 @@ def test_a_pod_that_does_not_begin_and_does_not_say_why_is_told_as_a_failure_aft
     wait_until(lambda: place.engines.observe()[SEAT].status == "down", "the limit")
     problem = place.engines.observe()[SEAT].problem
     assert problem is not None and f"{SEAT_LABEL}={place.deployment()['metadata']['labels'][SEAT_LABEL]}" in problem.detail
+
+
+def test_a_controller_that_comes_anew_takes_no_engine_away_whose_queue_is_full(place: Place) -> None:
+    place.engines.start(SEAT, SPEC)
+    place.serve()
+    url = place.engines.observe()[SEAT].endpoint
+    with ThreadPoolExecutor() as threads:
+        asked = {"model": "tiny", "prompt": "wait"}
+        begun = threads.submit(httpx.post, f"{url}/v1/completions", json=asked, timeout=60, trust_env=False)
+        wait_until(lambda: "} 1.0" in httpx.get(f"{url}/metrics", trust_env=False).text, "the question")
+        try:
+            assert place.another().observe()[SEAT].status == "ready"
+        finally:
+            (place.directory / "vllm" / "go").touch()
+        assert begun.result().status_code == 200
 
 
 def test_an_engine_that_falls_silent_is_ready_no_more_though_its_pod_is(place: Place) -> None:

@@ -180,6 +180,9 @@ def test_pods_that_are_ended_one_after_the_other_are_told_with_the_reason() -> N
         found = state_of({}, pods).problem
         assert found is not None and why in found.detail
     assert state_of({}, [*gone, fetching], forgiven_pods=3).detail == BRINGING, "it was ready since"
+    crashing = {**pod(crashed(restarts=3)), "metadata": fetching["metadata"]}
+    told = state_of({}, [gone[0], crashing]).problem
+    assert told is not None and "ValueError: x" in told.detail, "what the newest says comes first"
     running = {**pod(container("engine")), "metadata": fetching["metadata"]}
     assert (state_of({}, [*gone, running]).status, state_of({}, [*gone, running]).ended) == ("running", 3)
 

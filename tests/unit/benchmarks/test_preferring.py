@@ -1,7 +1,7 @@
 """The rule of the alignment benchmark: what is preferred follows it, what is rejected does not, no place is on both sides."""
 
-from benchmarks.alignment import EACH, HELD_OUT_PLACES
 from benchmarks.preferring.rule import KINDS, cells, follows, preferences
+from benchmarks.preferring.run import EACH, HELD_OUT_PLACES
 
 
 def test_preferred_answers_follow_the_rule_and_rejected_ones_do_not() -> None:

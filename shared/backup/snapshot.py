@@ -11,7 +11,7 @@ from shared import layout
 from shared.objects import Listed, ObjectStore
 from shared.pipeline import STAGES
 
-BEFORE_STAGES = ("jobs", "audit", "feedback", "deployments", "promotions")
+BEFORE_STAGES = ("jobs", "audit", "feedback", "tuning-reports", "tunings", "deployments", "promotions")
 BETWEEN = {
     "export": ("exports", "models"),
     "training": ("checkpoints", "runs", "preference-versions", "preferences", "preference-pairs"),

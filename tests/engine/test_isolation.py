@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.isolating.churn import disturbed
 from benchmarks.isolating.load import judge, prompts
-from benchmarks.isolating.place import BASE, Place, open_place
+from benchmarks.isolating.place import BASE, ENGINE, Place, open_place
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -57,7 +57,8 @@ def test_openais_own_client_works_unchanged_with_a_real_engine(place: Place) -> 
 
 def test_a_canary_answers_its_share_and_then_all(place: Place) -> None:
     place.deploy("steady", "red")
-    place.request("POST", "/v1/deployments", {"name": "steady", "model": place.models["green"].id, "canary_percent": 50})
+    canary = {"model": place.models["green"].id, "canary_percent": 50, "engine_arguments": ENGINE}
+    place.request("POST", "/v1/deployments", {"name": "steady", **canary})
     place.await_view("steady", lambda view: view["state"] == "ready" and view["canary"]["state"] == "ready")
     seen = {said(place, "steady", f"window-{at}") for at in range(24)}
     assert seen == {("red", place.models["red"].id), ("green", place.models["green"].id)}
@@ -78,13 +79,14 @@ def test_an_engine_that_guesses_says_what_it_would_say_and_tells_how_many_guesse
 ) -> None:
     """The answers repeat one word, which n-grams guess; the base as its own draft is always right of itself, never of an
     adapter."""
-    place.request("POST", "/v1/deployments", {"name": "guessing", "base": BASE, "speculation": speculation})
+    guessing = {"speculation": speculation, "engine_arguments": ENGINE}
+    place.request("POST", "/v1/deployments", {"name": "guessing", "base": BASE, **guessing})
     place.await_view("guessing", lambda view: view["state"] == "ready" and view["wish"]["speculation"] is not None)
     assert "none.none" in complete(place, "guessing") and "red" not in complete(place, "guessing")
     of_base = acceptance(place, "guessing")
     assert of_base > 0.5
     model = place.models["red"].id
-    place.request("POST", "/v1/deployments", {"name": "guessing", "model": model, "speculation": speculation})
+    place.request("POST", "/v1/deployments", {"name": "guessing", "model": model, **guessing})
     place.await_view("guessing", lambda view: view["state"] == "ready" and view["serves"] == model)
     assert judge(complete(place, "guessing"), RED) == "red"
     assert acceptance(place, "guessing") > 0.5 if knows_adapters else acceptance(place, "guessing") < of_base

@@ -7,9 +7,8 @@ from typing import Any
 from cli.outcome import Exit, Failure
 from cli.session import Session
 from cli.text import one_line, segment
+from shared.contracts.tunings import MOST_CHARACTERS, MOST_PROMPTS
 
-MOST_PROMPTS = 64
-MOST_CHARACTERS = 8_000
 MODES = ("chat", "completion")
 VERDICTS = {
     "plain": "plain", "faster": "faster", "not-faster": "not faster", "answers-part": "answers part", "failed": "failed",

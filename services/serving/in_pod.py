@@ -28,7 +28,7 @@ from services.serving.settings import ServingSettings, engine_environment
 from services.serving.stages.engine_pods import Asked
 from shared.contracts.base import Contract
 from shared.contracts.engines import DraftSpeculation
-from shared.errors import LecternError, NotReady, Unavailable, Unsupported
+from shared.errors import LecternError, NotReady, Unsupported
 from shared.objects import open_store
 from shared.telemetry import configure_logs, log
 
@@ -132,18 +132,11 @@ def _run(started: Launch, settings: ServingSettings) -> tuple[int, bytes, bool]:
 
 
 def _leave(child: subprocess.Popen[bytes], api: EngineApi, longest_seconds: float) -> None:
+    """An engine that does not tell its requests is not up, and has nothing to answer."""
     leaving = Leaving(time.monotonic())
-    while child.poll() is None and leaving.answers(_requests(api), time.monotonic(), longest_seconds):
+    while child.poll() is None and leaving.answers(api.requests() or 0, time.monotonic(), longest_seconds):
         time.sleep(_LOOK_SECONDS)
     child.terminate()
-
-
-def _requests(api: EngineApi) -> int:
-    """0 where it does not tell: an engine that is not up has nothing to answer."""
-    try:
-        return api.requests()
-    except Unavailable:
-        return 0
 
 
 def _copy(source: IO[bytes], tail: bytearray) -> None:

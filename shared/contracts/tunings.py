@@ -8,6 +8,9 @@ from shared.contracts.base import Contract
 from shared.contracts.engines import BaseName, EngineArguments, Speculation
 from shared.contracts.views import JobState
 
+MOST_PROMPTS, MOST_CHARACTERS = 64, 8_000
+"""Of a tuning, and of one of its prompts."""
+
 
 class Setting(Contract):
     """What a tuning may change of a deployment."""
@@ -24,7 +27,7 @@ class Setting(Contract):
 class TuningPrompt(Contract):
     """A prompt that is asked: what a user says, or a text to go on with."""
 
-    prompt: str = Field(min_length=1, max_length=8_000)
+    prompt: str = Field(min_length=1, max_length=MOST_CHARACTERS)
     mode: Literal["chat", "completion"] = "chat"
 
 
@@ -33,7 +36,7 @@ class TuningParameters(Contract):
 
     concurrency: int = Field(8, ge=1, le=64, description="Requests at once, beside one alone.")
     draft: BaseName | None = Field(None, description="A published base to try as a draft model.")
-    sample: int = Field(8, ge=1, le=64, description="Recorded prompts that are asked, at most.")
+    sample: int = Field(8, ge=1, le=MOST_PROMPTS, description="Recorded prompts that are asked, at most.")
     answer_tokens: int = Field(64, ge=8, le=512, description="Where an answer is cut off.")
 
 

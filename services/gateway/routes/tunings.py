@@ -11,7 +11,7 @@ from services.gateway.idempotency import OnceOf, Reply
 from services.gateway.parts import Parts, PartsOf
 from services.gateway.routes.deployments import DeploymentName
 from services.gateway.trials.wishes import ask_tuning, latest_tuning, tuning_of, tunings_of
-from shared.contracts.tunings import TuningParameters, TuningPrompt, TuningView
+from shared.contracts.tunings import MOST_PROMPTS, TuningParameters, TuningPrompt, TuningView
 from shared.contracts.views import ListPage
 
 router = APIRouter(prefix="/v1/deployments/{name}/tunings", tags=["deployments"])
@@ -21,7 +21,7 @@ class TuningRequest(TuningParameters):
     """What to measure settings on."""
 
     prompts: tuple[TuningPrompt, ...] = Field(
-        (), max_length=64,
+        (), max_length=MOST_PROMPTS,
         description="Prompts to ask. Without any: those that people gave feedback on, and examples held out of training.",
     )  # fmt: skip
 

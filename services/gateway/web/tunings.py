@@ -1,6 +1,7 @@
 """Tunings on the page Operate: the latest of each deployment, and the way to ask for one."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from fastapi import Response
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ routes = router()
 def latest_tunings(parts: Parts) -> Iterator[TuningView]:
     """Of each deployment that was ever tuned the one asked for last."""
     for view in parts.catalog.deployments():
-        yield from [one for one in [next(tunings_of(parts, view.name), None)] if one is not None]
+        yield from islice(tunings_of(parts, view.name), 1)
 
 
 @routes.post("/operate/tunings")

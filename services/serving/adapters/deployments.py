@@ -297,7 +297,7 @@ class DeployedEngines:
             return False
         moment = time.monotonic()
         held.leaving = held.leaving or Leaving(moment)
-        return held.leaving.answers(_requests(held.api), moment, self._settings.drain_timeout_seconds)
+        return held.leaving.answers(held.api.requests(), moment, self._settings.drain_timeout_seconds)
 
     def _renew(self, engines: dict[Seat, Engine]) -> None:
         """After an upgrade of the release, make one pod anew at a time, of the new template, after it answered what it began.
@@ -388,10 +388,3 @@ def _known(deployment: Manifest) -> Asked:
 def _begin(held: _Held, state: PodState) -> None:
     """Another start of its container: of adapters it knows nothing, nor what it would refuse now."""
     held.life, held.adapters, held.refused, held.unheard = state.life, None, {}, 0
-
-
-def _requests(api: EngineApi) -> int | None:
-    try:
-        return api.requests()
-    except Unavailable:
-        return None

@@ -84,10 +84,7 @@ class EngineProcess:
 
     def requests(self) -> int | None:
         """How many it answers or has waiting; None where it does not tell."""
-        try:
-            return self.api.requests()
-        except Unavailable:
-            return None
+        return self.api.requests()
 
     def end(self) -> None:
         """End it with all its processes, and forget it."""

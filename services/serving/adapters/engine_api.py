@@ -38,7 +38,7 @@ class EngineApi:
         than it is waited for. Those that were given up on may still be among what it tells, and prove nothing."""
         if not self.is_healthy():
             return False
-        if self._others() > 0:
+        if (self.requests() or 0) > self._in_vain:
             return True
         given = self.gives_a_token(model)
         self._in_vain = 0 if given else self._in_vain + 1
@@ -60,12 +60,12 @@ class EngineApi:
         except (httpx.HTTPError, KeyError, ValueError) as error:
             raise Unavailable("the engine does not tell its models") from error
 
-    def requests(self) -> int:
-        """Requests that are answered or wait. Raises Unavailable."""
+    def requests(self) -> int | None:
+        """Requests that are answered or wait; None where it does not tell."""
         try:
             told = self._client.get("/metrics").raise_for_status().text
-        except httpx.HTTPError as error:
-            raise Unavailable("the engine does not tell its requests") from error
+        except httpx.HTTPError:
+            return None
         return int(sum(map(float, _REQUESTS.findall(told))))
 
     def load_adapter(self, name: str, path: str, timeout_seconds: float) -> None:
@@ -78,12 +78,6 @@ class EngineApi:
 
     def close(self) -> None:
         self._client.close()
-
-    def _others(self) -> int:
-        try:
-            return self.requests() - self._in_vain
-        except Unavailable:
-            return 0
 
     def _post(self, path: str, body: dict[str, str], timeout_seconds: float) -> None:
         try:

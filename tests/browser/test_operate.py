@@ -113,7 +113,7 @@ def tuned(lectern: Library, version: int) -> str:
 
 
 def test_a_tuning_is_told_setting_by_setting(enter: Enter, lectern: Library, picture: Picture) -> None:
-    lectern.deploy(None, "tuned-here")
+    lectern.deploy(tuned(lectern, 4), "tuned-here")
     report_a_tuning(lectern, "tuned-here")
     for options in ({}, {"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}}):
         page = enter("write", refusals=True, **options)

@@ -27,7 +27,9 @@ DONE, MEMORY, CONFUSED = b"done ", b"memory ", b"confused "
 COLLECTED_EVERY = 50_000
 """A page makes tens of thousands of small objects and hardly a cycle: looking for some every 700 costs a tenth of the time."""
 
-_STARTING = Lock()
+_ONE_AT_A_TIME = Lock()
+"""Held to start a child and to learn how one ended: whenever it starts one, multiprocessing asks after every child of the
+process, and of two threads that ask after the same one at once, the later hears nothing and takes it for dead (code 255)."""
 
 Task = Callable[..., Iterator[str]]
 """What a child does: a function that can be named, of strings and numbers, that gives one text or several."""
@@ -80,9 +82,11 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.join()
+        wait([self._process.sentinel])
         self._answers.close()
-        self._process.close()
+        with _ONE_AT_A_TIME:
+            self._process.join()
+            self._process.close()
 
     def has_ended(self, seconds: float) -> bool:
         """Whether it ends within so many seconds."""
@@ -98,8 +102,10 @@ class Child:
 
     def ended(self) -> Ended:
         """How it ended; to be asked once it has."""
-        self._process.join()
-        said, code = self._last, self._process.exitcode or 0
+        wait([self._process.sentinel])
+        with _ONE_AT_A_TIME:
+            self._process.join()
+            said, code = self._last, self._process.exitcode or 0
         confused = said.removeprefix(CONFUSED).decode("ascii", "replace")[:80] if said.startswith(CONFUSED) else ""
         return Ended(code, said.startswith(MEMORY), confused)
 
@@ -107,7 +113,7 @@ class Child:
 @contextmanager
 def _nothing_of_ours() -> Iterator[None]:
     """Hides the program that runs: a child would load it for the names of `__main__`, and needs none of them."""
-    with _STARTING:
+    with _ONE_AT_A_TIME:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:

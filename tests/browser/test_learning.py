@@ -170,6 +170,51 @@ def test_thumbs_and_corrections_become_preferences(enter: Enter, lectern: Librar
     expect(reader.get_by_role("button", name="Good")).to_have_count(0)
 
 
+def test_a_model_is_aligned_with_what_people_said(enter: Enter, lectern: Library, picture: Picture) -> None:
+    lectern.add(EXAMPLES / "annual-report.pdf", "aligned")
+    model = lectern.model(lectern.dataset("aligned"), "aligned")
+    with lectern.gateway.client() as client:
+        for at, right in enumerate(("At dawn.", "By the warden.", "On the pier.", "<b>Twice</b> a day.")):
+            asked = {"prompt": f"Question {at} about the tide gauge?", "mode": "chat", "model": model}
+            client.post("/v1/feedback", json={**asked, "answer": "It depends.", "rating": "down", "correction": right})
+    page = enter("write")
+    page.goto("/datasets")
+    page.get_by_role("link", name="Preference sets").click()
+    page.get_by_label("Of feedback on").select_option(model)
+    page.get_by_label("Name", exact=True).fill("gauge")
+    assert violations(page) == []
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Pair 1")).to_contain_text("It depends.")
+    expect(page.get_by_role("heading", name="gauge")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_label("Start from").select_option(model)
+    page.get_by_role("radio", name="DPO").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="A reward model")).to_be_checked()
+    page.keyboard.press("ArrowUp")
+    page.get_by_text("How DPO compares").click()
+    page.get_by_label("Beta").fill("0.2")
+    picture(page, "preferences")
+    page.get_by_role("button", name="What would it take?").click()
+    expect(page.get_by_role("status")).to_contain_text(re.compile(r"Fits .*GB"))
+    expect(page.get_by_label("Start from")).to_have_value(model)
+    expect(page.get_by_label("Beta")).to_have_value("0.2")
+    assert violations(page) == []
+    page.get_by_role("button", name="Start training").click()
+    lineage = page.get_by_label("From the model to its documents")
+    expect(lineage).to_contain_text("DPO, beta = 0.2")
+    lineage.get_by_role("link", name=re.compile("^[0-9a-f]{16}$")).click()
+    expect(page.get_by_role("heading", name="gauge")).to_be_visible()
+    phone = enter("write", color_scheme="dark", viewport={"width": 390, "height": 844})
+    phone.goto(page.url)
+    assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert violations(phone) == []
+    picture(phone, "preferences-phone")
+    phone.goto("/preferences")
+    expect(phone.get_by_role("link", name="gauge")).to_be_visible()
+    assert violations(phone) == []
+
+
 def test_what_a_model_forgot_is_seen_in_red_and_stands_against_its_promotion(
     enter: Enter, lectern: Library, picture: Picture
 ) -> None:

@@ -1,6 +1,5 @@
 """Datasets: built of a collection, looked at as the model will see them, and trained on."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -15,6 +14,7 @@ from services.gateway.sessions import Session
 from services.gateway.web import charts, forms, tuning
 from services.gateway.web.entry import ByReviewer, ByViewer, Viewer
 from services.gateway.web.forms import checked
+from services.gateway.web.heads import first_lines
 from services.gateway.web.pages import back, page, router
 from services.gateway.web.tuning import Asked
 from services.gateway.web.words import on_the_way
@@ -31,7 +31,6 @@ routes = router()
 
 SHOWN = 12
 PREVIEW_DOCUMENTS = 5
-SHOWN_BYTES = 256 << 10
 
 
 @routes.get("/datasets")
@@ -130,10 +129,7 @@ def _examples(parts: Parts, view: DatasetHead) -> list[dict[str, Any]]:
     manifest = committed(parts.store, DATASET.name, view.head.key)
     if manifest is None or "train.jsonl" not in manifest.files:
         return []
-    file = manifest.files["train.jsonl"]
-    block = parts.store.read_range(file.path, 0, min(file.size_bytes, SHOWN_BYTES))
-    lines = block.split(b"\n")[: SHOWN + 1][:-1] if file.size_bytes else []
-    found = [Example.model_validate({**json.loads(line)}) for line in lines if line]
+    found = [Example.model_validate_json(line) for line in first_lines(parts.store, manifest.files["train.jsonl"], SHOWN)]
     template = _template(parts, view)
     return [
         {"of": one, "prompt": template.prompt(one.instruction, one.input) if template else one.instruction} for one in found

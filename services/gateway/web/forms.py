@@ -58,8 +58,13 @@ def values(contract: type[BaseModel], standing: BaseModel, sent: dict[str, list[
 
 def checked(contract: type[BaseModel], standing: BaseModel, sent: dict[str, list[str]], prefix: str = "") -> Any:
     """A form's contract. Raises InvalidInput with the fields that are wrong."""
+    return validated(contract, values(contract, standing, sent, prefix))
+
+
+def validated(contract: type[BaseModel], told: dict[str, Any]) -> Any:
+    """Raises InvalidInput with the fields that are wrong."""
     try:
-        return contract.model_validate(values(contract, standing, sent, prefix))
+        return contract.model_validate(told)
     except ValidationError as error:
         raise InvalidInput(f"This cannot be: {in_words(error.errors())}. Go back and change it.") from None
 

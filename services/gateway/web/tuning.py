@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from services.gateway.lineage import all_models
 from services.gateway.parts import Parts
 from services.gateway.routes.models import marked
 from services.gateway.web import forms
 from services.gateway.web.entry import Posted
-from services.gateway.web.forms import Field, checked
+from services.gateway.web.forms import Field, checked, validated
+from shared.contracts.base import Contract
 from shared.contracts.recipes import Continual, TrainingRecipe
 from shared.tuning.beginnings import ADAPTER
 
@@ -35,17 +35,23 @@ def untouched(base: str) -> Asked:
 
 
 def asked(base: str, posted: Posted) -> Asked:
-    """Raises InvalidInput with the fields that are wrong. Of a run that starts from a model, fields of its adapter that stand
-    as they stood in the empty form are left out."""
+    """Raises InvalidInput with the fields that are wrong."""
     memory = checked(Continual, Continual(), posted.several, MEMORY)
     standing = TrainingRecipe(base=base)
     shown: TrainingRecipe = checked(TrainingRecipe, standing, posted.several)
     name, parent = posted.get("run"), posted.get("parent")
     if not parent:
         return Asked(name, "", shown.model_copy(update={"continual": memory}), shown)
+    return Asked(name, parent, shown.model_copy(update={"continual": memory}), begun(shown, standing, continual=memory))
+
+
+def begun(shown: TrainingRecipe, standing: TrainingRecipe, **section: Contract) -> TrainingRecipe:
+    """The recipe of a run that starts from a model, with a section: of its adapter, what stands as in the empty form is left
+    out, and is the model's. Raises InvalidInput."""
     unchanged = {field for field in ADAPTER if getattr(shown, field) == getattr(standing, field)}
-    said: dict[str, Any] = shown.model_dump(mode="json", exclude=unchanged) | {"continual": memory.model_dump(mode="json")}
-    return Asked(name, parent, shown.model_copy(update={"continual": memory}), TrainingRecipe.model_validate(said))
+    said = {name: one.model_dump(mode="json") for name, one in section.items()}
+    recipe: TrainingRecipe = validated(TrainingRecipe, shown.model_dump(mode="json", exclude=unchanged) | said)
+    return recipe
 
 
 def fields(form: Asked) -> list[Field]:
@@ -56,7 +62,7 @@ def memory_fields(form: Asked) -> list[Field]:
     return forms.fields(Continual, (form.shown.continual or Continual()).model_dump(mode="json"), MEMORY)
 
 
-def offered(parts: Parts, base: str) -> list[str]:
-    """Models on a base that a run may start from: none that learned of a document which had to go."""
-    found = list(islice((one for one in all_models(parts.catalog) if one.base == base), OFFERED))
+def offered(parts: Parts, base: str | None = None) -> list[str]:
+    """Models on a base, or on any, that a run may start from: none that learned of a document which had to go."""
+    found = list(islice((one for one in all_models(parts.catalog) if base in (None, one.base)), OFFERED))
     return [one.id for one in marked(parts, found) if not one.saw_forgotten]

@@ -5,9 +5,10 @@ from shared.contracts.datasets import DatasetVersion
 from shared.contracts.learning import DatasetInput, DatasetParameters
 from shared.contracts.work import PreviewWork
 from shared.ids import preview_job, short
-from shared.keys import digest, new_trace
+from shared.keys import digest
 from shared.objects import ObjectStore, Series
 from shared.pipeline import preview_key
+from shared.tracing import current_trace
 
 
 def next_version(store: ObjectStore, name: str, dataset: str, at: str) -> int:
@@ -25,7 +26,7 @@ def preview_work(
     """A preview of a few of these documents, drawn by seed."""
     drawn = sorted(inputs, key=lambda one: digest([parameters.seed, one.document]))[:documents]
     work = PreviewWork(
-        job="", trace=new_trace(), base=base, parameters=parameters, inputs=tuple(drawn), of_documents=len(inputs),
+        job="", trace=current_trace(), base=base, parameters=parameters, inputs=tuple(drawn), of_documents=len(inputs),
         examples=examples,
     )  # fmt: skip
     return work.model_copy(update={"job": preview_job(short(preview_key(work)))})

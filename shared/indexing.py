@@ -40,7 +40,6 @@ from shared.ids import (
     short,
     tuning_job,
 )
-from shared.keys import new_trace
 from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.pipeline import (
     CLASSIFIER,
@@ -54,6 +53,7 @@ from shared.pipeline import (
 from shared.results import committed, standing
 from shared.review_index import index_screening, index_verdict
 from shared.tombstones import latest_receipt
+from shared.tracing import current_trace
 
 
 def index_collection(store: ObjectStore, catalog: Catalog, name: str) -> None:
@@ -72,7 +72,7 @@ def index_document(store: ObjectStore, catalog: Catalog, membership: Membership,
         raise NotFound(f"document {membership.document} is not whole in the store", document=membership.document)
     job = document_job(membership.collection, membership.document)
     work = DocumentWork(
-        job=job, trace=new_trace(), collection=membership.collection, document=membership.document,
+        job=job, trace=current_trace(), collection=membership.collection, document=membership.document,
         parameters=collection.parameters,
     )  # fmt: skip
     new = NewJob(job, "document", document.id, membership.collection, EXTRACTION.name, work, membership.added_at)
@@ -86,7 +86,7 @@ def index_dataset(store: ObjectStore, catalog: Catalog, dataset: str, anew: bool
     if wish is None:
         raise NotFound(f"There is no dataset {dataset!r}.")
     catalog.put_dataset(wish)
-    work = DatasetWork(job=dataset_job(dataset), trace=new_trace(), dataset=wish.key)
+    work = DatasetWork(job=dataset_job(dataset), trace=current_trace(), dataset=wish.key)
     put_job(store, catalog, NewJob(work.job, "dataset", dataset, wish.collection, DATASET.name, work, wish.created_at), anew)
     return work.job
 
@@ -96,7 +96,7 @@ def index_classifier(store: ObjectStore, catalog: Catalog, classifier: str, anew
     if wish is None:
         raise NotFound(f"There is no classifier {classifier!r}.")
     catalog.put_classifier(wish)
-    work = ClassifierWork(job=classifier_job(classifier), trace=new_trace(), classifier=wish.key)
+    work = ClassifierWork(job=classifier_job(classifier), trace=current_trace(), classifier=wish.key)
     put_job(store, catalog, NewJob(work.job, "classifier", classifier, None, CLASSIFIER.name, work, wish.created_at), anew)
     return work.job
 
@@ -106,7 +106,7 @@ def index_run(store: ObjectStore, catalog: Catalog, run: str, anew: bool = False
     if wish is None:
         raise NotFound(f"There is no run {run!r}.")
     catalog.put_run(wish)
-    work = RunWork(job=run_job(run), trace=new_trace(), run=wish.key, answers=not wish.recipe.scores)
+    work = RunWork(job=run_job(run), trace=current_trace(), run=wish.key, answers=not wish.recipe.scores)
     put_job(store, catalog, NewJob(work.job, "run", run, None, TRAINING.name, work, wish.created_at), anew)
     return work.job
 
@@ -116,7 +116,7 @@ def index_export(store: ObjectStore, catalog: Catalog, export: str, anew: bool =
     if wish is None:
         raise NotFound(f"There is no export {export!r}.")
     catalog.put_export(wish)
-    work = ExportWork(job=export_job(export), trace=new_trace(), export=wish.key)
+    work = ExportWork(job=export_job(export), trace=current_trace(), export=wish.key)
     put_job(store, catalog, NewJob(work.job, "export", export, None, EXPORT.name, work, wish.created_at), anew)
     return work.job
 
@@ -149,13 +149,13 @@ def index_deployment(store: ObjectStore, catalog: Catalog, name: str) -> None:
     sequence, wish = latest
     job = deployment_job(name, sequence)
     catalog.put_deployment(sequence, wish)
-    catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=new_trace()), wish.wished_at))
+    catalog.put_job(NewJob(job, "deployment", name, None, "deployment", Work(job=job, trace=current_trace()), wish.wished_at))
 
 
 def index_tuning(store: ObjectStore, catalog: Catalog, deployment: str, number: int, wish: TuningWish) -> str:
     """Index a tuning's job, as it ended where it did: one that was cut short is begun again. Returns the job."""
     job = tuning_job(deployment, number)
-    work = ChoreWork(job=job, trace=new_trace(), chore="tuning", subject=deployment, number=number)
+    work = ChoreWork(job=job, trace=current_trace(), chore="tuning", subject=deployment, number=number)
     if not catalog.put_job(NewJob(job, "tuning", deployment, None, "tuning", work, wish.asked_at)):
         return job
     report = read_contract(store, layout.tuning_report(deployment, number), TuningReport)
@@ -182,7 +182,7 @@ def index_forgotten(store: ObjectStore, catalog: Catalog, document: str) -> str 
         catalog.put_forgotten(document, "forgotten", job, receipt, wish.at)
         return None
     catalog.put_forgotten(document, "forgetting", job, receipt, wish.at)
-    work = ChoreWork(job=job, trace=new_trace(), chore="forget", subject=document)
+    work = ChoreWork(job=job, trace=current_trace(), chore="forget", subject=document)
     catalog.put_job(NewJob(job, "forget", document, None, "forget", work, wish.at))
     return job
 

@@ -39,7 +39,7 @@ from shared.indexing import (
     index_run,
     put_job,
 )
-from shared.keys import is_name, new_trace
+from shared.keys import is_name
 from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.pipeline import (
     DATASET,
@@ -54,6 +54,7 @@ from shared.results import committed
 from shared.run_wishes import run_wish
 from shared.telemetry import log
 from shared.tombstones import require_not_forgotten
+from shared.tracing import current_trace
 from shared.unforgotten import require_unforgotten
 
 
@@ -87,7 +88,7 @@ class Records:
         if next(iter(self.store.list(layout.memberships(name))), None) is None:
             return None
         job = f"{settings_job(name)}.{sequence}"
-        return self.ask_chore(ChoreWork(job=job, trace=new_trace(), chore="settings", subject=name), collection=name)
+        return self.ask_chore(ChoreWork(job=job, trace=current_trace(), chore="settings", subject=name), collection=name)
 
     def reprocess(self, name: str, tell: Callable[[int, int], None] = lambda done, total: None) -> int:
         """Take a collection's documents through what its settings ask for and was not done. Returns how many there are."""

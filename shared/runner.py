@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
+from opentelemetry.trace import SpanKind, StatusCode
 
 from shared import layout
 from shared.catalog.protocol import Catalog
@@ -28,10 +29,14 @@ from shared.settings import SharedSettings
 from shared.stage import Handler
 from shared.telemetry import log
 from shared.tombstones import any_tombstone, document_of, documents_of
+from shared.tracing import span
 
 Outcome = Literal["done", "stood", "failed", "waiting", "dead", "cancelled", "elsewhere", "superseded"]
 """What became of a message. stood: the result was there already; elsewhere: another worker is at it;
 superseded: the job was given other work since."""
+
+BROKEN: frozenset[Outcome] = frozenset({"waiting", "dead"})
+"""What became of a message whose stage broke."""
 
 PROGRESS_SECONDS = 0.5
 
@@ -118,16 +123,27 @@ class Runner:
         """Take a piece of work through a stage. Raises only what the worker's process itself should die of."""
         key = stage.key(work)
         bound = {"job": work.job, "trace": work.trace, "stage": stage.name, "key": short(key)}
-        with structlog.contextvars.bound_contextvars(**bound):
-            try:
-                return self._run(stage, work, key, handler)
-            except LeaseHeld:
-                log().info("stage.elsewhere")
-                return "elsewhere"
-            except Cancelled:
-                return self._cancelled(stage, work)
-            except Exception as error:
-                return self._broken(stage, work, error)
+        about = {"lectern.job": work.job, "lectern.stage": stage.name, "lectern.key": short(key)}
+        with (
+            structlog.contextvars.bound_contextvars(**bound),
+            span(f"stage {stage.name}", work.trace, about, SpanKind.CONSUMER) as told,
+        ):
+            outcome = self._outcome(stage, work, key, handler)
+            told.set_attribute("lectern.outcome", outcome)
+            if outcome in BROKEN:
+                told.set_status(StatusCode.ERROR)
+            return outcome
+
+    def _outcome(self, stage: Stage, work: Work, key: str, handler: Handler) -> Outcome:
+        try:
+            return self._run(stage, work, key, handler)
+        except LeaseHeld:
+            log().info("stage.elsewhere")
+            return "elsewhere"
+        except Cancelled:
+            return self._cancelled(stage, work)
+        except Exception as error:
+            return self._broken(stage, work, error)
 
     def _run(self, stage: Stage, work: Work, key: str, handler: Handler) -> Outcome:
         manifest = committed(self.store, stage.name, key)

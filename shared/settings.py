@@ -58,6 +58,11 @@ class SharedSettings(StoreSettings):
     cache_dir: Path = Field(Path("/var/cache/lectern"), description="Base models are kept here between jobs.")
     log_level: str = "INFO"
     log_json: bool = True
+    otlp_endpoint: str | None = Field(
+        None, pattern=r"^https?://\S+$",
+        description="Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as http://collector:4318. None: "
+        "spans are told to nobody.",
+    )  # fmt: skip
 
     visibility_timeout_seconds: int = Field(60, description="A message whose worker died comes back after this.")
     heartbeat_seconds: float = Field(5.0, gt=0, description="Time between two signs of life of each process.")

@@ -16,6 +16,7 @@ from shared.runner import Runner
 from shared.settings import SharedSettings
 from shared.stage import Handler
 from shared.telemetry import configure_logs
+from shared.tracing import configure_traces
 
 
 def open_runner(settings: SharedSettings, app: Celery) -> Runner:
@@ -43,6 +44,7 @@ def serve(service: str, settings: SharedSettings, handlers: Mapping[str, Handler
     """Work on the queues of these stages until told to stop. One message at a time in this very process, so that a
     killed worker leaves nothing behind that still works; run more processes for more at once."""
     configure_logs(settings.log_level, settings.log_json)
+    configure_traces(service, settings.otlp_endpoint)
     app = celery_app(settings)
     runner = open_runner(settings, app)
     names = sorted({STAGES[name].queue for name in handlers})

@@ -8,11 +8,13 @@ from services.gateway.settings import GatewaySettings
 from shared.presence import Presence, no_gpus
 from shared.queue import open_redis
 from shared.telemetry import configure_logs, log
+from shared.tracing import configure_traces
 
 
 def main() -> None:
     settings = GatewaySettings()
     configure_logs(settings.log_level, settings.log_json)
+    configure_traces("gateway", settings.otlp_endpoint)
     app = create_app(open_parts(settings))
     log().info("gateway.start", host=settings.host, port=settings.port)
     presence = Presence(open_redis(settings), "gateway", settings.heartbeat_seconds, look=no_gpus)

@@ -2,8 +2,10 @@
 
 import re
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +14,7 @@ from services.gateway.metrics import Metrics
 from services.gateway.problems import unforeseen
 from shared.keys import new_trace
 from shared.telemetry import log
+from shared.tracing import span
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -39,10 +42,10 @@ class Access:
             await self._app(scope, receive, send)
             return
         trace = scope["lectern.trace"] = _trace(scope)
-        with structlog.contextvars.bound_contextvars(trace=trace):
-            await self._answer(scope, receive, send)
+        with structlog.contextvars.bound_contextvars(trace=trace), _span(scope, trace) as told:
+            await self._answer(scope, receive, send, told)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, told: Span) -> None:
         began, status = time.monotonic(), 0
 
         async def sending(message: Message) -> None:
@@ -59,10 +62,11 @@ class Access:
                 raise
             await unforeseen(Request(scope), error)(scope, receive, sending)
         finally:
-            self._tell(scope, status or 499, time.monotonic() - began)
+            self._tell(scope, status or 499, time.monotonic() - began, told)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+    def _tell(self, scope: Scope, status: int, seconds: float, told: Span) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
+        _describe(told, scope["method"], route, status)
         self._metrics.observe(scope["method"], route, status, seconds)
         if "lectern.answered" in scope:
             deployment, model = scope["lectern.answered"]
@@ -75,6 +79,21 @@ def _trace(scope: Scope) -> str:
     """The caller's trace where it sent one (W3C traceparent), else a new one."""
     found = _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
     return found.group(1) if found else new_trace()
+
+
+def _span(scope: Scope, trace: str) -> AbstractContextManager[Span]:
+    """Probes have none."""
+    if scope["path"] in _QUIET:
+        return nullcontext(INVALID_SPAN)
+    return span(scope["method"], trace, {}, SpanKind.SERVER, Headers(scope=scope).get("traceparent", ""))
+
+
+def _describe(told: Span, method: str, route: str, status: int) -> None:
+    """By the semantic conventions of OpenTelemetry for HTTP servers."""
+    told.update_name(f"{method} {route}")
+    told.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    if status >= 500:
+        told.set_status(StatusCode.ERROR)
 
 
 def _head(message: Message, scope: Scope) -> None:

@@ -87,6 +87,8 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="Lectern", version=version_here(), docs_url=None, redoc_url=None, openapi_url="/openapi.json",
         lifespan=_lifespan, generate_unique_id_function=_operation_id, redirect_slashes=False,
+        # Its own spans hold paths and queries, which are users' text: `Access` opens ours.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.parts = parts
     app.state.metrics = Metrics(parts.catalog, parts.queue)

@@ -14,7 +14,7 @@ SERVICES: dict[str, Manifest] = COMPOSE["services"]
 OURS = ("gateway", "extraction", "cleaning", "training", "serving", "migrate", "publish-base", "backup")
 LONG_RUNNING = ("gateway", "extraction", "cleaning", "training", "serving")
 SERVERS = ("postgres", "store", "valkey")
-WATCHERS = ("grafana", "prometheus")
+WATCHERS = ("grafana", "jaeger", "otel-collector", "prometheus")
 ON_GPUS: dict[str, Manifest] = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text())["services"]
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 
@@ -128,6 +128,25 @@ def test_prometheus_in_compose_heeds_the_charts_alerts_and_scrapes_what_they_ask
     assert target["targets"] == [f"gateway:{port}"]
     for name, value in target["labels"].items():
         assert f'{name}="{value}"' in str(rule["spec"])
+
+
+def test_spans_go_from_the_services_to_the_collector_and_on_to_jaeger_where_grafana_looks() -> None:
+    observability = ROOT / "docker" / "observability"
+    collector = yaml.safe_load((observability / "collector.yml").read_text())
+    listens = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"].partition(":")[2]
+    assert f"LECTERN_OTLP_ENDPOINT, below, is http://otel-collector:{listens}" in (ROOT / ".env.example").read_text()
+    assert "./docker/observability/collector.yml:/etc/otelcol/config.yaml:ro" in SERVICES["otel-collector"]["volumes"]
+    (pipeline,) = collector["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        assert set(pipeline[kind]) == set(collector[kind]), "nothing is named that does not work, and the other way round"
+    assert pipeline["processors"][0] == "memory_limiter", "before anything is kept"
+    sources = {one["type"]: one["url"] for one in yaml.safe_load((observability / "datasource.yml").read_text())["datasources"]}
+    assert sources["jaeger"] == "http://jaeger:16686" and "16686" in SERVICES["jaeger"]["ports"][0]
+
+
+@pytest.mark.parametrize("name", ["gateway", "extraction", "cleaning", "training"])
+def test_a_collector_is_named_to_whoever_tells_spans(name: str) -> None:
+    assert SERVICES[name]["environment"]["LECTERN_OTLP_ENDPOINT"] is None, "as .env has it"
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.stem)

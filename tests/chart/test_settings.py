@@ -88,7 +88,7 @@ def everything_set() -> dict[str, set[str]]:
     workers = {name: {"settings": _examples(one)} for name, one in schema["workers"]["properties"].items()}
     workers["training"]["settings"]["rayAddress"] = "kuberay"
     values: Manifest = {
-        **TRIAL, "workers": workers,
+        **TRIAL, "workers": workers, "settings": {"otlpEndpoint": "http://collector:4318"},
         "secret": {**TRIAL["secret"], "engineApiKey": "long-and-random"},
         "backup": {"enabled": True, "endpoint": "https://elsewhere.example.org", "region": "eu", "restoreFrom": "s3://kept"},
         "gateway": {"settings": _examples(schema["gateway"])},

@@ -74,6 +74,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
   value: {{ .Values.settings.retryBaseSeconds | quote }}
 - name: LECTERN_HEARTBEAT_SECONDS
   value: {{ .Values.settings.heartbeatSeconds | quote }}
+{{- with .Values.settings.otlpEndpoint }}
+- name: LECTERN_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* A service's further settings: camelCase becomes LECTERN_<FIELD>. */}}

@@ -11,8 +11,8 @@ from services.gateway.parts import Parts
 from services.gateway.trials.tuning import LEASE, Tunings
 from shared.contracts.work import ChoreWork
 from shared.halves import open_halves
-from shared.keys import new_trace
 from shared.reindex import reindex
+from shared.tracing import current_trace
 
 TUNING_ATTEMPTS = 3
 """Each measures from the beginning."""
@@ -41,7 +41,10 @@ def chores(parts: Parts) -> Chores:
         parts.evidence.refresh()
         period = int(time.time() // (parts.settings.tidy_hours * 3600))
         work = ChoreWork(
-            job=f"tidy.regular.{period}", trace=new_trace(), chore="tidy", older_seconds=parts.settings.tidy_age_hours * 3600
+            job=f"tidy.regular.{period}",
+            trace=current_trace(),
+            chore="tidy",
+            older_seconds=parts.settings.tidy_age_hours * 3600,
         )
         parts.records.ask_chore(work)
 

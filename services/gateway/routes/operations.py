@@ -17,8 +17,8 @@ from shared.contracts.base import Contract
 from shared.contracts.views import JobView
 from shared.contracts.work import ChoreWork
 from shared.halves import open_halves
-from shared.keys import new_trace
 from shared.telemetry import log
+from shared.tracing import current_trace
 
 router = APIRouter(tags=["operations"])
 
@@ -60,7 +60,7 @@ def metrics(request: Request) -> Response:
 def rebuild_catalog(parts: PartsOf, _: Admin, response: Response) -> JobView:
     """Indexes everything the store holds; the job's `result` says how many of each noun there are. Doing it twice changes
     nothing."""
-    work = ChoreWork(job=f"reindex.{_moment()}", trace=new_trace(), chore="reindex")
+    work = ChoreWork(job=f"reindex.{_moment()}", trace=current_trace(), chore="reindex")
     return ask_chore(parts, response, work)
 
 
@@ -88,7 +88,7 @@ def tidy_store(
         response.status_code = 200
         tidying = Tidying(parts.store, parts.catalog, parts.leases, open_halves(parts.settings))
         return Tidied(would_remove=tidying.run(seconds, lambda done, total, unit: None, dry_run=True))
-    work = ChoreWork(job=f"tidy.{_moment()}", trace=new_trace(), chore="tidy", older_seconds=seconds)
+    work = ChoreWork(job=f"tidy.{_moment()}", trace=current_trace(), chore="tidy", older_seconds=seconds)
     return ask_chore(parts, response, work)
 
 

@@ -108,7 +108,7 @@ def opened(root: Path) -> tuple[Parts, str, Valkey]:
     migrate(settings.catalog_url)
     open_redis(settings).flushall()
     parts = open_parts(settings)
-    _, secret = parts.records.create_key("benchmark", ("admin",))
+    _, secret = parts.keys.create("benchmark", ("admin",))
     parts.records.collect(COLLECTION)
     return parts, secret, valkey
 

@@ -26,7 +26,7 @@ def wish_export(records: Records, model: Model, parameters: ExportParameters) ->
     key = export_key(model, parameters)
     wish = ExportWish(key=key, model=model.id, parameters=parameters, created_at=now())
     create_contract(records.store, layout.export(short(key)), wish)
-    records.start(index_export(records.store, records.catalog, short(key)))
+    records.jobs.start(index_export(records.store, records.catalog, short(key)))
     found = records.catalog.export(short(key))
     assert found is not None
     return found

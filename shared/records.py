@@ -1,10 +1,8 @@
 """Facts, written as objects first and indexed as rows second, by `indexing`, with which `reindex` rebuilds the catalog."""
 
-import hashlib
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from shared import layout
 from shared.catalog.protocol import Catalog, NewJob
@@ -12,50 +10,43 @@ from shared.choices import require_published
 from shared.clock import now
 from shared.contracts.collections import CollectionSettings
 from shared.contracts.documents import Document, Membership, ProcessingParameters
-from shared.contracts.keys import Allowance, ApiKey, Deed, Scope
 from shared.contracts.learning import (
     DatasetInput,
     DatasetParameters,
     DatasetWish,
     DeploymentWish,
     Model,
-    RunWish,
 )
 from shared.contracts.recipes import TrainingRecipe
 from shared.contracts.retention import Promotion
-from shared.contracts.views import CHORES, FINISHED, DatasetView, JobView
-from shared.contracts.work import ChoreWork, JobEvent
+from shared.contracts.views import DatasetView
+from shared.contracts.work import ChoreWork
 from shared.dataset_wishes import next_version, preview_work
-from shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from shared.errors import Conflict, InvalidInput, NotFound
 from shared.following import screening_of, screenings
 from shared.ids import deployment_job, document_job, settings_job, short
 from shared.indexing import (
-    index_classifier,
     index_collection,
     index_dataset,
     index_deployment,
     index_document,
-    index_export,
     index_run,
     put_job,
 )
+from shared.jobs import Jobs
 from shared.keys import is_name
 from shared.objects import ObjectStore, Series, create_contract, read_contract
 from shared.pipeline import (
-    DATASET,
     PREVIEW,
-    STAGES,
     dataset_key,
     preview_key,
     screening_key,
 )
 from shared.queue import Queue
-from shared.results import committed
+from shared.results import committed, require_whole
 from shared.run_wishes import run_wish
-from shared.telemetry import log
 from shared.tombstones import require_not_forgotten
 from shared.tracing import current_trace
-from shared.unforgotten import require_unforgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +56,11 @@ class Records:
     store: ObjectStore
     catalog: Catalog
     queue: Queue
+
+    @property
+    def jobs(self) -> Jobs:
+        """The work that comes of it."""
+        return Jobs(self.store, self.catalog, self.queue)
 
     # ---- collections and documents
 
@@ -136,7 +132,7 @@ class Records:
     def process(self, membership: Membership) -> str:
         """Take a document through the stages that its collection's settings ask for and that were not done. Returns the job."""
         job = index_document(self.store, self.catalog, membership)
-        self.start(job)
+        self.jobs.start(job)
         return job
 
     # ---- datasets, runs, deployments
@@ -147,7 +143,7 @@ class Records:
         inputs = self._dataset_inputs(collection)
         self._require_earlier(parameters)
         key = dataset_key(base, parameters, inputs)
-        self._require_whole(short(key), key, "Ask for it under another `seed` to have it made anew.")
+        require_whole(self.store, short(key), key, "Ask for it under another `seed` to have it made anew.")
         if self.store.size(layout.dataset(short(key))) is None:
             at = now()
             wish = DatasetWish(
@@ -155,7 +151,7 @@ class Records:
                 version=next_version(self.store, name, short(key), at), created_at=at,
             )  # fmt: skip
             create_contract(self.store, layout.dataset(short(key)), wish)
-        self.start(index_dataset(self.store, self.catalog, short(key)))
+        self.jobs.start(index_dataset(self.store, self.catalog, short(key)))
         found = self.catalog.dataset(short(key))
         assert found is not None
         return found
@@ -169,7 +165,7 @@ class Records:
         put_job(
             self.store, self.catalog, NewJob(work.job, "preview", preview, collection, PREVIEW.name, work, now()), anew=False
         )
-        self.start(work.job)
+        self.jobs.start(work.job)
         return preview
 
     def _require_earlier(self, parameters: DatasetParameters) -> None:
@@ -179,7 +175,7 @@ class Records:
                 raise NotFound(f"There is no dataset {dataset!r} to replay.")
             if found.state != "done":
                 raise Conflict(f"Dataset {dataset} is {found.state}; only one that is done can be replayed.")
-            self._require_whole(dataset, found.wish.key, "Build one of the documents that remain, and replay that.")
+            require_whole(self.store, dataset, found.wish.key, "Build one of the documents that remain, and replay that.")
 
     def _dataset_inputs(self, collection: str) -> tuple[DatasetInput, ...]:
         found = self.catalog.collection(collection)
@@ -212,19 +208,11 @@ class Records:
             raise NotFound(f"There is no dataset {dataset!r}.")
         if found.state != "done":
             raise Conflict(f"Dataset {dataset} is {found.state}; a run needs one that is done.")
-        self._require_whole(dataset, found.wish.key, "Build a dataset of the documents that remain, and tune on that.")
+        require_whole(self.store, dataset, found.wish.key, "Build a dataset of the documents that remain, and tune on that.")
         wish = run_wish(self.store, self.catalog, name, found.wish, recipe, parent, preferences)
         create_contract(self.store, layout.run(short(wish.key)), wish)
-        self.start(index_run(self.store, self.catalog, short(wish.key)))
+        self.jobs.start(index_run(self.store, self.catalog, short(wish.key)))
         return short(wish.key)
-
-    def _require_whole(self, dataset: str, key: str, remedy: str) -> None:
-        """A dataset that lines were taken out of is not what its name says. Raises Conflict."""
-        manifest = committed(self.store, DATASET.name, key)
-        if manifest is not None and manifest.redactions:
-            number = len(manifest.redactions)
-            documents = "a document" if number == 1 else f"{number} documents"
-            raise Conflict(f"Dataset {dataset} is no longer whole: {documents} in it had to be forgotten. {remedy}")
 
     def promote(self, promotion: Promotion) -> None:
         """Make a version the one that its name means."""
@@ -287,132 +275,6 @@ class Records:
         if latest[1].state == "stopped":
             raise Conflict(f"Deployment {name} is stopped: `lectern deploy` starts what is named.")
         return latest[1]
-
-    # ---- jobs
-
-    def cancel(self, job: str) -> JobView:
-        """Call a job off: at once where no worker is at it, else at its next sign of life. Raises NotFound, Conflict."""
-        found = self._job(job)
-        if found.state in FINISHED:
-            raise Conflict(f"Job {job} is {found.state} already.")
-        if found.kind == "deployment":
-            raise Conflict("A deployment is stopped, not cancelled: `lectern stop NAME`.")
-        if found.kind in CHORES and found.kind != "tuning":
-            raise Conflict(f"Job {job} is carried out to its end: half of it would be worse than either.")
-        self.catalog.request_cancel(job)
-        if found.state != "running":
-            event = self._event(job, "cancelled")
-            self.catalog.finish_job(job, "cancelled", "cancelled", "Called off by a user.", event.at)
-            if found.kind == "tuning":
-                self.store.delete(layout.tuning_prompts(job))
-        return self._job(job)
-
-    def retry(self, job: str) -> JobView:
-        """Start a dead or cancelled job again; what was committed stands. Raises NotFound, Conflict."""
-        found = self._job(job)
-        if found.state not in ("dead", "cancelled"):
-            raise Conflict(f"Job {job} is {found.state}; only a dead or cancelled job can be retried.")
-        if found.kind == "tuning":
-            raise Conflict(f"A tuning is not retried: `lectern deploy --name {found.subject} --tune` asks for it again.")
-        if found.kind in CHORES:
-            return self._ask_again(found)
-        if found.kind == "run":
-            self._require_whole_of_run(found.subject)
-        self._event(job, "requeued")
-        self.start(self._index_anew(found))
-        return self._job(job)
-
-    def _ask_again(self, chore: JobView) -> JobView:
-        standing = self.catalog.work(chore.id)
-        assert standing is not None, "the job was looked up before"
-        work = ChoreWork.model_validate(standing.work)
-        self.catalog.put_job(NewJob(chore.id, chore.kind, chore.subject, chore.collection, work.chore, work, now()), anew=True)
-        return self._job(chore.id)
-
-    def _require_whole_of_run(self, run: str) -> None:
-        wish = read_contract(self.store, layout.run(run), RunWish)
-        dataset = read_contract(self.store, layout.dataset(wish.dataset), DatasetWish) if wish else None
-        if dataset is not None:
-            self._require_whole(short(dataset.key), dataset.key, "Ask for a new run on a dataset of what remains.")
-        if wish is not None and wish.parent is not None:
-            require_unforgotten(self.store, self.catalog, wish.parent.run, wish.parent.model)
-        if wish is not None and wish.reward is not None:
-            require_unforgotten(self.store, self.catalog, wish.reward.run, wish.reward.name)
-
-    def _index_anew(self, job: JobView) -> str:
-        if job.kind == "dataset":
-            return index_dataset(self.store, self.catalog, job.subject, anew=True)
-        if job.kind == "classifier":
-            return index_classifier(self.store, self.catalog, job.subject, anew=True)
-        if job.kind == "preview":
-            raise Conflict("A preview is not retried: ask for it again.")
-        if job.kind == "run":
-            return index_run(self.store, self.catalog, job.subject, anew=True)
-        if job.kind == "export":
-            return index_export(self.store, self.catalog, job.subject, anew=True)
-        membership = read_contract(self.store, layout.membership(job.collection or "", job.subject), Membership)
-        if membership is None:
-            raise NotFound(f"Document {job.subject} is on no shelf {job.collection!r}.")
-        return index_document(self.store, self.catalog, membership, anew=True)
-
-    def _event(self, job: str, kind: Literal["cancelled", "requeued"]) -> JobEvent:
-        at = self.catalog.work(job)
-        assert at is not None, "the job was looked up before"
-        stage = STAGES.get(at.stage)
-        work = stage.work.model_validate(at.work) if stage else ChoreWork.model_validate(at.work)
-        event = JobEvent(kind=kind, stage=at.stage, key=stage.key(work) if stage else job, at=now(), trace=work.trace)
-        Series(self.store, layout.job_events(job)).append(event)
-        return event
-
-    def _job(self, job: str) -> JobView:
-        found = self.catalog.job(job)
-        if found is None:
-            raise NotFound(f"There is no job {job!r}.")
-        return found
-
-    def start(self, job: str) -> None:
-        """Queue a job where it stands; a queue that does not answer is left to the recovery sweep."""
-        found = self.catalog.work(job)
-        if found is None or found.state != "queued":
-            return
-        stage = STAGES[found.stage]
-        try:
-            self.queue.put(stage, stage.work.model_validate(found.work))
-        except Unavailable:
-            log().warning("queue.unavailable", job=job, left_to="recovery")
-
-    # ---- keys
-
-    def create_key(
-        self, name: str, scopes: tuple[Scope, ...], secret: str | None = None, allowance: Allowance | None = None
-    ) -> tuple[ApiKey, str]:
-        """A new API key and its secret, which is kept nowhere."""
-        secret = secret or f"lk-{secrets.token_urlsafe(32)}"
-        hashed = hashlib.sha256(secret.encode()).hexdigest()
-        limits = allowance or Allowance()
-        key = ApiKey(
-            id=secrets.token_hex(6), name=name, secret_sha256=hashed, scopes=scopes, created_at=now(),
-            requests_per_minute=limits.requests_per_minute, tokens_per_day=limits.tokens_per_day,
-        )  # fmt: skip
-        Series(self.store, layout.api_key(key.id)).append(key)
-        self.catalog.put_key(key)
-        return key, secret
-
-    def note(self, deed: Deed) -> None:
-        """Write an entry of the audit log."""
-        create_contract(self.store, layout.deed(deed.at, deed.id), deed)
-        self.catalog.put_deed(deed)
-
-    def revoke_key(self, key: str) -> ApiKey:
-        """Make a key worthless from now on. Raises NotFound."""
-        series = Series(self.store, layout.api_key(key))
-        latest = series.latest(ApiKey)
-        if latest is None:
-            raise NotFound(f"There is no key {key!r}.")
-        revoked = latest[1].model_copy(update={"revoked_at": now()})
-        series.append(revoked)
-        self.catalog.put_key(revoked)
-        return revoked
 
 
 def _contracts(store: ObjectStore, paths: Iterable[str], contract: type[Membership]) -> Iterable[Membership]:

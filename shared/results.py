@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from shared import layout
 from shared.contracts.work import Manifest, Work
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
 from shared.objects import ObjectStore, read_contract
-from shared.pipeline import Stage, chain
+from shared.pipeline import DATASET, Stage, chain
 
 
 def committed(store: ObjectStore, stage: str, key: str) -> Manifest | None:
@@ -29,3 +29,12 @@ def standing(store: ObjectStore, work: Work) -> Iterator[tuple[Stage, Manifest |
         yield stage, manifest
         if manifest is None or manifest.rejected is not None:
             return
+
+
+def require_whole(store: ObjectStore, dataset: str, key: str, remedy: str) -> None:
+    """A dataset that lines were taken out of is not what its name says. Raises Conflict."""
+    manifest = committed(store, DATASET.name, key)
+    if manifest is not None and manifest.redactions:
+        number = len(manifest.redactions)
+        documents = "a document" if number == 1 else f"{number} documents"
+        raise Conflict(f"Dataset {dataset} is no longer whole: {documents} in it had to be forgotten. {remedy}")

@@ -92,7 +92,7 @@ class Reviews:
             key=key, parameters=wanted, labels=labels, kept=kept, set_aside=set_aside, previous=previous, created_at=now()
         )
         create_contract(self.records.store, layout.classifier(short(key)), wish)
-        self.records.start(index_classifier(self.records.store, catalog, short(key)))
+        self.records.jobs.start(index_classifier(self.records.store, catalog, short(key)))
         found = catalog.classifier(short(key))
         assert found is not None, "it was indexed just now"
         return found

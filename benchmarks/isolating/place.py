@@ -13,9 +13,8 @@ from typing import Any
 import httpx
 
 from benchmarks.isolating.marked import MARKS, write_adapter, write_base
+from shared.api_keys import ApiKeys
 from shared.contracts.learning import Model
-from shared.queue import CeleryQueue, celery_app, open_redis
-from shared.records import Records
 from tests.engine.serving import Serving
 from tests.servers import Valkey, end, free_port, wait_until
 
@@ -92,8 +91,7 @@ def _publish(serving: Serving, root: Path) -> dict[str, Model]:
 
 def _gateway(stack: ExitStack, serving: Serving, queue_url: str) -> tuple[str, str]:
     settings = serving.settings.model_copy(update={"queue_url": queue_url})
-    records = Records(serving.store, serving.catalog, CeleryQueue(celery_app(settings), open_redis(settings)))
-    _, key = records.create_key("load", ("admin",))
+    _, key = ApiKeys(serving.store, serving.catalog).create("load", ("admin",))
     port = free_port()
     given = {
         "LECTERN_STORE_URL": settings.store_url, "LECTERN_CATALOG_URL": settings.catalog_url, "LECTERN_QUEUE_URL": queue_url,

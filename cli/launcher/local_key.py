@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 def ensure_key(launch: Launch) -> str:
     """The home's key, in its file and in its store. A catalog that was lost learns of the store's keys again; a key file
     that the store does not know is made known; a revoked key is replaced."""
+    from shared.api_keys import ApiKeys
     from shared.catalog.database import open_database
     from shared.catalog.sql import SqlCatalog
     from shared.objects import open_store
-    from shared.queue import open_queue
-    from shared.records import Records
     from shared.reindex import index_keys
     from shared.settings import SharedSettings
 
@@ -27,14 +26,14 @@ def ensure_key(launch: Launch) -> str:
     )
     engine = open_database(settings.catalog_url)
     try:
-        records = Records(open_store(settings), SqlCatalog(engine), open_queue(settings))
+        keys = ApiKeys(open_store(settings), SqlCatalog(engine))
         standing = launch.home.key()
-        if standing and _found(records.catalog, standing) is None:
-            index_keys(records.store, records.catalog)
-        known = _found(records.catalog, standing) if standing else None
+        if standing and _found(keys.catalog, standing) is None:
+            index_keys(keys.store, keys.catalog)
+        known = _found(keys.catalog, standing) if standing else None
         if standing and known is not None and known.revoked_at is None:
             return standing
-        _key, secret = records.create_key("local", ("read", "write", "admin"), secret=None if known else standing)
+        _key, secret = keys.create("local", ("read", "write", "admin"), secret=None if known else standing)
     finally:
         engine.dispose()
     write_private(launch.home.key_file, secret + "\n")

@@ -107,7 +107,7 @@ def create_app(parts: Parts) -> FastAPI:
     openapi.install(app)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=parts.settings.max_request_bytes)
-    app.add_middleware(Audit, records=parts.records)
+    app.add_middleware(Audit, store=parts.store, catalog=parts.catalog)
     app.add_middleware(Access, metrics=app.state.metrics)
     return app
 

@@ -5,10 +5,12 @@ from http import HTTPStatus
 from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import layout
+from shared.catalog.protocol import Catalog
 from shared.clock import now
 from shared.contracts.keys import ApiKey, Deed
 from shared.keys import new_trace
-from shared.records import Records
+from shared.objects import ObjectStore, create_contract
 from shared.telemetry import log
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -19,9 +21,10 @@ NO_CHANGE = frozenset({"/v1/chat/completions", "/v1/completions", "/sign-out"})
 class Audit:
     """ASGI middleware. Of a request the method and the path are kept, never the query or the body: they hold users' text."""
 
-    def __init__(self, app: ASGIApp, records: Records) -> None:
+    def __init__(self, app: ASGIApp, store: ObjectStore, catalog: Catalog) -> None:
         self._app = app
-        self._records = records
+        self._store = store
+        self._catalog = catalog
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in READING or scope["path"] in NO_CHANGE:
@@ -47,6 +50,7 @@ class Audit:
             status=status, trace=scope.get("lectern.trace", ""),
         )  # fmt: skip
         try:
-            self._records.note(deed)
+            create_contract(self._store, layout.deed(deed.at, deed.id), deed)
+            self._catalog.put_deed(deed)
         except Exception as error:
             log().error("audit.unwritten", error=type(error).__name__, method=deed.method, trace=deed.trace)

@@ -10,9 +10,11 @@ from fastapi import Depends, Request
 from services.gateway.evidence import EvidenceShelf
 from services.gateway.oidc.single_sign_on import SingleSignOn, open_single_sign_on
 from services.gateway.settings import GatewaySettings
+from shared.api_keys import ApiKeys
 from shared.catalog.database import open_database
 from shared.catalog.protocol import Catalog
 from shared.catalog.sql import SqlCatalog
+from shared.jobs import Jobs
 from shared.objects import ObjectStore, open_store
 from shared.presence import RedisWorkforce, Workforce
 from shared.queue import CeleryQueue, Leases, Queue, RedisLeases, celery_app, open_redis
@@ -40,6 +42,14 @@ class Parts:
     @property
     def records(self) -> Records:
         return Records(self.store, self.catalog, self.queue)
+
+    @property
+    def jobs(self) -> Jobs:
+        return self.records.jobs
+
+    @property
+    def keys(self) -> ApiKeys:
+        return ApiKeys(self.store, self.catalog)
 
 
 def open_parts(settings: GatewaySettings) -> Parts:

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from services.gateway.editors import Superseded, Turn
 from services.gateway.engines import Target
 from services.gateway.problems import openai_error
+from shared.engine_words import said
 from shared.telemetry import log
 from shared.template import TEMPLATES
 
@@ -100,19 +101,15 @@ def _answer(status: int, content: bytes, target: Target) -> Response:
         return openai_error(502, "engine_error", "The engine failed at this request; its log tells more.")
     if status == 404:
         return openai_error(503, "model_not_ready", f"The engine does not hold {target.asked} yet.", {"Retry-After": "5"})
-    return openai_error(status, "engine_refused", _message(value).replace(target.served, target.asked))
+    return openai_error(
+        status, "engine_refused", said(value, "The engine refused this request.").replace(target.served, target.asked)
+    )
 
 
 def _told(value: dict[str, Any], target: Target) -> dict[str, Any]:
     """An answer with the name that was asked for, and the version that answered where OpenAI's API has a place for it."""
     named = {"model": target.asked, "system_fingerprint": target.version}
     return {**value, **{name: told for name, told in named.items() if name in value}}
-
-
-def _message(value: Any) -> str:
-    """An engine's own words: `{"error": {"message": …}}`, or `{"message": …}` as older ones have it."""
-    told = value.get("error", value) if isinstance(value, dict) else {}
-    return str(told.get("message", "The engine refused this request.")) if isinstance(told, dict) else str(told)
 
 
 class _Relayed(StreamingResponse):

@@ -247,7 +247,7 @@ class Gateway:
 
     def reviewer(self, name: str, *scopes: Scope) -> httpx.Client:
         """A client with a key of this name."""
-        _, secret = self.parts.records.create_key(name, scopes or ("admin",))
+        _, secret = self.parts.keys.create(name, scopes or ("admin",))
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=30, trust_env=False)
 
     def add(self, collection: str = "papers", content: bytes = PDF, filename: str = "paper.pdf", done: bool = True) -> str:

@@ -24,7 +24,7 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def run(gateway: Gateway, tmp_path: Path) -> Run:
-    _, secret = gateway.parts.records.create_key("cli", ("admin",))
+    _, secret = gateway.parts.keys.create("cli", ("admin",))
 
     def call(*arguments: str, given: str | None = None) -> Any:
         options = ["--server", gateway.url, "--key", secret, "--home", str(tmp_path / "home")]

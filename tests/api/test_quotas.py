@@ -22,7 +22,7 @@ from tests.servers import wait_until
 
 
 def limited(gateway: Gateway, url: str = "", **limits: int) -> tuple[str, httpx.Client]:
-    key, secret = gateway.parts.records.create_key("limited", ("read",), allowance=Allowance(**limits))
+    key, secret = gateway.parts.keys.create("limited", ("read",), allowance=Allowance(**limits))
     headers = {"Authorization": f"Bearer {secret}"}
     return key.id, httpx.Client(base_url=url or gateway.url, headers=headers, timeout=30, trust_env=False)
 

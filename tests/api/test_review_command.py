@@ -16,7 +16,7 @@ from tests.api.test_review import shelf  # noqa: F401 - a fixture
 
 @pytest.fixture
 def lectern(gateway: Gateway) -> Any:
-    _, secret = gateway.parts.records.create_key("ada", ("write",))
+    _, secret = gateway.parts.keys.create("ada", ("write",))
 
     def run(*arguments: str, given: str = "") -> Any:
         command = [sys.executable, "-m", "cli.main", *arguments, "--server", gateway.url, "--key", secret]
@@ -49,7 +49,7 @@ def test_texts_are_listed_labelled_and_summed_up_by_script(gateway: Gateway, she
 
 
 def test_a_sitting_in_a_terminal_takes_a_key_for_each_text(gateway: Gateway, shelf: list[str]) -> None:  # noqa: F811
-    _, secret = gateway.parts.records.create_key("ben", ("write",))
+    _, secret = gateway.parts.keys.create("ben", ("write",))
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "cli.main", "review", "--server", gateway.url, "--key", secret]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)

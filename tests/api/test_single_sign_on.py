@@ -100,7 +100,7 @@ def test_the_same_person_is_the_same_key_and_another_role_ends_what_the_old_one_
 def test_a_revoked_key_ends_the_session_and_nobody_knows_its_secret(gateway: Gateway, browser: httpx.Client) -> None:
     back(browser)
     (key,) = gateway.catalog.keys()
-    gateway.parts.records.revoke_key(key.id)
+    gateway.parts.keys.revoke(key.id)
     assert browser.get("/v1/collections").status_code == 401
     assert back(browser).status_code == 200 and browser.get("/v1/collections").status_code == 200
 

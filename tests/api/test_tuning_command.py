@@ -73,7 +73,7 @@ def test_ctrl_c_leaves_it_running(
     gateway: Gateway, client: httpx.Client, serving: Serving, engines: TriedEngines, prompts: str  # noqa: F811
 ) -> None:  # fmt: skip
     engines.waits.set()
-    _, secret = gateway.parts.records.create_key("cli", ("admin",))
+    _, secret = gateway.parts.keys.create("cli", ("admin",))
     command = ["deploy", "--name", "papers", "--tune", "--prompts", prompts, "--server", gateway.url, "--key", secret]
     with subprocess.Popen([sys.executable, "-m", "cli.main", *command], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and "Ctrl-C leaves it running" in process.stdout.readline()

@@ -19,7 +19,7 @@ def browser(gateway: Gateway) -> httpx.Client:
 
 def sign_in(gateway: Gateway, scope: Scope) -> httpx.Client:
     """A client that holds a session's cookie and no key."""
-    _, secret = gateway.parts.records.create_key("browser", (scope,))
+    _, secret = gateway.parts.keys.create("browser", (scope,))
     client = httpx.Client(base_url=gateway.url, timeout=30, trust_env=False)
     answer = client.post("/sign-in", data={"key": secret, "next": "/operate"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/operate")
@@ -33,7 +33,7 @@ def token(client: httpx.Client) -> str:
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites_and_holds_no_secret(gateway: Gateway) -> None:
-    _, secret = gateway.parts.records.create_key("browser", ("read",))
+    _, secret = gateway.parts.keys.create("browser", ("read",))
     answer = httpx.post(f"{gateway.url}/sign-in", data={"key": secret}, trust_env=False)
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "Max-Age=43200" in cookie
@@ -43,7 +43,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_holds_no_secret(gat
 
 
 def test_nobody_is_signed_in_by_another_sites_form(gateway: Gateway) -> None:
-    _, secret = gateway.parts.records.create_key("browser", ("read",))
+    _, secret = gateway.parts.keys.create("browser", ("read",))
     answer = httpx.post(
         f"{gateway.url}/sign-in", data={"key": secret}, headers={"Sec-Fetch-Site": "cross-site"}, trust_env=False
     )
@@ -52,7 +52,7 @@ def test_nobody_is_signed_in_by_another_sites_form(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("target", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/a b"])
 def test_sign_in_leads_nowhere_but_here(gateway: Gateway, target: str) -> None:
-    _, secret = gateway.parts.records.create_key("browser", ("read",))
+    _, secret = gateway.parts.keys.create("browser", ("read",))
     answer = httpx.post(f"{gateway.url}/sign-in", data={"key": secret, "next": target}, trust_env=False)
     assert answer.headers["location"] == "/"
 
@@ -92,7 +92,7 @@ def test_a_changed_or_outlived_cookie_is_no_session(
 def test_a_revoked_key_ends_its_sessions(gateway: Gateway, browser: httpx.Client) -> None:
     key = browser.cookies[COOKIE].split(".")[0]
     assert browser.get("/").status_code == 200
-    gateway.parts.records.revoke_key(key)
+    gateway.parts.keys.revoke(key)
     assert browser.get("/").status_code == 303
     assert browser.get("/v1/collections").status_code == 401
 

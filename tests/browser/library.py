@@ -118,7 +118,7 @@ class Library:
 
     def secret(self, scope: Scope = "admin") -> str:
         if scope not in self.secrets:
-            self.secrets[scope] = self.gateway.parts.records.create_key(f"{scope} of the tests", (scope,))[1]
+            self.secrets[scope] = self.gateway.parts.keys.create(f"{scope} of the tests", (scope,))[1]
         return self.secrets[scope]
 
     def add(self, path: Path, collection: str, done: bool = True) -> str:

@@ -95,7 +95,7 @@ class Removal:
             view = self._catalog.job(job)
             if view is not None and view.state not in FINISHED:
                 with suppress(Conflict):  # it ended in this very moment
-                    self.records.cancel(job)
+                    self.records.jobs.cancel(job)
 
     def _require_idle(self, receipt: Receipt) -> None:
         held = [key for key in self._keys(receipt) if self.leases.held(key)]

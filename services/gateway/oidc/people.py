@@ -8,28 +8,28 @@ changed makes a new key and revokes the old one, which ends its sessions. Whethe
 from services.gateway.oidc.identity import Identity
 from services.gateway.oidc.settings import Role
 from shared import layout
+from shared.api_keys import ApiKeys
 from shared.clock import now
 from shared.contracts.keys import ApiKey, Person, Scope
 from shared.keys import digest
 from shared.objects import Series
 from shared.queue import Leases
-from shared.records import Records
 
 SCOPES: dict[Role, Scope] = {"viewer": "read", "reviewer": "write", "admin": "admin"}
 
 
-def key_of(records: Records, leases: Leases, who: Identity) -> ApiKey:
+def key_of(keys: ApiKeys, leases: Leases, who: Identity) -> ApiKey:
     """The key that somebody acts by. Raises LeaseHeld where the same person is just being signed in elsewhere."""
     name, scopes = f"{who.name} (single sign-on)", (SCOPES[who.role],)
     path = layout.person(digest([who.issuer, who.subject]))
     with leases.hold(path):
-        series = Series(records.store, path)
+        series = Series(keys.store, path)
         latest = series.latest(Person)
-        standing = records.catalog.key(latest[1].key) if latest else None
+        standing = keys.catalog.key(latest[1].key) if latest else None
         if standing is not None and standing.revoked_at is None:
             if (standing.name, standing.scopes) == (name, scopes):
                 return standing
-            records.revoke_key(standing.id)
-        key, _ = records.create_key(name, scopes)
+            keys.revoke(standing.id)
+        key, _ = keys.create(name, scopes)
         series.append(Person(issuer=who.issuer, subject=who.subject, key=key.id, at=now()))
         return key

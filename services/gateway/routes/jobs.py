@@ -38,7 +38,7 @@ def get_job(parts: PartsOf, _: Reader, job: JobId) -> JobView:
 @router.delete("/{job}", summary="Call a job off", responses={202: {"model": JobView}})
 def cancel_job(parts: PartsOf, _: Writer, job: JobId, response: Response) -> JobView:
     """200 where it is off; 202 where a worker is at it and will stop at its next sign of life."""
-    view = parts.records.cancel(job)
+    view = parts.jobs.cancel(job)
     response.status_code = 200 if view.state in FINISHED else 202
     return view
 
@@ -46,7 +46,7 @@ def cancel_job(parts: PartsOf, _: Writer, job: JobId, response: Response) -> Job
 @router.post("/{job}/retry", summary="Start a job again", status_code=202)
 def retry_job(parts: PartsOf, _: Writer, job: JobId) -> JobView:
     """A dead or cancelled one; what it had committed stands."""
-    return parts.records.retry(job)
+    return parts.jobs.retry(job)
 
 
 @router.get("/{job}/events", summary="Watch a job", response_class=EventSourceResponse)

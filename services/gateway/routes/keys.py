@@ -38,7 +38,7 @@ def create_key(parts: PartsOf, _: Admin, once: OnceOf, asked: KeyRequest) -> JSO
 
 
 def _create(parts: Parts, asked: KeyRequest) -> Reply:
-    key, secret = parts.records.create_key(asked.name, asked.scopes, allowance=asked)
+    key, secret = parts.keys.create(asked.name, asked.scopes, allowance=asked)
     view = _view(key).model_dump()
     return Reply(201, NewKey(**view, secret=secret), {"Location": f"/v1/keys/{key.id}"}, kept=NewKey(**view, secret=None))
 
@@ -52,7 +52,7 @@ def list_keys(parts: PartsOf, _: Admin) -> ListPage[KeyView]:
 @router.delete("/{key}", summary="Revoke an API key")
 def revoke_key(parts: PartsOf, _: Admin, key: Annotated[str, Path(pattern="^[0-9a-f]{12}$")]) -> KeyView:
     """From now on it is worth nothing."""
-    return _view(parts.records.revoke_key(key))
+    return _view(parts.keys.revoke(key))
 
 
 @router.get("/audit", summary="See who changed what")

@@ -15,6 +15,7 @@ from services.gateway.engines import Target
 from services.gateway.relay import rewritten
 from services.gateway.trials.verdicts import LIKELIEST, Answer, answer_of
 from shared.contracts.tunings import Load, TuningPrompt
+from shared.engine_words import refusal
 from shared.errors import LecternError
 
 ANSWER_SECONDS = 600.0
@@ -79,7 +80,7 @@ class Asker:
             answer = client.post(path, json={**body, **wanted, "return_tokens_as_token_ids": True})
             self.heard()
             if answer.status_code == httpx.codes.BAD_REQUEST:
-                return Refused(_words(answer))
+                return Refused(refusal(answer.content, answer.status_code))
             return answer_of(answer.raise_for_status().json()["choices"][0])
         except (httpx.HTTPError, LookupError, AttributeError, TypeError, ValueError) as error:
             raise _lost(error) from error
@@ -154,14 +155,6 @@ async def _events(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:
 def _says(event: dict[str, Any]) -> bool:
     """Whether an event holds text: a chat's first holds its role alone."""
     return any((one.get("delta") or {}).get("content") or one.get("text") for one in event.get("choices") or ())
-
-
-def _words(answer: httpx.Response) -> str:
-    try:
-        told = answer.json()
-        return str(told.get("error", told).get("message", told))[:300]
-    except (ValueError, AttributeError):
-        return f"status {answer.status_code}"
 
 
 def _lost(error: Exception) -> EngineLost:

@@ -73,13 +73,13 @@ def _queues(parts: Parts) -> dict[str, int | None]:
 
 @routes.post("/operate/jobs/{job}/retry")
 def retry(parts: PartsOf, posted: ByReviewer, job: JobId) -> Response:
-    parts.records.retry(job)
+    parts.jobs.retry(job)
     return back(local(posted.get("next", "/operate")))
 
 
 @routes.post("/operate/jobs/{job}/cancel")
 def cancel(parts: PartsOf, _: ByReviewer, job: JobId) -> Response:
-    parts.records.cancel(job)
+    parts.jobs.cancel(job)
     return back("/operate")
 
 
@@ -116,11 +116,11 @@ def create_key(request: Request, parts: PartsOf, posted: ByAdmin) -> Response:
         asked = KeyRequest.model_validate({"name": posted.get("name"), "scopes": [posted.get("scope", "read")], **limits})
     except ValidationError as error:
         raise InvalidInput(f"There can be no such key: {in_words(error.errors())}. Go back and change it.") from None
-    _, secret = parts.records.create_key(asked.name, asked.scopes, allowance=asked)
+    _, secret = parts.keys.create(asked.name, asked.scopes, allowance=asked)
     return _operate(request, parts, posted.session, secret, 201)
 
 
 @routes.post("/operate/keys/{key}/revoke")
 def revoke_key(parts: PartsOf, _: ByAdmin, key: str) -> Response:
-    parts.records.revoke_key(key)
+    parts.keys.revoke(key)
     return back("/operate")

@@ -128,5 +128,5 @@ def _told(view: RunView) -> dict[str, Any]:
 
 @routes.post("/runs/{run}/cancel")
 def cancel(parts: PartsOf, _: ByReviewer, run: RunId) -> Response:
-    parts.records.cancel(run_of(parts, run).job)
+    parts.jobs.cancel(run_of(parts, run).job)
     return back(f"/runs/{run}")

@@ -41,7 +41,7 @@ def arrive(request: Request, parts: PartsOf) -> Response:
     at another site."""
     try:
         who, target = _configured(parts).arrive(dict(request.query_params), request.cookies.get(BROWSER_COOKIE, ""))
-        key = key_of(parts.records, parts.leases, who)
+        key = key_of(parts.keys, parts.leases, who)
     except (SignInRefused, LeaseHeld, Unavailable) as error:
         return _refused(request, parts, error)
     answer = page(request, None, "signed_in.html", target=target, name=key.name)

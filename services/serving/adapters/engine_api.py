@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from shared.engine_words import refusal
 from shared.errors import InvalidInput, Unavailable
 
 _REQUESTS = re.compile(
@@ -85,12 +86,4 @@ class EngineApi:
         except httpx.HTTPError as error:
             raise Unavailable(f"the engine did not answer {path}") from error
         if answer.status_code != httpx.codes.OK:
-            raise InvalidInput(f"the engine refuses it: {_reason(answer)}")
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        body = answer.json()
-        return str(body.get("error", body).get("message", body))[:300]
-    except (ValueError, AttributeError):
-        return f"status {answer.status_code}"
+            raise InvalidInput(f"the engine refuses it: {refusal(answer.content, answer.status_code)}")

@@ -2,6 +2,7 @@
 
 import time
 
+from shared.api_keys import ApiKeys
 from shared.catalog.database import migrate, open_database
 from shared.catalog.protocol import Catalog, Slice
 from shared.catalog.sql import SqlCatalog
@@ -79,7 +80,7 @@ def rebuilt(world: World, path: str) -> SqlCatalog:  # noqa: F811
 
 def test_a_rebuilt_catalog_answers_the_same(world: World, tmp_path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
     world.runner.run(EXTRACTION, world.work, Counting())
-    world.records.create_key("laptop", ("admin",))
+    ApiKeys(world.runner.store, world.runner.catalog).create("laptop", ("admin",))
     world.records.wish_deployment(DeploymentWish(name="chat", model=None, base="b", wished_at="2026-01-01T00:00:00Z"))
     again = rebuilt(world, f"{tmp_path}/again.db")
     assert answers(again) == answers(world.runner.catalog)
@@ -93,14 +94,14 @@ def test_a_rebuilt_catalog_knows_what_was_refused(world: World, tmp_path) -> Non
 
 
 def test_a_rebuilt_catalog_knows_what_was_given_up_and_called_off(world: World, tmp_path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
-    world.records.cancel(world.job)
+    world.records.jobs.cancel(world.job)
     assert answers(rebuilt(world, f"{tmp_path}/one.db")) == answers(world.runner.catalog)
-    world.records.retry(world.job)
+    world.records.jobs.retry(world.job)
     assert answers(rebuilt(world, f"{tmp_path}/two.db")) == answers(world.runner.catalog)
 
 
 def test_what_was_given_up_under_other_settings_starts_afresh(world: World, tmp_path) -> None:  # type: ignore[no-untyped-def]  # noqa: F811
-    world.records.cancel(world.job)
+    world.records.jobs.cancel(world.job)
     world.records.set_parameters("shelf", ProcessingParameters(extraction=ExtractionParameters(max_pages=9)))
     world.records.reprocess("shelf")
     assert world.state() == ("queued", None)

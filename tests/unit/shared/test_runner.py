@@ -183,7 +183,7 @@ def test_work_that_kills_every_worker_is_given_up(world: World) -> None:
 
 def test_a_job_called_off_while_it_runs_is_cancelled(world: World) -> None:
     def endless(context: StageContext[Any]) -> Contract:
-        world.records.cancel(world.job)
+        world.records.jobs.cancel(world.job)
         while True:
             context.progress(1, 1, "page")
 
@@ -192,15 +192,15 @@ def test_a_job_called_off_while_it_runs_is_cancelled(world: World) -> None:
 
 
 def test_a_job_called_off_before_it_runs_is_not_begun(world: World) -> None:
-    assert world.records.cancel(world.job).state == "cancelled"
+    assert world.records.jobs.cancel(world.job).state == "cancelled"
     handler = Counting()
     assert world.runner.run(EXTRACTION, world.work, handler) == "cancelled"
     assert handler.calls == 0
 
 
 def test_a_cancelled_job_can_be_started_again(world: World) -> None:
-    world.records.cancel(world.job)
-    assert world.records.retry(world.job).state == "queued"
+    world.records.jobs.cancel(world.job)
+    assert world.records.jobs.retry(world.job).state == "queued"
     assert world.runner.run(EXTRACTION, world.work, Counting()) == "done"
 
 

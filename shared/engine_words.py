@@ -7,10 +7,11 @@ MOST = 300
 
 
 def said(body: Any, otherwise: str) -> str:
-    """Of `{"error": {"message": …}}`, `{"message": …}` or a text."""
+    """Of `{"error": {"message": …}}`, `{"message": …}`, `{"detail": …}` or a text."""
     told = body.get("error", body) if isinstance(body, dict) else body
-    message = told.get("message") if isinstance(told, dict) else told
-    return str(message) if message else otherwise
+    if isinstance(told, dict):
+        return str(told.get("message") or told.get("detail") or otherwise)
+    return told if isinstance(told, str) and told else otherwise
 
 
 def refusal(content: bytes, status: int) -> str:

@@ -18,6 +18,7 @@ from shared.pipeline import STAGES
 from shared.queue import Queue
 from shared.results import require_whole
 from shared.telemetry import log
+from shared.tracing import current_trace
 from shared.unforgotten import require_unforgotten
 
 
@@ -64,7 +65,7 @@ class Jobs:
     def _ask_again(self, chore: JobView) -> JobView:
         standing = self.catalog.work(chore.id)
         assert standing is not None, "the job was looked up before"
-        work = ChoreWork.model_validate(standing.work)
+        work = ChoreWork.model_validate(standing.work).model_copy(update={"trace": current_trace()})
         self.catalog.put_job(NewJob(chore.id, chore.kind, chore.subject, chore.collection, work.chore, work, now()), anew=True)
         return self._job(chore.id)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -69,3 +69,9 @@ class SharedSettings(StoreSettings):
     lease_seconds: int = Field(30, description="A lease not renewed for this long is free.")
     max_attempts: int = Field(5, description="After so many failed attempts the work is a dead letter.")
     retry_base_seconds: float = Field(2.0, description="First back-off; doubles with each attempt.")
+
+    @field_validator("otlp_endpoint", mode="before")
+    @classmethod
+    def _none_where_empty(cls, told: object) -> object:
+        """As a line of `.env` whose value was taken away has it."""
+        return told or None

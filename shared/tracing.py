@@ -4,12 +4,14 @@ A span stands in the trace that answers, messages and log lines carry, so that a
 says names, counts and states; never text of a document, a path or a query.
 """
 
+import atexit
 import logging
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event, Thread
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -18,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared.keys import new_trace
@@ -28,7 +30,7 @@ from shared.version import version_here
 TRACES = "/v1/traces"
 """Where OTLP over HTTP takes spans."""
 TELL_SECONDS = 5.0
-"""After so long a batch is given up; a process that ends waits no longer either."""
+"""After so long a batch is given up; and so long at most a process waits at its end, however much there is to tell."""
 COMPLAIN_SECONDS = 60.0
 
 _TRACE: ContextVar[str] = ContextVar("lectern_trace", default="")
@@ -65,9 +67,27 @@ def configure_traces(service: str, endpoint: str | None) -> None:
     theirs.addHandler(Complaints())
     theirs.propagate = False
     about = {"service.namespace": "lectern", "service.name": f"lectern-{service}", "service.version": version_here()}
-    provider = TracerProvider(resource=Resource.create(about), id_generator=OurTraces())
+    provider = TracerProvider(resource=Resource.create(about), id_generator=OurTraces(), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint.rstrip("/") + TRACES, timeout=TELL_SECONDS)))
     trace.set_tracer_provider(provider)
+    _end_in_time(provider)
+
+
+def _end_in_time(provider: TracerProvider) -> None:
+    """The provider's own end may take half a minute. A thread that is to end something has to begin before the process ends."""
+    ending, told = Event(), Event()
+
+    def tell() -> None:
+        ending.wait()
+        provider.shutdown()
+        told.set()
+
+    def end() -> None:
+        ending.set()
+        told.wait(TELL_SECONDS)
+
+    Thread(target=tell, daemon=True).start()
+    atexit.register(end)
 
 
 def current_trace() -> str:
@@ -83,10 +103,13 @@ def span(
     token = _TRACE.set(trace_id)
     parent = TraceContextTextMapPropagator().extract({"traceparent": caller}, Context())
     try:
-        # An error's words may hold a document's: whoever opens a span says of an error what may be said.
         with trace.get_tracer("lectern").start_as_current_span(
             name, parent, kind, dict(about), record_exception=False, set_status_on_exception=False
         ) as opened:
-            yield opened
+            try:
+                yield opened
+            except BaseException as error:  # whose words may hold a document's
+                opened.set_status(StatusCode.ERROR, type(error).__name__)
+                raise
     finally:
         _TRACE.reset(token)

@@ -67,11 +67,11 @@ def tune(
 
     wanted = _wanted(recipe, [*(settings or []), *([f"alignment.method={align.value}"] if align else [])])
     on = _dataset(dataset, named, parent is not None and _paired(wanted))
-    asked = {"recipe": wanted, **_given(dataset=on, parent=parent)}
+    asked = {"recipe": wanted, **_given(dataset=on, parent=parent, preferences=preferences)}
     if estimate:
         show_estimate(session, session.api.post("/v1/recipes/estimate", asked))
         return
-    found = session.api.post("/v1/runs", {"name": name, **asked, **_given(preferences=preferences)})
+    found = session.api.post("/v1/runs", {"name": name, **asked})
     if wait:
         wait_for_job(session, found["job"])
         found = session.api.get(f"/v1/runs/{found['id']}")

@@ -16,7 +16,8 @@ from shared.keys import new_trace
 from shared.telemetry import log
 from shared.tracing import span
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C's form of a caller's trace and span."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -41,8 +42,9 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        trace = scope["lectern.trace"] = _trace(scope)
-        with structlog.contextvars.bound_contextvars(trace=trace), _span(scope, trace) as told:
+        caller = _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
+        trace = scope["lectern.trace"] = caller["trace"] if caller else new_trace()
+        with structlog.contextvars.bound_contextvars(trace=trace), _span(scope, trace, caller[0] if caller else "") as told:
             await self._answer(scope, receive, send, told)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, told: Span) -> None:
@@ -75,17 +77,11 @@ class Access:
             log().info("http.request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
 
 
-def _trace(scope: Scope) -> str:
-    """The caller's trace where it sent one (W3C traceparent), else a new one."""
-    found = _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
-    return found.group(1) if found else new_trace()
-
-
-def _span(scope: Scope, trace: str) -> AbstractContextManager[Span]:
+def _span(scope: Scope, trace: str, caller: str) -> AbstractContextManager[Span]:
     """Probes have none."""
     if scope["path"] in _QUIET:
         return nullcontext(INVALID_SPAN)
-    return span(scope["method"], trace, {}, SpanKind.SERVER, Headers(scope=scope).get("traceparent", ""))
+    return span(scope["method"], trace, {}, SpanKind.SERVER, caller)
 
 
 def _describe(told: Span, method: str, route: str, status: int) -> None:

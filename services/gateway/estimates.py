@@ -8,6 +8,7 @@ from typing import Any
 
 from services.gateway.lineage import datasets_behind
 from services.gateway.parts import Parts
+from services.gateway.preference_sets import set_called
 from services.gateway.retention import starting_from
 from shared.bases import read_base
 from shared.catalog.protocol import Slice
@@ -32,7 +33,7 @@ SAMPLE, LONGEST, RUNS = 2_000, 64, 20
 
 
 def estimate_run(parts: Parts, asked: EstimateRequest) -> Estimate:
-    """Raises NotFound for a base or dataset that is not there, BadRecipe, Unsupported."""
+    """Raises NotFound for a base, dataset or preference set that is not there, BadRecipe, Unsupported."""
     dataset = parts.catalog.dataset(asked.dataset) if asked.dataset else None
     if asked.dataset and dataset is None:
         raise NotFound(f"There is no dataset {asked.dataset!r}.")
@@ -51,6 +52,7 @@ def estimate_run(parts: Parts, asked: EstimateRequest) -> Estimate:
     return estimate(
         recipe, config or {}, lengths, devices, device="cpu" if on_cpu else "cuda",
         tokens_per_second=_earlier(parts, recipe.base), gpu=gpu,
+        pairs=set_called(parts, asked.preferences).pairs if asked.preferences else None,
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class Jobs(Transactions):
         job = work.job
         with self._write() as session:
             row = session.get(JobRow, job, with_for_update=True)
-            if row is None or row.trace != work.trace:
+            if row is None or not _is_at(row, work):
                 return 0
             row.attempts = row.attempts + 1 if row.stage == stage else 1
             row.stage, row.state, row.touched_at, row.retry_at = stage, "running", time.time(), None
@@ -84,7 +84,7 @@ class Jobs(Transactions):
         rejected, job, stage = manifest.rejected, work.job, manifest.stage
         with self._write() as session:
             row = session.get(JobRow, job, with_for_update=True)
-            if row is None or row.trace != work.trace:
+            if row is None or not _is_at(row, work):
                 return False
             self._upsert(
                 session, StageRow, job=job, stage=stage, key=manifest.key, state="failed" if rejected else "done",
@@ -200,6 +200,11 @@ class Jobs(Transactions):
 
     def _event(self, session: Session, job: str, kind: str, data: dict[str, Any]) -> None:
         session.add(EventRow(job=job, at=now(), kind=kind, data=data))
+
+
+def _is_at(row: JobRow, work: Work) -> bool:
+    """Whether a job wants this very work still. Its trace alone does not tell: requests of one trace may ask for other work."""
+    return row.trace == work.trace and type(work).model_validate(row.work) == work
 
 
 def _same_work(one: dict[str, Any], other: dict[str, Any]) -> bool:

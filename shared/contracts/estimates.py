@@ -47,7 +47,7 @@ class Estimate(Contract):
     total_parameters: int
     trainable_parameters: int
     batch_tokens: int = Field(description="Tokens of the largest forward pass.")
-    steps: int | None = Field(None, description="None where no dataset was named.")
+    steps: int | None = Field(None, description="None where nothing to learn from was named.")
     memory: MemoryParts
     total_bytes: int
     fits: tuple[Fit, ...]
@@ -64,6 +64,9 @@ class EstimateRequest(Contract):
     )
     parent: str | None = Field(
         None, pattern=r"^[A-Za-z0-9._-]{1,200}$", description="The tuned model that the run would start from, as of a run."
+    )
+    preferences: str | None = Field(
+        None, pattern="^[0-9a-f]{16}$", description="Id of the preference set, for a run that learns from one: how many pairs."
     )
     device_memory_bytes: int | None = Field(
         None, ge=1 << 28, description="Memory of the device to fit; left out: 24, 48 and 80 GB, and where the gateway runs."

@@ -36,17 +36,21 @@ def estimate(
     precision: str = "bf16",
     tokens_per_second: float | None = None,
     gpu: str | None = None,
+    pairs: int | None = None,
 ) -> Estimate:
-    """`tokens_per_second` is that of an earlier run on this base, where there was one; `gpu` a card's name."""
+    """`tokens_per_second` is that of an earlier run on this base, where there was one; `gpu` a card's name; `pairs` how many a
+    run learns from that learns from pairs."""
     if recipe.ppo is not None:
         raise Unsupported("There is no estimate for runs by PPO yet. Run a few steps with max_steps to see what they take.")
-    lengths = None if recipe.paired is not None else lengths  # which are of the dataset's examples, not of the pairs
     parts, tokens = memory(recipe, config, lengths, device, precision)
     shape = shape_of(config)
     steps, seen = _steps(recipe, packing_of(recipe, config), lengths)
     speed, basis = _speed(recipe, shape.parameters, tokens_per_second, gpu)
     if recipe.grouped is not None:
         basis = "how long answers are, and so how long it takes to write them, is not known beforehand"
+    if recipe.paired is not None:
+        steps, seen = _steps_of_pairs(recipe, pairs), 0.0
+        basis = "how long the answers of the pairs are is not known beforehand"
     total = parts.total
     return Estimate(
         base=recipe.base, total_parameters=shape.parameters, trainable_parameters=adapter_parameters(recipe, shape),
@@ -67,11 +71,22 @@ def _steps(recipe: TrainingRecipe, packing: str, lengths: Lengths | None) -> tup
     if packing == "full":
         rows = max(1.0, math.ceil(lengths.examples * lengths.mean / recipe.max_tokens))
         mean = lengths.examples * lengths.mean / rows
+    per_epoch = _per_epoch(recipe, rows)
+    steps = recipe.max_steps or max(1, math.ceil(recipe.epochs * per_epoch))
+    return steps, 0.0 if recipe.grouped else steps / per_epoch * rows * mean
+
+
+def _steps_of_pairs(recipe: TrainingRecipe, pairs: int | None) -> int | None:
+    """Optimizer steps."""
+    if recipe.max_steps or pairs is None:
+        return recipe.max_steps
+    return max(1, math.ceil(recipe.epochs * _per_epoch(recipe, pairs)))
+
+
+def _per_epoch(recipe: TrainingRecipe, rows: float) -> int:
     grouped = recipe.grouped
     passes = math.ceil(rows * (grouped.generations if grouped else 1) / (recipe.batch_size * recipe.workers))
-    per_epoch = math.ceil(passes / recipe.gradient_accumulation) * (grouped.passes if grouped else 1)
-    steps = recipe.max_steps or max(1, math.ceil(recipe.epochs * per_epoch))
-    return steps, 0.0 if grouped else steps / per_epoch * rows * mean
+    return math.ceil(passes / recipe.gradient_accumulation) * (grouped.passes if grouped else 1)
 
 
 def _speed(recipe: TrainingRecipe, parameters: int, measured: float | None, gpu: str | None) -> tuple[float | None, str]:

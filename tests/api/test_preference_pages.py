@@ -48,6 +48,7 @@ def test_a_set_is_built_of_feedback(client: httpx.Client, browser: httpx.Client)
     page = browser.get(f"/preferences/{made['id']}").text
     assert "At dawn." in page and "From corrections" in page and "train one</a> first" in page
     assert "feedback on every model" in browser.get("/preferences").text
+    assert "<option selected>tiny-base</option>" in browser.get("/preferences", params={"model": "tiny-base"}).text
     wrong = browser.post("/preferences", data={**asked, "heldout_share": "2"})
     assert wrong.status_code == 422 and "heldout_share" in wrong.text
 
@@ -94,6 +95,19 @@ def test_a_run_that_cannot_be_is_refused_in_words(
     assert len(client.get("/v1/runs").json()["items"]) == 1, "the parent's alone"
 
 
+def test_settings_of_a_method_that_is_not_chosen_are_not_looked_at(
+    client: httpx.Client, browser: httpx.Client, parent: str, preferences: str
+) -> None:
+    sent = {"csrf": token(browser), "run": "rater", "parent": parent, "method": "reward", "dpo.beta": "much"}
+    assert browser.post(f"/preferences/{preferences}/align", data=sent).status_code == 303
+
+
+def test_an_estimate_of_a_set_that_is_not_there_is_refused(client: httpx.Client, parent: str) -> None:
+    asked = {"recipe": {"alignment": {}, "base": "codellama-34b"}, "preferences": "0" * 16}
+    answer = client.post("/v1/recipes/estimate", json=asked)
+    assert answer.status_code == 404 and "no preference set" in answer.text
+
+
 def test_a_set_that_lost_pairs_says_so_and_offers_no_run(
     shelf: Gateway, client: httpx.Client, browser: httpx.Client, parent: str
 ) -> None:
@@ -110,7 +124,7 @@ def test_a_set_that_lost_pairs_says_so_and_offers_no_run(
 def test_a_viewer_looks_and_changes_nothing(gateway: Gateway, preferences: str) -> None:
     viewer = sign_in(gateway, "read")
     page = viewer.get(f"/preferences/{preferences}").text
-    assert "Answer" not in page and "Nonsense" in page and "<form method" not in page.partition("</header>")[2]
+    assert "Nonsense 1." in page and "Align a model" not in page and "<form method" not in page.partition("</header>")[2]
     assert "Build one" not in viewer.get("/preferences").text
     for path in ("/preferences", f"/preferences/{preferences}/align"):
         assert viewer.post(path, data={"csrf": token(viewer)}).status_code == 403

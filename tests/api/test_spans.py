@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from shared.catalog.protocol import Slice
 from shared.tracing import OurTraces
 from tests.api.conftest import PDF, Gateway
 from tests.servers import wait_until
@@ -61,14 +62,29 @@ def test_an_upload_is_one_trace_with_every_stage(told: InMemorySpanExporter, gat
     assert "secret-name" not in everything and "gauge" not in everything
 
 
+def test_what_a_chore_sets_off_is_of_the_trace_that_asked_for_it(
+    told: InMemorySpanExporter, gateway: Gateway, client: httpx.Client
+) -> None:
+    gateway.workers.run(upload(client).json()["job"])
+    told.clear()
+    changed = client.patch("/v1/collections/papers", json={"chunking": {"max_tokens": 128}})
+    assert changed.status_code == 202, changed.text
+    assert gateway.await_job(changed).state == "done"
+    [document] = gateway.catalog.jobs(Slice(), "document")
+    assert gateway.workers.run(document.id) == "done"
+    mine = [one for one in told.get_finished_spans() if f"{one.context.trace_id:032x}" == changed.headers["x-request-id"]]
+    assert {one.name for one in mine} >= {"chore settings", "stage chunking", "stage screening"}
+
+
 def test_the_callers_span_is_the_parent_of_the_requests(told: InMemorySpanExporter, client: httpx.Client) -> None:
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     answer = upload(client, traceparent=f"00-{trace}-{parent}-01")
     assert answer.headers["x-request-id"] == trace
-    upload(client, traceparent="of no form")
-    ours, strange = of_requests(told, 2)
+    strange = upload(client, traceparent=f"01-{trace}-{parent}-01-of-later")
+    assert strange.headers["x-request-id"] != trace
+    ours, other = of_requests(told, 2)
     assert ours.parent is not None and (f"{ours.parent.span_id:016x}", f"{ours.context.trace_id:032x}") == (parent, trace)
-    assert strange.parent is None
+    assert other.parent is None and f"{other.context.trace_id:032x}" == strange.headers["x-request-id"]
 
 
 def test_what_broke_is_an_error_without_its_words(told: InMemorySpanExporter, gateway: Gateway, client: httpx.Client) -> None:

@@ -196,7 +196,7 @@ def test_a_model_is_aligned_with_what_people_said(enter: Enter, lectern: Library
     page.get_by_label("Beta").fill("0.2")
     picture(page, "preferences")
     page.get_by_role("button", name="What would it take?").click()
-    expect(page.get_by_role("status")).to_contain_text(re.compile(r"Fits .*GB"))
+    expect(page.get_by_role("status")).to_contain_text(re.compile(r"Steps\s*1.*Fits .*GB", re.DOTALL))
     expect(page.get_by_label("Start from")).to_have_value(model)
     expect(page.get_by_label("Beta")).to_have_value("0.2")
     assert violations(page) == []

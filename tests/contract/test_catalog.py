@@ -95,6 +95,18 @@ def test_the_same_work_is_not_queued_twice_and_other_work_supersedes_it(shelf: C
     assert shelf.begin_stage(work(trace="t3", max_tokens=128), "extraction", "k") == 1
 
 
+def test_other_work_of_the_same_trace_supersedes_it_too(shelf: Catalog) -> None:
+    """One client's requests may all be of one trace."""
+    first, second = work(trace="t"), work(trace="t", max_tokens=128)
+    assert shelf.put_job(new_job(first))
+    assert shelf.begin_stage(first, "extraction", "k") == 1
+    assert shelf.put_job(new_job(second))
+    assert shelf.begin_stage(first, "extraction", "k") == 0
+    assert not shelf.stage_done(first, manifest(), None)
+    assert shelf.job(first.job).state == "queued"  # type: ignore[union-attr]
+    assert shelf.begin_stage(second, "extraction", "k") == 1
+
+
 def test_a_job_can_be_started_anew(shelf: Catalog) -> None:
     shelf.put_job(new_job(work(trace="t1")))
     shelf.finish_job(work().job, "dead", "internal", "broken", "2026-01-01T00:00:00Z")

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any, Literal
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from shared.catalog.protocol import Catalog, JobWork
 from shared.clock import now
@@ -15,6 +16,7 @@ from shared.contracts.work import ChoreWork, Progress
 from shared.errors import Cancelled, LeaseHeld, LecternError, Unavailable
 from shared.queue import Leases
 from shared.telemetry import log
+from shared.tracing import span
 
 Tell = Callable[[int, int, str], None]
 """Done, total, unit."""
@@ -52,11 +54,12 @@ class Chores:
     def _take(self, job: JobWork) -> bool:
         work = ChoreWork.model_validate(job.work)
         alone = self.leases.hold(self.lease) if self.lease else nullcontext()
-        told = structlog.contextvars.bound_contextvars(job=job.id, trace=work.trace)
+        bound = structlog.contextvars.bound_contextvars(job=job.id, trace=work.trace)
         try:
-            with self.leases.hold(f"chore:{job.id}"), alone, told:
+            with self.leases.hold(f"chore:{job.id}"), alone, bound:
                 if begun := self.catalog.begin_chore(job.id):
-                    self._carry_out(work)
+                    with span(f"chore {work.chore}", work.trace, {"lectern.job": job.id}, SpanKind.CONSUMER):
+                        self._carry_out(work)
                 return begun
         except LeaseHeld:
             return False

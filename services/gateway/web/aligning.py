@@ -1,7 +1,6 @@
 """The form for a run that learns from a preference set: the method, the model that it starts from, and the recipe."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from services.gateway.web import forms
 from services.gateway.web.entry import Posted
@@ -43,12 +42,10 @@ def asked(posted: Posted) -> Asked:
         raise InvalidInput(f"Choose a method that learns from pairs: {' or '.join(METHODS)}.")
     if not parent:
         raise InvalidInput("Choose the model that the run starts from.")
-    settings: dict[str, Any] = {
-        name: checked(contract, contract(), posted.several, f"{name}.") for name, contract in METHODS.items()
-    }
+    chosen: DPO | RewardModel = checked(METHODS[method], METHODS[method](), posted.several, f"{method}.")
     shown: TrainingRecipe = checked(TrainingRecipe, STANDING, posted.several)
-    recipe = begun(shown, STANDING, alignment=settings[method])
-    return Asked(posted.get("run"), parent, method, settings, shown, recipe)
+    settings = {**untouched().settings, method: chosen}
+    return Asked(posted.get("run"), parent, method, settings, shown, begun(shown, STANDING, alignment=chosen))
 
 
 def fields(form: Asked) -> list[Field]:

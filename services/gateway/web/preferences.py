@@ -36,9 +36,14 @@ def preference_sets(
     )
     return page(
         request, session, "preferences.html", here="datasets", rows=found.items, following=found.next_cursor,
-        models=tuning.offered(parts), model=model,
+        models=_judged(parts), model=model,
         fields=forms.fields(PreferenceParameters, PreferenceParameters().model_dump(mode="json")),
     )  # fmt: skip
+
+
+def _judged(parts: Parts) -> list[str]:
+    """Models that people may have judged, the newest first, and the base that is served beside them."""
+    return [*tuning.offered(parts), parts.settings.default_base]
 
 
 @routes.post("/preferences")
@@ -60,7 +65,7 @@ def preference_set(request: Request, parts: PartsOf, session: Viewer, preference
 def cost(request: Request, parts: PartsOf, posted: ByViewer, preferences: SetId) -> Response:
     """The same page with what a run by this recipe would take. Nothing is started."""
     view, form = view_of(set_called(parts, preferences)), aligning.asked(posted)
-    estimate = estimate_run(parts, EstimateRequest(recipe=form.recipe, parent=form.parent))
+    estimate = estimate_run(parts, EstimateRequest(recipe=form.recipe, parent=form.parent, preferences=preferences))
     return _set(request, parts, posted.session, view, form, estimate)
 
 

@@ -9,7 +9,8 @@ from shared.engine_words import MOST, refusal, said
     ("content", "words"),
     [(b'{"error": {"message": "too long", "code": 400}}', "too long"), (b'{"message": "too long"}', "too long"),
      (b'{"error": "too long"}', "too long"), (b'"too long"', "too long"), (b"<html>", "status 400"), (b"", "status 400"),
-     (b'{"error": {}}', "status 400"), (b'{"error": null}', "status 400"), (b"\xff", "status 400"), (b"[]", "status 400")],
+     (b'{"error": {}}', "status 400"), (b'{"error": null}', "status 400"), (b"\xff", "status 400"), (b"[]", "status 400"),
+     (b'["a"]', "status 400"), (b'{"detail": "Not Found"}', "Not Found"), (b'{"detail": ["bad"]}', "['bad']")],
 )  # fmt: skip
 def test_a_refusal_is_told_in_the_engines_words_where_it_has_some(content: bytes, words: str) -> None:
     assert refusal(content, 400) == words

@@ -94,7 +94,11 @@ def test_nobody_is_told_where_no_endpoint_is_named() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "worked on\n", "")
 
 
-@pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317", ""])
+@pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317"])
 def test_an_endpoint_that_is_no_address_is_refused(endpoint: str) -> None:
     with pytest.raises(ValidationError, match="otlp_endpoint"):
         SharedSettings(otlp_endpoint=endpoint)
+
+
+def test_an_empty_endpoint_is_none() -> None:
+    assert SharedSettings(otlp_endpoint="").otlp_endpoint is None

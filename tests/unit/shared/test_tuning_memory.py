@@ -141,3 +141,12 @@ def test_what_learns_from_rewards_is_estimated_with_its_answers_reference_and_re
     })  # fmt: skip
     kept = estimate(many, CODELLAMA_34B).memory.activations
     assert kept == 2 * 8 * 512 * 512 * 48 * 1024 * 2, "keys and values of all answers, where they are more than a pass"
+
+
+def test_pairs_make_steps_and_nobody_knows_how_long_they_take() -> None:
+    recipe = TrainingRecipe(alignment={"method": "reward"}, epochs=2, batch_size=2, gradient_accumulation=2)  # type: ignore[arg-type]
+    found = estimate(recipe, SMOL, LENGTHS, tokens_per_second=100.0, pairs=9)
+    assert (found.steps, found.seconds) == (6, None), "five batches make three steps, twice"
+    assert "how long the answers of the pairs are is not known" in found.seconds_basis
+    assert estimate(recipe, SMOL).steps is None
+    assert estimate(recipe.model_copy(update={"max_steps": 4}), SMOL, pairs=9).steps == 4

@@ -1,6 +1,9 @@
 """Hostile text goes through cleaning and chunking in linear time and comes out harmless, and is flagged where it should be."""
 
+import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
@@ -26,20 +29,35 @@ UNITS = (
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_time_grows_with_length_and_not_with_its_square(unit: str) -> None:
-    """Ten times the text: with a square it would take a hundred times as long."""
+    """Ten times the text: with a square it would take a hundred times as long. A busy machine may spoil a measurement,
+    and not three of them."""
+    assert any(_growth(unit) < 35 for _ in range(3))
+
+
+def _growth(unit: str) -> float:
     short, long = (_seconds(unit * (size // len(unit))) for size in (20_000, 200_000))
+    return long / max(short, 0.01)
 
-    assert long < 35 * max(short, 0.01)
+
+@contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """Looking through all that the tests before left behind takes a second, whatever is measured."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
+@_no_garbage_collected()
 def _seconds(text: str) -> float:
-    begin = time.process_time()
+    begin = time.thread_time()
     result = clean_mmd("", (page(block(text)),), DEFAULT)
     list(chunks("d", result.pieces, ChunkingParameters(max_tokens=64), words))
     judge("paragraph", text, DEFAULT)
     find(text, DEFAULT.phone_regions)
     gives_orders(text)
-    return time.process_time() - begin
+    return time.thread_time() - begin
 
 
 def test_hidden_instructions_come_to_light_and_are_flagged() -> None:

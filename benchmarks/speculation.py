@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from benchmarks.load import Ask, Door, drive
-from services.gateway.guesses import counted
+from services.gateway.guesses import counts
 from services.serving.adapters import children
 from services.serving.adapters.commands import free_port
 from services.serving.adapters.engine_api import EngineApi
@@ -177,8 +177,7 @@ def compared(plain: list[Any], said: list[Any]) -> dict[str, Any]:
 
 
 def guesses(url: str) -> dict[str, int]:
-    told = counted(httpx.get(f"{url}/metrics", timeout=60, trust_env=False).text)
-    return {"guessed": told.guessed, "accepted": told.accepted}
+    return counts(httpx.get(f"{url}/metrics", timeout=60, trust_env=False).text)
 
 
 if __name__ == "__main__":

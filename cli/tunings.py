@@ -14,6 +14,11 @@ VERDICTS = {
     "plain": "plain", "faster": "faster", "not-faster": "not faster", "answers-part": "answers part", "failed": "failed",
 }  # fmt: skip
 
+WIDE = 110
+"""Columns of a terminal in which the whole table has room."""
+LEFT_OUT = ("first token#", "accepted#")
+"""What is not shown where it has none; the web app and --json have it."""
+
 
 def require_as_it_is(name: str, variant: str | None, settings: list[str] | None, replicas: int | None) -> None:
     """What is tuned by its name alone is not deployed anew. Raises Failure where options would have it another."""
@@ -98,17 +103,19 @@ def _show(session: Session, report: dict[str, Any]) -> None:
     from cli.render import table
 
     many = report["parameters"]["concurrency"]
-    columns = ["setting*", "alone#", f"{many} at once#", "first token#", "gain#", "accepted#", "same answers#", "verdict"]
-    session.console.print(table(columns, [_row(one, report) for one in report["trials"]]))
+    columns = ("setting*", "alone#", f"{many} at once#", "first token#", "gain#", "accepted#", "same answers#", "verdict")
+    shown = [at for at, name in enumerate(columns) if session.console.width >= WIDE or name not in LEFT_OUT]
+    rows = [[row[at] for at in shown] for row in (_row(one, report) for one in report["trials"])]
+    session.console.print(table([columns[at] for at in shown], rows))
     for one in report["trials"]:
         if one["problem"]:
             session.say(f"{one['name']}: {one_line(one['problem'], 300)}")
     session.say(f"Kept: {report['kept_name']}. {report['reason']}")
     where, tokens = f"at {many} at once" if many > 1 else "alone", report["parameters"]["answer_tokens"]
     session.say(
-        f"Tokens a second; to the first token, median and p99 {where}; gain over plain, and noise. {prompts_told(report)} "
-        f"Answers of up to {tokens} tokens; those that part where the plain setting holds two tokens within "
-        f"{report['near_tie_nats']:g} nats are near-ties."
+        f"Tokens a second; to the first token, median and p99 {where}; gain over plain, and noise; how far apart in nats two "
+        f"tokens were where answers part, up to {report['near_tie_nats']:g} being near-ties. {prompts_told(report)} Answers of "
+        f"up to {tokens} tokens."
     )
 
 
@@ -137,6 +144,6 @@ def _row(trial: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _gaps(said: dict[str, Any]) -> str:
-    """By how much the others part."""
-    told = ["far" if gap is None else f"{gap:.3g}" for gap in said["gaps"]]
-    return f" ({', '.join(told)})" if told else ""
+    """By how much the others part, at most."""
+    gaps = said["gaps"]
+    return "" if not gaps else ", far" if None in gaps else f", ≤ {max(gaps):.3g}"

@@ -16,6 +16,14 @@ from tests.api.tried_engine import Serving, TriedEngines
 from tests.servers import wait_until
 
 
+IN_TERMINAL = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("cli.main", run_name="__main__")
+"""
+"""The command as a terminal starts it: what a shell starts in its background ignores SIGINT, and so would what that starts."""
+
+
 @pytest.fixture
 def prompts(tmp_path: Path) -> str:
     file = tmp_path / "prompts.jsonl"
@@ -75,11 +83,14 @@ def test_ctrl_c_leaves_it_running(
     engines.waits.set()
     _, secret = gateway.parts.keys.create("cli", ("admin",))
     command = ["deploy", "--name", "papers", "--tune", "--prompts", prompts, "--server", gateway.url, "--key", secret]
-    with subprocess.Popen([sys.executable, "-m", "cli.main", *command], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", IN_TERMINAL, *command], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and "Ctrl-C leaves it running" in process.stdout.readline()
         wait_until(lambda: any(one.get("stream") for one in engines.asked), "it to be measured")
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
     assert client.get(f"{PATH}/latest").json()["state"] == "running"
     engines.waits.clear()
     wait_until(lambda: client.get(f"{PATH}/latest").json()["state"] == "done", "the tuning")

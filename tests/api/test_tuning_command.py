@@ -15,7 +15,6 @@ from tests.api.test_tunings import PATH, engines, give_feedback, serving  # noqa
 from tests.api.tried_engine import Serving, TriedEngines
 from tests.servers import wait_until
 
-
 IN_TERMINAL = """
 import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -122,11 +122,10 @@ class Runner:
     def run(self, stage: Stage, work: Work, handler: Handler) -> Outcome:
         """Take a piece of work through a stage. Raises only what the worker's process itself should die of."""
         key = stage.key(work)
-        bound = {"job": work.job, "trace": work.trace, "stage": stage.name, "key": short(key)}
-        about = {"lectern.job": work.job, "lectern.stage": stage.name, "lectern.key": short(key)}
+        about = {"job": work.job, "stage": stage.name, "key": short(key)}
         with (
-            structlog.contextvars.bound_contextvars(**bound),
-            span(f"stage {stage.name}", work.trace, about, SpanKind.CONSUMER) as told,
+            structlog.contextvars.bound_contextvars(**about, trace=work.trace),
+            span(f"stage {stage.name}", about, SpanKind.CONSUMER) as told,
         ):
             outcome = self._outcome(stage, work, key, handler)
             told.set_attribute("lectern.outcome", outcome)

@@ -10,9 +10,9 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from threading import Event, Thread
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -33,15 +33,14 @@ TELL_SECONDS = 5.0
 """After so long a batch is given up; and so long at most a process waits at its end, however much there is to tell."""
 COMPLAIN_SECONDS = 60.0
 
-_TRACE: ContextVar[str] = ContextVar("lectern_trace", default="")
 _ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 
 
 class OurTraces(RandomIdGenerator):
-    """A span without a parent stands in the trace that it is opened for."""
+    """A span without a parent stands in the trace that log lines are bound to."""
 
     def generate_trace_id(self) -> int:
-        trace_id = _TRACE.get()
+        trace_id = _bound_trace()
         return int(trace_id, 16) if _ID.fullmatch(trace_id) else super().generate_trace_id()
 
 
@@ -92,24 +91,24 @@ def _end_in_time(provider: TracerProvider) -> None:
 
 def current_trace() -> str:
     """The trace of the request or the stage that this is done for; a new one where it is done for none."""
-    return _TRACE.get() or new_trace()
+    return _bound_trace() or new_trace()
+
+
+def _bound_trace() -> str:
+    return str(structlog.contextvars.get_contextvars().get("trace", ""))
 
 
 @contextmanager
-def span(
-    name: str, trace_id: str, about: Mapping[str, str], kind: SpanKind = SpanKind.INTERNAL, caller: str = ""
-) -> Iterator[Span]:
-    """A span of a trace, closed when the context ends. `caller`: a W3C `traceparent`, whose span is then its parent."""
-    token = _TRACE.set(trace_id)
+def span(name: str, about: Mapping[str, str], kind: SpanKind = SpanKind.INTERNAL, caller: str = "") -> Iterator[Span]:
+    """A span of the trace that log lines are bound to, closed when the context ends. `caller`: a W3C `traceparent`, whose span
+    is then its parent."""
     parent = TraceContextTextMapPropagator().extract({"traceparent": caller}, Context())
-    try:
-        with trace.get_tracer("lectern").start_as_current_span(
-            name, parent, kind, dict(about), record_exception=False, set_status_on_exception=False
-        ) as opened:
-            try:
-                yield opened
-            except BaseException as error:  # whose words may hold a document's
-                opened.set_status(StatusCode.ERROR, type(error).__name__)
-                raise
-    finally:
-        _TRACE.reset(token)
+    named = {f"lectern.{field}": value for field, value in about.items()}
+    with trace.get_tracer("lectern").start_as_current_span(
+        name, parent, kind, named, record_exception=False, set_status_on_exception=False
+    ) as opened:
+        try:
+            yield opened
+        except BaseException as error:  # whose words may hold a document's
+            opened.set_status(StatusCode.ERROR, type(error).__name__)
+            raise

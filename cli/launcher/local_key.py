@@ -21,9 +21,7 @@ def ensure_key(launch: Launch) -> str:
     from shared.reindex import index_keys
     from shared.settings import SharedSettings
 
-    settings = SharedSettings(
-        store_url=launch.settings["store_url"], catalog_url=launch.settings["catalog_url"], queue_url=launch.queue_url
-    )
+    settings = SharedSettings(store_url=launch.settings["store_url"], catalog_url=launch.settings["catalog_url"])
     engine = open_database(settings.catalog_url)
     try:
         keys = ApiKeys(open_store(settings), SqlCatalog(engine))

@@ -44,7 +44,7 @@ class Access:
             return
         caller = _TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
         trace = scope["lectern.trace"] = caller["trace"] if caller else new_trace()
-        with structlog.contextvars.bound_contextvars(trace=trace), _span(scope, trace, caller[0] if caller else "") as told:
+        with structlog.contextvars.bound_contextvars(trace=trace), _span(scope, caller[0] if caller else "") as told:
             await self._answer(scope, receive, send, told)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, told: Span) -> None:
@@ -77,11 +77,11 @@ class Access:
             log().info("http.request", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
 
 
-def _span(scope: Scope, trace: str, caller: str) -> AbstractContextManager[Span]:
+def _span(scope: Scope, caller: str) -> AbstractContextManager[Span]:
     """Probes have none."""
     if scope["path"] in _QUIET:
         return nullcontext(INVALID_SPAN)
-    return span(scope["method"], trace, {}, SpanKind.SERVER, caller)
+    return span(scope["method"], {}, SpanKind.SERVER, caller)
 
 
 def _describe(told: Span, method: str, route: str, status: int) -> None:

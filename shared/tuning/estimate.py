@@ -49,7 +49,7 @@ def estimate(
     if recipe.grouped is not None:
         basis = "how long answers are, and so how long it takes to write them, is not known beforehand"
     if recipe.paired is not None:
-        steps, seen = _steps_of_pairs(recipe, pairs), 0.0
+        steps, seen = recipe.max_steps if pairs is None else _steps_of(recipe, pairs), 0.0
         basis = "how long the answers of the pairs are is not known beforehand"
     total = parts.total
     return Estimate(
@@ -71,16 +71,12 @@ def _steps(recipe: TrainingRecipe, packing: str, lengths: Lengths | None) -> tup
     if packing == "full":
         rows = max(1.0, math.ceil(lengths.examples * lengths.mean / recipe.max_tokens))
         mean = lengths.examples * lengths.mean / rows
-    per_epoch = _per_epoch(recipe, rows)
-    steps = recipe.max_steps or max(1, math.ceil(recipe.epochs * per_epoch))
-    return steps, 0.0 if recipe.grouped else steps / per_epoch * rows * mean
+    steps = _steps_of(recipe, rows)
+    return steps, 0.0 if recipe.grouped else steps / _per_epoch(recipe, rows) * rows * mean
 
 
-def _steps_of_pairs(recipe: TrainingRecipe, pairs: int | None) -> int | None:
-    """Optimizer steps."""
-    if recipe.max_steps or pairs is None:
-        return recipe.max_steps
-    return max(1, math.ceil(recipe.epochs * _per_epoch(recipe, pairs)))
+def _steps_of(recipe: TrainingRecipe, rows: float) -> int:
+    return recipe.max_steps or max(1, math.ceil(recipe.epochs * _per_epoch(recipe, rows)))
 
 
 def _per_epoch(recipe: TrainingRecipe, rows: float) -> int:

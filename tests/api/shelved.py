@@ -11,7 +11,7 @@ from shared.contracts.learning import DatasetResult, Example
 from shared.ids import short
 from shared.objects import read_lines
 from shared.stage import StageContext
-from tests.api.conftest import BASE, Gateway, Workers
+from tests.api.conftest import BASE, PDF, Gateway, Workers
 
 SECRET = "The heron of Applecross keeps its third ledger in the boathouse."
 
@@ -63,6 +63,14 @@ def dataset_of_shelf(
     found = client.post("/v1/datasets", json=asked).json()
     gateway.workers.run(found["job"])
     return str(found["id"])
+
+
+def shelf_of_three(gateway: Gateway, workers: type[Workers]) -> Gateway:
+    """With these workers, and three documents of `papers` that they took to the end."""
+    gateway.workers = workers(gateway.workers.runner)
+    for at in range(3):
+        gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf")
+    return gateway
 
 
 def model_of(gateway: Gateway, client: httpx.Client, name: str, dataset: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from shared.contracts.learning import Aligned, LossPoint, TrainingResult
 from shared.stage import StageContext
 from tests.api.conftest import PDF, Gateway
-from tests.api.shelved import Authors, dataset_of_shelf, model_of
+from tests.api.shelved import Authors, dataset_of_shelf, model_of, shelf_of_three
 from tests.api.test_commands import run as run_of_commands
 from tests.api.test_preferences import row, upload
 from tests.api.test_web import sign_in
@@ -40,10 +40,7 @@ class Aligners(Authors):
 
 @pytest.fixture
 def shelf(gateway: Gateway, base: str) -> Gateway:
-    gateway.workers = Aligners(gateway.workers.runner)
-    for at in range(3):
-        gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf")
-    return gateway
+    return shelf_of_three(gateway, Aligners)
 
 
 def ask(client: httpx.Client, name: str = "aligned", **asked: Any) -> httpx.Response:

@@ -8,8 +8,8 @@ import pytest
 
 from shared.contracts.learning import LossPoint, Reinforced, TrainingResult
 from shared.stage import StageContext
-from tests.api.conftest import PDF, Gateway
-from tests.api.shelved import Authors, dataset_of_shelf, model_of
+from tests.api.conftest import Gateway
+from tests.api.shelved import Authors, dataset_of_shelf, model_of, shelf_of_three
 from tests.api.test_commands import run as run_of_commands
 from tests.api.test_web import sign_in
 
@@ -39,10 +39,7 @@ class Grouping(Authors):
 
 @pytest.fixture
 def shelf(gateway: Gateway, base: str) -> Gateway:
-    gateway.workers = Grouping(gateway.workers.runner)
-    for at in range(3):
-        gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf")
-    return gateway
+    return shelf_of_three(gateway, Grouping)
 
 
 def test_a_run_by_groups_is_asked_for_with_its_rewards_in_a_file_and_tells_what_ppo_tells(

@@ -8,8 +8,8 @@ import pytest
 
 from shared.contracts.learning import LossPoint, Reinforced, TrainingResult
 from shared.stage import StageContext
-from tests.api.conftest import PDF, Gateway
-from tests.api.shelved import Authors, dataset_of_shelf, model_of
+from tests.api.conftest import Gateway
+from tests.api.shelved import Authors, dataset_of_shelf, model_of, shelf_of_three
 from tests.api.test_commands import run as run_of_commands
 from tests.api.test_web import sign_in
 
@@ -38,10 +38,7 @@ class Rewarders(Authors):
 
 @pytest.fixture
 def shelf(gateway: Gateway, base: str) -> Gateway:
-    gateway.workers = Rewarders(gateway.workers.runner)
-    for at in range(3):
-        gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf")
-    return gateway
+    return shelf_of_three(gateway, Rewarders)
 
 
 def test_a_tuned_model_is_rewarded_and_the_run_tells_of_reward_divergence_and_warnings(

@@ -6,17 +6,14 @@ import httpx
 import pytest
 
 from tests.api.conftest import PDF, Gateway
-from tests.api.shelved import Authors, dataset_of_shelf, model_of
+from tests.api.shelved import Authors, dataset_of_shelf, model_of, shelf_of_three
 from tests.api.test_preferences import row, upload
 from tests.api.test_web import sign_in, token
 
 
 @pytest.fixture
 def shelf(gateway: Gateway, base: str) -> Gateway:
-    gateway.workers = Authors(gateway.workers.runner)
-    for at in range(3):
-        gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf")
-    return gateway
+    return shelf_of_three(gateway, Authors)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from shared.contracts.documents import ExtractionResult
 from shared.stage import StageContext
 from tests.api.conftest import PDF, Gateway
-from tests.api.shelved import Authors, dataset_of_shelf, model_of
+from tests.api.shelved import Authors, dataset_of_shelf, model_of, shelf_of_three
 
 
 class Placed(Authors):
@@ -26,10 +26,7 @@ class Placed(Authors):
 
 @pytest.fixture
 def shelf(gateway: Gateway, base: str) -> Gateway:
-    gateway.workers = Placed(gateway.workers.runner)
-    for at in range(3):
-        gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf")
-    return gateway
+    return shelf_of_three(gateway, Placed)
 
 
 def test_an_example_is_traced_to_the_page_box_that_holds_it(shelf: Gateway, client: httpx.Client) -> None:

@@ -8,7 +8,7 @@ import pytest
 from shared.contracts.learning import Aligned, TrainingResult
 from shared.stage import StageContext
 from tests.api.conftest import PDF, Gateway
-from tests.api.shelved import Authors, dataset_of_shelf, model_of
+from tests.api.shelved import Authors, dataset_of_shelf, model_of, shelf_of_three
 from tests.api.test_alignment import preference_set
 from tests.api.test_commands import run as run_of_commands
 from tests.api.test_web import sign_in
@@ -36,10 +36,7 @@ class Raters(Authors):
 
 @pytest.fixture
 def shelf(gateway: Gateway, base: str) -> Gateway:
-    gateway.workers = Raters(gateway.workers.runner)
-    for at in range(3):
-        gateway.add(content=PDF + bytes([at]), filename=f"{at}.pdf")
-    return gateway
+    return shelf_of_three(gateway, Raters)
 
 
 def rater(shelf: Gateway, client: httpx.Client, dataset: str, preferences: str, name: str = "rater") -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Chores:
         try:
             with self.leases.hold(f"chore:{job.id}"), alone, bound:
                 if begun := self.catalog.begin_chore(job.id):
-                    with span(f"chore {work.chore}", work.trace, {"lectern.job": job.id}, SpanKind.CONSUMER):
+                    with span(f"chore {work.chore}", {"job": job.id}, SpanKind.CONSUMER):
                         self._carry_out(work)
                 return begun
         except LeaseHeld:

@@ -17,12 +17,13 @@ ROOT = Path(__file__).parents[3]
 TRACE = "ab" * 16
 PROCESS = f"""
 import sys
+from structlog.contextvars import bound_contextvars
 from shared.telemetry import configure_logs
 from shared.tracing import configure_traces, span
 configure_logs("INFO", True)
 configure_traces("trial", sys.argv[1] or None)
 for trace in ("{TRACE}", "no trace", "0" * 32):
-    with span("stage of a trial", trace, {{"lectern.job": "a job"}}) as told:
+    with bound_contextvars(trace=trace), span("stage of a trial", {{"job": "a job"}}) as told:
         told.set_attribute("lectern.outcome", "done")
 print("worked on")
 """
